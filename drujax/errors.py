@@ -1,0 +1,16 @@
+"""A user's mistake, told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """A mistake of the user's. The entry points print its text as one line and exit with code 2."""
+
+
+def unknown(argument: str, value: str, choices: Iterable[str]) -> UsageError:
+    """The error for a `value` of `argument` that is none of `choices`: names all three and the nearest match."""
+    choices = list(choices)
+    nearest = difflib.get_close_matches(value, choices, n=1)
+    hint = f"Did you mean {nearest[0]}? " if nearest else ""
+    return UsageError(f"{argument}: unknown value {value!r}. {hint}Choices: {', '.join(choices)}.")
