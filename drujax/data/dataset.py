@@ -1,0 +1,122 @@
+"""Reads what `drujax.data.prepare` wrote: random access to records, without TensorFlow."""
+
+import dataclasses
+import operator
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+from jaxtyping import UInt8
+
+from drujax.data.qab import Partition
+from drujax.data.records import SPLITS, TABLE, Metadata, Record, decode, read_table
+from drujax.errors import UsageError, unknown
+
+
+class Split(Sequence):  # of Records; saying so would make run-time type checkers decode pictures to look at them
+    """Records in a fixed order, which is the order of the RP table; `split[i]` decodes the picture.
+
+    It can be pickled (for worker processes) and read by several threads at once.
+    """
+
+    def __init__(self, table: Sequence[Metadata], encoded: Sequence[Any], positions: Sequence[int] | None = None):
+        self._table, self._encoded = table, encoded
+        self._positions = range(len(table)) if positions is None else positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Split": ...
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Split(self._table, self._encoded, self._positions[index])
+        metadata = self._table[self._positions[index]]
+        fields = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(Metadata)}
+        return Record(**fields, image=self.image(index))
+
+    @property
+    def table(self) -> list[Metadata]:
+        """What is known of each picture, without decoding any."""
+        return [self._table[position] for position in self._positions]
+
+    def image(self, index: SupportsIndex) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture of record `index`. Raises UsageError where its file is damaged or gone."""
+        position = self._positions[operator.index(index)]
+        try:
+            encoded = self._encoded[position]["image"]
+        except RuntimeError as error:  # of array_record
+            reason = " ".join(str(error).partition(";")[0].split())
+            raise UsageError(f"{self._table[position].id}: its record is damaged ({reason}).") from error
+        return decode(encoded)
+
+    def where(self, keep: Callable[[Metadata], bool]) -> "Split":
+        """The records that `keep` wants, in the same order."""
+        return Split(self._table, self._encoded, [p for p in self._positions if keep(self._table[p])])
+
+    def confident(self, partition: Partition | None = None) -> "Split":
+        """The records whose QAB class is certain: "dark", "bright", or (None) either."""
+        wanted = ("dark", "bright") if partition is None else (partition,)
+        return self.where(lambda metadata: metadata.partition in wanted)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """The four splits of a dataset: dark pictures to train, choose and test on, bright ones to train on."""
+
+    path: Path
+    train_dark: Split
+    train_bright: Split
+    test_dark: Split
+    val_dark: Split
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Dataset":
+        """The dataset in folder `path`.
+
+        Raises:
+            UsageError: `path` holds no dataset, or a damaged one.
+        """
+        path = Path(path)
+        if not (path / TABLE).is_file():
+            raise UsageError(f"{path}: no dataset; python -m experiments.prepare --source=DIR --out={path} makes one.")
+        tables = read_table(path / TABLE)
+        encoded = _encoded_records(path)
+        for split, table in tables.items():
+            stored = len(encoded.get(split, ()))
+            if stored != len(table):
+                raise UsageError(
+                    f"{path}: {TABLE} lists {len(table)} records of {split}, {stored} are stored; prepare it anew."
+                )
+        return cls(path, **{split: Split(tables[split], encoded.get(split, ())) for split in SPLITS})
+
+    def split(self, name: str) -> Split:
+        """The split of that name.
+
+        Raises:
+            UsageError: there is no such split.
+        """
+        if name not in SPLITS:
+            raise unknown("split", name, SPLITS)
+        return getattr(self, name)
+
+    def table(self, split: str) -> list[Metadata]:
+        """What is known of each picture of a split, in record order, without decoding any."""
+        return self.split(split).table
+
+
+def _encoded_records(path: Path) -> dict[str, Sequence[Any]]:
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.dataset_info import DatasetInfoFileError
+
+    from drujax.data.builder import AnimeScenery, stored_records
+
+    folder = path / AnimeScenery.name / str(AnimeScenery.VERSION)
+    try:
+        builder = tfds.builder_from_directory(folder)
+    except (DatasetInfoFileError, OSError, ValueError) as error:
+        raise UsageError(f"{folder}: no readable dataset ({' '.join(str(error).split())}); prepare it anew.") from None
+    return stored_records(builder)

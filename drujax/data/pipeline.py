@@ -1,0 +1,246 @@
+"""Training batches: unpaired random crops of dark and bright pictures, as the official EnlightenGAN draws them.
+
+The examples are one endless stream, epoch after epoch, and example k depends on (seed, k) alone: workers, threads and
+processes only decide who computes it, and a run resumes by naming its step. An epoch is max(|dark|, |bright|) examples.
+Darkening and normalisation are left to the jitted step, so that only bytes travel.
+"""
+
+import collections
+import contextlib
+import functools
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int, Shaped, UInt8
+
+from drujax.data.dataset import Dataset, Split
+from drujax.errors import UsageError, unknown
+
+PAIRINGS = ("random", "official")
+Batch = Mapping[str, Shaped[np.ndarray, "b ..."]]
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """An iterator of batches; `close` ends its threads and workers."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+    def __next__(self) -> Batch: ...
+    def close(self) -> None: ...
+
+
+CACHE_BYTES = 2**30  # decoded pictures kept in memory, in all workers together
+BATCHES_AHEAD = 4  # decoded batches waiting, in each worker
+MIN_DARKENING, MAX_DARKENING = 200, 400  # hundredths, both included
+
+
+def train_batches(
+    dataset: Dataset,
+    *,
+    crop: int,
+    batch_size: int,
+    seed: int,
+    pairing: str = "random",
+    start_step: int = 0,
+    workers: int = 0,
+    process: tuple[int, int] = (0, 1),
+) -> Batches:
+    """Endless training batches from step `start_step` on; the same ones whatever `workers`.
+
+    Args:
+        dataset: gives train_dark and train_bright.
+        crop: side s of the square crops.
+        batch_size: examples b of a step, in all processes together.
+        seed: of the order, pairs, crops, flips and darkening.
+        pairing: "random": the dark and the bright pictures are each shuffled anew whenever all were seen; "official":
+            picture i mod |dark| always comes with i mod |bright|, and the pairs are shuffled each epoch.
+        start_step: the step whose batch comes first.
+        workers: processes that decode; 0 decodes in threads of this one. A program that asks for workers must be
+            guarded by `if __name__ == "__main__":`.
+        process: (index, count) of the training processes (hosts); each gets its slice of every batch.
+
+    Returns:
+        Batches {"dark": UInt8 b s s 3, "bright": UInt8 b s s 3, "darkening": Float32 b (1, or in half of the cases one
+        of 2.00 ... 4.00), "dark_index": Int32 b, "bright_index": Int32 b}; the indices are positions in train_dark and
+        train_bright.
+
+    Raises:
+        UsageError: a split is empty, a picture is smaller than the crop, an argument is out of range.
+    """
+    index, count = process
+    _check(dataset, crop, batch_size, pairing, count, seed=seed, start_step=start_step, workers=workers)
+    import grain
+
+    local = batch_size // count
+    splits = {"dark": dataset.train_dark, "bright": dataset.train_bright}
+    pictures = PictureCache(splits, CACHE_BYTES // max(1, workers))
+    examples = Examples(
+        pictures, crop=crop, seed=seed, pairing=pairing, first=index * local, local=local, stride=batch_size
+    )
+    # Batching before the order is split among workers keeps the stream the same for any number of them.
+    stream = grain.MapDataset.range(start_step * local, sys.maxsize).map(examples).batch(local)
+    threads = min(BATCHES_AHEAD, os.cpu_count() or 1)
+    batches = stream.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=BATCHES_AHEAD))
+    if workers:
+        _let_grain_read_its_flags()
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(batches)
+
+
+def epoch_length(dataset: Dataset) -> int:
+    """Examples of an epoch: the larger of the two training splits."""
+    return max(len(dataset.train_dark), len(dataset.train_bright))
+
+
+def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dict[str, Any]]:
+    """The batches as jax arrays of `sharding` (over the leading axis), `buffer` of them on their way ahead of time.
+
+    With several processes each gives its own slice of the batch and gets the global array. Closing the result closes
+    `batches`.
+    """
+    import jax
+
+    ahead: collections.deque[dict[str, Any]] = collections.deque()
+    with contextlib.closing(batches):
+        for batch in batches:
+            ahead.append({name: jax.make_array_from_process_local_data(sharding, a) for name, a in batch.items()})
+            if len(ahead) > buffer:
+                yield ahead.popleft()
+        yield from ahead
+
+
+def fixed_examples(dataset: Dataset, n: int, crop: int) -> UInt8[np.ndarray, "n {crop} {crop} 3"]:
+    """Up to `n` dark pictures, always the same, cut to their centre for sample grids: of val, then test, then train."""
+    splits = (dataset.val_dark, dataset.test_dark, dataset.train_dark)
+    chosen = list(itertools.islice(((split, index) for split in splits for index in range(len(split))), n))
+    crops = [_centre(split.image(index), crop) for split, index in chosen]
+    return np.stack(crops) if crops else np.zeros((0, crop, crop, 3), np.uint8)
+
+
+class PictureCache:
+    """The decoded pictures of some splits, kept in memory as long as all of them together fit into `limit` bytes."""
+
+    def __init__(self, splits: Mapping[str, Split], limit: int):
+        self.splits, self._limit = splits, limit
+        self._start()
+
+    def _start(self) -> None:
+        self._kept: dict[tuple[str, int], np.ndarray] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> tuple[Mapping[str, Split], int]:
+        return self.splits, self._limit  # a worker process starts empty
+
+    def __setstate__(self, state: tuple[Mapping[str, Split], int]) -> None:
+        self.splits, self._limit = state
+        self._start()
+
+    def picture(self, split: str, index: int) -> UInt8[np.ndarray, "h w 3"]:
+        kept = self._kept.get((split, index))
+        if kept is not None:
+            return kept
+        picture = self.splits[split].image(index)
+        # Every picture comes once an epoch, so throwing out old ones for new ones would never hit.
+        with self._lock:
+            if (split, index) not in self._kept and self._bytes + picture.nbytes <= self._limit:
+                self._kept[split, index] = picture
+                self._bytes += picture.nbytes
+        return picture
+
+
+class Examples:
+    """Position in the stream of one process -> example. It owns `local` of every `stride` examples, from `first` on."""
+
+    def __init__(
+        self, pictures: PictureCache, *, crop: int, seed: int, pairing: str, first: int, local: int, stride: int
+    ):
+        self._pictures = pictures
+        self._lengths = len(pictures.splits["dark"]), len(pictures.splits["bright"])
+        self._crop, self._seed = crop, seed
+        self._pairing = pairing
+        self._first, self._local, self._stride = first, local, stride
+
+    def __call__(self, position: int) -> dict[str, np.ndarray | np.number]:
+        step, row = divmod(int(position), self._local)
+        k = step * self._stride + self._first + row
+        dark, bright = pair(k, *self._lengths, self._seed, self._pairing)
+        rng = np.random.default_rng((self._seed, k))
+        dark_crop = _random_crop(self._pictures.picture("dark", dark), self._crop, rng)
+        bright_crop = _random_crop(self._pictures.picture("bright", bright), self._crop, rng)
+        # The official code flips each picture sideways by its own coin, then both by one coin sideways and upside down.
+        dark_flip, bright_flip, both, vertical, darken = (rng.random(5) < 0.5).tolist()
+        hundredths = rng.integers(MIN_DARKENING, MAX_DARKENING, endpoint=True)
+        return {
+            "dark": _flip(dark_crop, sideways=dark_flip ^ both, upside_down=vertical),
+            "bright": _flip(bright_crop, sideways=bright_flip ^ both, upside_down=vertical),
+            "darkening": np.float32(hundredths / 100 if darken else 1.0),
+            "dark_index": np.int32(dark),
+            "bright_index": np.int32(bright),
+        }
+
+
+def pair(k: int, dark: int, bright: int, seed: int, pairing: str) -> tuple[int, int]:
+    """Which of `dark` dark and of `bright` bright pictures meet in example `k`."""
+    if pairing == "official":
+        longer = max(dark, bright)
+        position = int(_order(seed, 2, k // longer, longer)[k % longer])
+        return position % dark, position % bright
+    return int(_order(seed, 0, k // dark, dark)[k % dark]), int(_order(seed, 1, k // bright, bright)[k % bright])
+
+
+@functools.lru_cache(maxsize=16)
+def _order(seed: int, stream: int, epoch: int, length: int) -> Int[np.ndarray, " length"]:
+    return np.random.default_rng((seed, stream, epoch, length)).permutation(length)
+
+
+def _random_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    top = rng.integers(picture.shape[0] - side, endpoint=True)
+    left = rng.integers(picture.shape[1] - side, endpoint=True)
+    return picture[top : top + side, left : left + side]
+
+
+def _flip(picture: np.ndarray, *, sideways: bool, upside_down: bool) -> np.ndarray:
+    return picture[:: -1 if upside_down else 1, :: -1 if sideways else 1]
+
+
+def _centre(picture: np.ndarray, side: int) -> np.ndarray:
+    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+    return picture[top : top + side, left : left + side]
+
+
+def _check(dataset: Dataset, crop: int, batch_size: int, pairing: str, processes: int, **counts: int) -> None:
+    if pairing not in PAIRINGS:
+        raise unknown("pairing", pairing, PAIRINGS)
+    for name, count in counts.items():
+        if count < 0:
+            raise UsageError(f"{name}: {count} is negative.")
+    if batch_size < 1:
+        raise UsageError(f"batch_size: {batch_size} is less than 1.")
+    if batch_size % processes:
+        raise UsageError(f"batch_size: {batch_size} cannot be divided among {processes} processes.")
+    if crop < 1:
+        raise UsageError(f"crop: {crop} is less than one pixel.")
+    for name in ("train_dark", "train_bright"):
+        table = dataset.table(name)
+        if not table:
+            raise UsageError(f"{dataset.path}: no pictures in {name}; unpaired training needs dark and bright ones.")
+        small = [row for row in table if min(row.height, row.width) < crop]
+        if small:
+            raise UsageError(
+                f"crop: {crop} does not fit into {len(small)} pictures of {name} (first: {small[0].id}, "
+                f"{small[0].width}x{small[0].height}); prepare the dataset with --crop={crop} or train on less."
+            )
+
+
+def _let_grain_read_its_flags() -> None:
+    """grain's workers read absl flags, which nobody has parsed here (github.com/google/grain/issues/1355)."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()

@@ -1,0 +1,278 @@
+"""Builds the dataset (sec. 3.1 of the paper): pictures -> QAB partitions -> labels -> splits by group -> ArrayRecord.
+
+The side of every group is fixed before any label is learnt: the groups that hold a confidently dark picture, and those
+that may turn out dark because they hold an uncertain one, are each divided by drujax.data.splits. So the test pictures
+of `labels="qab"` are test pictures of "classifier" too, and F_dark/bright sees no picture of a test or val group.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drujax.data.labels import Labelled, LabelUncertain, Measured, by_brightness, by_classifier, by_hand
+from drujax.data.qab import HIGH, LOW, classify, quartile_means
+from drujax.data.records import SPLITS, Metadata
+from drujax.data.sources import Candidate, Scenes, file_hash, from_folders, read_assignments
+from drujax.data.splits import Side, assign_sides
+from drujax.data.store import stored_size, write_records, written_whole
+from drujax.errors import UsageError
+from drujax.progress import Progress
+
+DESCRIPTION = "dataset.json"  # what the dataset was made of and how, beside the records
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What went into a dataset and what did not."""
+
+    splits: dict[str, dict[str, int]]  # split -> {"pictures", "groups", a partition, a label origin: how many}
+    left_out: dict[str, int]  # reason -> pictures
+    enlarged: int  # to the crop
+    skipped: list[str]  # a line for each unreadable picture, beginning with the path
+    notes: list[str]
+
+    def __str__(self) -> str:
+        columns = ("pictures", "groups", "dark", "bright", "uncertain", "qab", "classifier", "manual")
+        lines = ["".join([f"{'split':<14}", *(f"{column:>11}" for column in columns)])]
+        for split, counts in self.splits.items():
+            lines.append("".join([f"{split:<14}", *(f"{counts.get(column, 0):>11}" for column in columns)]))
+        lines += [f"left out: {count} {reason}" for reason, count in self.left_out.items()]
+        lines += [f"enlarged to the crop: {self.enlarged}", f"skipped as unreadable: {len(self.skipped)}"]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def prepare(
+    source: Sequence[Path] | Scenes,
+    out: Path,
+    *,
+    groups: Path | None = None,
+    labels: str | Path = "qab",
+    label_uncertain: LabelUncertain | None = None,
+    classifier: Mapping[str, Any] | None = None,
+    crop: int = 320,
+    seed: int = 0,
+    low: float = LOW,
+    high: float = HIGH,
+    quiet: bool = False,
+) -> Summary:
+    """Writes the dataset folder `out`, whole or not at all; leaves it alone if it holds exactly this dataset.
+
+    Args:
+        source: folders of pictures, or synthetic scenes.
+        out: the folder to make.
+        groups: CSV (file,group); a file that it does not name is a group of its own.
+        labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
+        label_uncertain: F_dark/bright of eq. 3.
+        classifier: what tells one F_dark/bright from another (backbone, weights): part of the dataset's identity.
+        crop: pictures with a shorter side are enlarged to it (bicubic).
+        seed: of the split.
+        low: B_low of eq. 1.
+        high: B_high of eq. 1.
+        quiet: shows no progress.
+
+    Raises:
+        UsageError: no readable picture, none with a label, a wrong CSV file, `out` holds something else.
+    """
+    if crop < 1:
+        raise UsageError(f"--crop: {crop} is less than one pixel.")
+    candidates = [] if isinstance(source, Scenes) else from_folders(source)
+    hashes = {candidate.id: _hash_or_reason(candidate.path) for candidate in candidates}
+    settings = {
+        "source": dataclasses.asdict(source) if isinstance(source, Scenes) else _hash(hashes),
+        "groups": file_hash(groups) if groups else None,
+        "labels": labels if isinstance(labels, str) else file_hash(labels),
+        "classifier": dict(classifier or {}),
+        "split seed": seed,
+        "crop": crop,
+        "low": low,
+        "high": high,
+    }
+    settings = json.loads(json.dumps(settings))  # as they will be read back
+    if standing := _standing(out, settings):
+        return standing
+    with written_whole(out) as folder:
+        if standing := _standing(out, settings):  # written by another process meanwhile
+            return standing
+        if isinstance(source, Scenes):
+            candidates = source.paint(folder / "scenes", quiet=quiet)
+        pictures, skipped, notes = _measure(candidates, groups, crop, (low, high), quiet=quiet)
+        notes += _copies(pictures, hashes)
+        labelled, sides, strangers = _label(pictures, labels, label_uncertain, seed)
+        notes += strangers
+        splits, left_out = distribute(pictures, labelled, sides)
+        planned = {split: [_metadata(p, labelled[p.candidate.id], crop) for p in splits[split]] for split in SPLITS}
+        summary = _summary(planned, left_out, skipped, notes)
+        paths = {picture.candidate.id: picture.candidate for picture in pictures}
+        write_records(folder, planned, paths, quiet=quiet)
+        description = {"settings": settings, "summary": dataclasses.asdict(summary)}
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+        if isinstance(source, Scenes):
+            shutil.rmtree(folder / "scenes")
+    return summary
+
+
+def distribute(
+    pictures: Sequence[Measured], labelled: Mapping[str, Labelled], sides: Mapping[str, Side]
+) -> tuple[dict[str, list[Measured]], dict[str, int]]:
+    """The pictures of each split, and how many were left out for which reason.
+
+    Dark pictures go to the side of their group, bright ones to train_bright; but bright ones whose scene is also among
+    the test or val pictures are left out.
+    """
+    splits: dict[str, list[Measured]] = {split: [] for split in SPLITS}
+    left_out: collections.Counter[str] = collections.Counter()
+    dark_groups = {p.group for p in pictures if p.candidate.id in labelled and labelled[p.candidate.id].label == "dark"}
+    for picture in pictures:
+        label = labelled.get(picture.candidate.id)
+        side = sides.get(picture.group, "train")
+        if label is None:
+            left_out[f"without a label ({picture.partition})"] += 1
+        elif label.label == "dark":
+            splits[f"{side}_dark"].append(picture)
+        elif side != "train" and picture.group in dark_groups:
+            left_out["bright ones of test and val groups"] += 1
+        else:
+            splits["train_bright"].append(picture)
+    return splits, dict(left_out)
+
+
+def _measure(
+    candidates: Sequence[Candidate], groups: Path | None, crop: int, bounds: tuple[float, float], *, quiet: bool
+) -> tuple[list[Measured], list[str], list[str]]:
+    """The readable pictures with group and brightness, a line for each unreadable one, and notes on the groups."""
+    group_of, strangers = read_assignments(groups, "group", candidates) if groups else ({}, [])
+    notes = [_stranger_note(groups, strangers)] if groups and strangers else []
+    classify(np.zeros(4), *bounds)  # refuses wrong bounds before the long work
+
+    def measure(candidate: Candidate) -> Measured | str:
+        try:
+            rgb = candidate.rgb()
+            size = (rgb.shape[0], rgb.shape[1])
+            stored_size(size, crop)
+        except (UsageError, OSError) as error:
+            return f"{candidate.path}: {str(error).removeprefix(f'{candidate.path}: ')}"
+        means = quartile_means(rgb)
+        group = group_of.get(candidate.id, candidate.id)
+        return Measured(candidate, group, tuple(means.tolist()), classify(means, *bounds), size)
+
+    found: list[Measured | str] = []
+    progress = Progress("reading", total=len(candidates), unit="picture", quiet=quiet)
+    with progress, ThreadPoolExecutor() as pool:
+        for result in pool.map(measure, candidates):
+            found.append(result)
+            progress.to(len(found))
+    pictures = [result for result in found if isinstance(result, Measured)]
+    skipped = [result for result in found if isinstance(result, str)]
+    if not pictures:
+        raise UsageError(f"--source: none of the {len(candidates)} pictures can be read (first: {skipped[0]}).")
+    return pictures, skipped, notes
+
+
+def _label(
+    pictures: Sequence[Measured], labels: str | Path, label_uncertain: LabelUncertain | None, seed: int
+) -> tuple[dict[str, Labelled], dict[str, Side], list[str]]:
+    """The labels, the sides of the groups, and notes on the labels' table."""
+    if isinstance(labels, Path):
+        labelled, strangers = by_hand(labels, pictures)
+        notes = [_stranger_note(labels, strangers)] if strangers else []
+        dark = {p.group for p in pictures if p.candidate.id in labelled and labelled[p.candidate.id].label == "dark"}
+        return labelled, assign_sides(dark, seed), notes
+    dark = {picture.group for picture in pictures if picture.partition == "dark"}
+    perhaps = {picture.group for picture in pictures if picture.partition == "uncertain"} - dark
+    sides = assign_sides(dark, seed) | assign_sides(perhaps, seed)
+    if labels == "qab":
+        labelled = by_brightness(pictures)
+        if not labelled:
+            raise UsageError(
+                f"--labels=qab: all {len(pictures)} pictures are uncertain; --labels=classifier or a CSV labels them."
+            )
+        return labelled, sides, []
+    if label_uncertain is None:
+        raise ValueError(f"labels={labels!r} needs label_uncertain")
+    return by_classifier(pictures, sides, label_uncertain), sides, []
+
+
+def _metadata(picture: Measured, labelled: Labelled, crop: int) -> Metadata:
+    height, width = stored_size(picture.size, crop)
+    return Metadata(
+        id=picture.candidate.id,
+        group=picture.group,
+        source=picture.candidate.source,
+        quartile_means=picture.quartile_means,
+        partition=picture.partition,
+        label=labelled.label,
+        label_origin=labelled.origin,
+        classifier_probability=labelled.probability,
+        height=height,
+        width=width,
+        resized=(height, width) != picture.size,
+    )
+
+
+def _summary(
+    splits: Mapping[str, Sequence[Metadata]], left_out: dict[str, int], skipped: list[str], notes: list[str]
+) -> Summary:
+    counts = {}
+    for split, rows in splits.items():
+        counted = collections.Counter(row.partition for row in rows) + collections.Counter(
+            row.label_origin for row in rows
+        )
+        counts[split] = {"pictures": len(rows), "groups": len({row.group for row in rows}), **counted}
+    empty = [split for split, rows in splits.items() if not rows]
+    if empty:
+        notes = [*notes, f"no pictures in {', '.join(empty)}"]
+    enlarged = sum(row.resized for rows in splits.values() for row in rows)
+    return Summary(counts, left_out, enlarged, skipped, notes)
+
+
+def _standing(out: Path, settings: dict[str, Any]) -> Summary | None:
+    """The summary of the same dataset in `out`, None if nothing stands there. Raises UsageError for anything else."""
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise UsageError(f"--out: {out} is a file.")
+    if not any(out.iterdir()):
+        return None
+    if not (out / DESCRIPTION).is_file():
+        raise UsageError(f"--out: {out} is not empty and holds no dataset; name a new folder.")
+    description = json.loads((out / DESCRIPTION).read_text())
+    changed = [name for name, value in settings.items() if description["settings"].get(name) != value]
+    if changed:
+        told = [f"{name} {description['settings'].get(name)!r}, now {settings[name]!r}" for name in changed]
+        raise UsageError(f"--out: {out} holds another dataset ({'; '.join(told)}); remove it or name a new folder.")
+    summary = Summary(**description["summary"])
+    return dataclasses.replace(summary, notes=[*summary.notes, f"{out} held this dataset already; nothing was written"])
+
+
+def _copies(pictures: Sequence[Measured], hashes: Mapping[str, str]) -> list[str]:
+    """A note if pictures with the same bytes have different groups."""
+    groups: dict[str, set[str]] = {}
+    for picture in pictures:
+        groups.setdefault(hashes.get(picture.candidate.id, picture.candidate.id), set()).add(picture.group)
+    copies = sum(len(same) - 1 for same in groups.values())
+    if not copies:
+        return []
+    return [f"{copies} pictures are exact copies of others in other groups; one group keeps them on one side"]
+
+
+def _hash_or_reason(file: Path) -> str:
+    try:
+        return file_hash(file)
+    except OSError as error:
+        return str(error)  # the picture will be skipped for it
+
+
+def _hash(hashes: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
+def _stranger_note(table: Path, names: Sequence[str]) -> str:
+    return f"{table} names {len(names)} pictures that are not in the sources (first: {names[0]})"

@@ -1,0 +1,111 @@
+"""Quartile average brightness (QAB): which pictures are confidently dark or bright (eqs. 1 and 2 of the paper).
+
+Brightness is ITU-R 601 luma in 0..255 of the full-resolution picture. The quartiles are its 2x2 split at floor(h/2),
+floor(w/2); a picture of one row or column has empty quartiles, and each of them counts as the whole picture, which
+leaves its class to the others: the whole's mean lies between theirs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from drujax.errors import UsageError
+from drujax.images import luma, read_picture
+
+Partition = Literal["dark", "bright", "uncertain"]
+PARTITIONS: tuple[Partition, ...] = get_args(Partition)
+LOW, HIGH = 50.0, 150.0  # B_low and B_high of eq. 1
+
+
+def quartile_means(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b 4"]:
+    """Eq. 2: the mean luma (0..255) of the top-left, top-right, bottom-left and bottom-right quartile.
+
+    Args:
+        rgb: pictures of one size: uint8, uint16 (then 0..65535 counts as 0..255), or floats in 0..255.
+    """
+    row, column = rgb.shape[-3] // 2, rgb.shape[-2] // 2
+    quartiles = [
+        rgb[..., rows, columns, :]
+        for rows in (slice(None, row), slice(row, None))
+        for columns in (slice(None, column), slice(column, None))
+    ]
+    return np.stack([mean_luma(quartile if 0 not in quartile.shape[-3:-1] else rgb) for quartile in quartiles], axis=-1)
+
+
+def mean_luma(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b"]:
+    """The mean luma (0..255) of each picture; `rgb` as in `quartile_means`."""
+    # Luma is linear: that of the mean colour is the mean of the lumas. Adding rows before columns is 15 times as fast
+    # as NumPy's mean over both axes, and exact for integers.
+    colour = rgb.sum(axis=-3, dtype=np.float64).sum(axis=-2) / (rgb.shape[-3] * rgb.shape[-2])
+    scale = 1 / 257 if rgb.dtype == np.uint16 else 1.0
+    return np.asarray(luma(colour[..., None, None, :])[..., 0, 0] * scale)
+
+
+def classify(means: Float[np.ndarray, "4"], low: float = LOW, high: float = HIGH) -> Partition:
+    """Eq. 1: "dark" if any quartile mean is below `low`, "bright" if all are above `high`, else "uncertain".
+
+    Raises:
+        UsageError: `low` above `high`, which would make pictures dark and bright at once.
+    """
+    return classify_all(means[None], low, high)[0]
+
+
+def classify_all(means: Float[np.ndarray, "n 4"], low: float = LOW, high: float = HIGH) -> list[Partition]:
+    """`classify` of many pictures."""
+    if low > high:
+        raise UsageError(f"low: {low:g} is above high, {high:g}; a picture must not be dark and bright at once.")
+    chosen = np.select([(means < low).any(axis=-1), (means > high).all(axis=-1)], [0, 1], 2)
+    return [PARTITIONS[choice] for choice in chosen]
+
+
+def lack_of_light(means: Float[np.ndarray, "*b 4"], low: float = LOW, high: float = HIGH) -> Float[np.ndarray, "*b"]:
+    """Eq. 1 without its jumps: 1 for a dark picture, 0 for a bright one, linear in the darkest quartile between them.
+
+    Args:
+        means: as `quartile_means` gives them.
+        low: B_low of eq. 1.
+        high: B_high of eq. 1, above `low`.
+    """
+    return np.asarray(np.clip((high - means.min(axis=-1)) / (high - low), 0.0, 1.0))
+
+
+def sort_pictures(
+    paths: Iterable[Path],
+    low: float = LOW,
+    high: float = HIGH,
+    *,
+    on_error: Callable[[Path, Exception], None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The class and brightness of each picture.
+
+    Args:
+        paths: picture files.
+        low: B_low of eq. 1.
+        high: B_high of eq. 1.
+        on_error: told of each file that cannot be read, which is then left out; without it the error is raised.
+
+    Yields:
+        {"image": path, "partition": ..., "mean_luma": 0..255, "quartile_means": [4 x 0..255]}, the order of
+        `quartile_means`.
+
+    Raises:
+        UsageError: `low` above `high`; a file that is not a picture (without `on_error`).
+    """
+    for path in paths:
+        try:
+            rgb = read_picture(path).rgb
+        except (UsageError, OSError) as error:
+            if on_error is None:
+                raise
+            on_error(path, error)
+            continue
+        means = quartile_means(rgb)
+        yield {
+            "image": str(path),
+            "partition": classify(means, low, high),
+            "mean_luma": float(mean_luma(rgb)),
+            "quartile_means": means.tolist(),
+        }

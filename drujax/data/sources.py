@@ -1,0 +1,170 @@
+"""Where pictures come from: folders and synthetic scenes; and what CSV files say of them (groups, labels)."""
+
+import csv
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from jaxtyping import UInt8
+
+from drujax import codec
+from drujax.data.scenes import paint
+from drujax.errors import UsageError
+from drujax.images import find_pictures, read_picture, to_float, to_uint8
+from drujax.picture import Picture
+from drujax.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A picture file that may enter the dataset."""
+
+    id: str  # source/path inside it
+    source: str
+    path: Path
+
+    def rgb(self) -> UInt8[np.ndarray, "h w 3"]:
+        """The decoded picture, upright, in 8 bits.
+
+        Raises:
+            UsageError: the file is not a readable picture.
+        """
+        return as_uint8(read_picture(self.path).rgb)
+
+
+def as_uint8(rgb: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+    """Samples of 8 or 16 bits as 8 bits, rounded."""
+    return rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb))
+
+
+def from_folders(folders: Sequence[Path]) -> list[Candidate]:
+    """The pictures of each folder; a source is named by its folder, the second of a name with -2, and so on.
+
+    Raises:
+        UsageError: a folder does not exist, or there is no picture in any.
+    """
+    candidates, names = [], []
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"--source: {folder} is no folder.")
+        names.append(folder.resolve().name)
+        count = names.count(names[-1])
+        source = names[-1] if count == 1 else f"{names[-1]}-{count}"
+        for path in find_pictures(folder):
+            candidates.append(Candidate(f"{source}/{path.relative_to(folder).as_posix()}", source, path))
+    if not candidates:
+        raise UsageError(f"--source: no pictures in {', '.join(str(folder) for folder in folders) or 'nothing'}.")
+    return candidates
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenes:
+    """Synthetic scenes 0..count-1 of a seed, each under a light of its own; each is a source group of its own."""
+
+    count: int
+    size: tuple[int, int]  # h, w
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.count < 1 or min(self.size) < 1:
+            raise UsageError(f"scenes: {self.count} of {self.size[0]}x{self.size[1]} pixels are none.")
+
+    def paint(self, folder: Path, *, quiet: bool = False) -> list[Candidate]:
+        """Paints the scenes into `folder`, as `<index>.png`."""
+        folder.mkdir(parents=True)
+
+        def write(index: int) -> Candidate:
+            path = folder / f"{index:06d}.png"
+            path.write_bytes(codec.encode(Picture(paint(self.seed, index, self.size)), "PNG"))
+            return Candidate(f"scenes/{path.name}", "scenes", path)
+
+        candidates = []
+        progress = Progress("painting", total=self.count, unit="picture", quiet=quiet)
+        with progress, ThreadPoolExecutor() as pool:
+            for candidate in pool.map(write, range(self.count)):
+                candidates.append(candidate)
+                progress.to(len(candidates))
+        return candidates
+
+
+def file_hash(file: Path) -> str:
+    """The SHA-256 of a file's content."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def read_assignments(
+    table: Path, column: str, candidates: Sequence[Candidate], check: Callable[[str], None] = lambda value: None
+) -> tuple[dict[str, str], list[str]]:
+    """What the CSV file `table` says of the pictures: its `column` ("group", "label") by candidate id.
+
+    Its column `file` names a picture by id, path inside its source, file name, or stem, whichever is unique; a column
+    `id` serves in its place. An empty value says nothing.
+
+    Args:
+        table: a CSV file with a header.
+        column: the column to read.
+        candidates: the pictures.
+        check: raises for a value that may not stand there.
+
+    Returns:
+        Candidate id -> value, and the names in the table that are no candidate's.
+
+    Raises:
+        UsageError: a column is missing, a name means several pictures, a picture has two values, no name is known.
+    """
+    names = _names(candidates)
+    values: dict[str, str] = {}
+    strangers = []
+    for line, (name, value) in enumerate(_read_pairs(table, column), start=2):
+        if not value:
+            continue
+        check(value)
+        found = names.get(name.replace("\\", "/").removeprefix("./"), [])
+        if len(found) > 1:
+            some = ", ".join(sorted(found)[:3])
+            raise UsageError(
+                f"{table}, line {line}: {name!r} means {len(found)} pictures ({some} ...); name it by its path."
+            )
+        if not found:
+            strangers.append(name)
+        elif values.setdefault(found[0], value) != value:
+            raise UsageError(f"{table}, line {line}: {name!r} has two values of {column}: {values[found[0]]}, {value}.")
+    if not values:
+        raise UsageError(f"{table}: names none of the {len(candidates)} pictures (for example {candidates[0].id}).")
+    return values, strangers
+
+
+def _names(candidates: Sequence[Candidate]) -> Mapping[str, list[str]]:
+    """Every name that a table may use -> ids of the pictures it means, of the most exact kind that exists."""
+    names: dict[str, list[str]] = {}
+    kinds: list[Callable[[Candidate], str]] = [
+        lambda c: c.id,
+        lambda c: c.path.as_posix(),
+        lambda c: c.id.removeprefix(c.source + "/"),
+        lambda c: c.path.name,
+        lambda c: str(PurePosixPath(c.id.removeprefix(c.source + "/")).with_suffix("")),
+        lambda c: c.path.stem,
+    ]
+    for kind in kinds:
+        found: dict[str, list[str]] = {}
+        for candidate in candidates:
+            found.setdefault(kind(candidate), []).append(candidate.id)
+        names = found | names
+    return names
+
+
+def _read_pairs(table: Path, column: str) -> list[tuple[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            header = rows.fieldnames or ()
+            name = "file" if "file" in header else "id"
+            missing = [wanted for wanted, there in (("file", name), (column, column)) if there not in header]
+            if missing:
+                raise UsageError(f"{table}: no column {missing[0]}; its columns are {', '.join(header)}.")
+            return [((row[name] or "").strip(), (row[column] or "").strip()) for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{table}: no CSV file ({error}).") from None

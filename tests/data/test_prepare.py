@@ -1,0 +1,397 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drujax.data.dataset import Dataset
+from drujax.data.labels import Labelled, Measured
+from drujax.data.prepare import distribute, prepare
+from drujax.data.records import SPLITS
+from drujax.data.scenes import paint
+from drujax.data.sources import Candidate, Scenes
+from drujax.data.splits import assign_sides
+from drujax.errors import UsageError
+
+
+def run(source, out, **options):
+    return prepare(source, out, **{"crop": 16, "quiet": True} | options)
+
+
+def records(out):
+    """id -> (split, metadata)."""
+    dataset = Dataset.open(out)
+    return {metadata.id: (split, metadata) for split in SPLITS for metadata in dataset.table(split)}
+
+
+def lengths(out):
+    return {split: len(Dataset.open(out).split(split)) for split in SPLITS}
+
+
+def test_confident_pictures_are_split_and_uncertain_ones_left_out(tmp_path, save_pictures):
+    summary = run([save_pictures(tmp_path / "p", dark=10, bright=5, uncertain=3)], tmp_path / "d")
+    assert lengths(tmp_path / "d") == {"train_dark": 7, "train_bright": 5, "test_dark": 2, "val_dark": 1}
+    assert summary.splits["train_dark"] == {"pictures": 7, "groups": 7, "dark": 7, "qab": 7}
+    assert summary.left_out == {"without a label (uncertain)": 3}
+    assert (summary.enlarged, summary.skipped, summary.notes) == (0, [], [])
+    assert "left out: 3 without a label (uncertain)" in str(summary)
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("p", "d")]
+
+
+def test_the_bounds_and_the_seed_are_options(tmp_path, save_pictures):
+    source = [save_pictures(tmp_path / "p", dark=10, bright=5, uncertain=3)]
+    run(source, tmp_path / "wide", low=110.0, high=150.0)
+    assert sum(lengths(tmp_path / "wide").values()) == 18
+    run(source, tmp_path / "zero", seed=0)
+    run(source, tmp_path / "one", seed=1)
+    splits = [{name: split for name, (split, _) in records(tmp_path / out).items()} for out in ("zero", "one")]
+    assert splits[0] != splits[1]
+
+
+pictures = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"),
+        st.sampled_from(["dark", "bright", "uncertain"]),
+        st.sampled_from(["dark", "bright", None]),
+    ),
+    max_size=30,
+)
+
+
+@given(pictures, st.integers(0, 3))
+def test_no_group_stands_on_both_sides(drawn, seed):
+    measured, labelled = [], {}
+    for number, (group, partition, label) in enumerate(drawn):
+        name = f"s/{number}"
+        measured.append(Measured(Candidate(name, "s", Path(name)), group, (0.0,) * 4, partition, (20, 20)))
+        label = label if partition == "uncertain" else partition
+        if label:
+            labelled[name] = Labelled(label, "qab")
+    dark = {picture.group for picture in measured if picture.partition == "dark"}
+    perhaps = {picture.group for picture in measured if picture.partition == "uncertain"} - dark
+    splits, left_out = distribute(measured, labelled, assign_sides(dark, seed) | assign_sides(perhaps, seed))
+    groups = {split: {picture.group for picture in pictures} for split, pictures in splits.items()}
+    train = groups["train_dark"] | groups["train_bright"]
+    assert not groups["test_dark"] & groups["val_dark"]
+    assert not train & (groups["test_dark"] | groups["val_dark"])
+    assert sum(map(len, splits.values())) + sum(left_out.values()) == len(drawn)
+    assert sum(len(splits[split]) for split in SPLITS if split != "train_bright") == sum(
+        label.label == "dark" for label in labelled.values()
+    )
+    if len(dark) >= 2:
+        assert groups["train_dark"]
+        assert groups["test_dark"]
+
+
+def test_groups_from_a_table_and_bright_pictures_of_test_scenes(tmp_path, save_pictures):
+    """Five scenes of two dark and a bright picture: one scene tests, one is set aside, and their bright pictures go."""
+    source = save_pictures(tmp_path / "p", dark=10, bright=6)
+    lines = [f"dark{i}.png,scene{i // 2}" for i in range(10)] + [f"bright{i}.png,scene{i}" for i in range(5)]
+    groups = tmp_path / "groups.csv"
+    groups.write_text("file,group\n" + "\n".join(lines))
+    summary = run([source], tmp_path / "d", groups=groups)
+    assert lengths(tmp_path / "d") == {"train_dark": 6, "train_bright": 4, "test_dark": 2, "val_dark": 2}
+    assert summary.left_out == {"bright ones of test and val groups": 2}
+    split_of, found = {}, records(tmp_path / "d")
+    for name, (split, metadata) in found.items():
+        side = split.split("_")[0]
+        assert split_of.setdefault(metadata.group, side) == side, name
+    assert found["p/bright5.png"][1].group == "p/bright5.png"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("file", "{stem}.png"),
+        ("file", "p/{stem}.png"),
+        ("file", ".\\{stem}.png"),
+        ("file", "{folder}/{stem}.png"),
+        ("file", "{stem}"),
+        ("id", "{stem}"),
+        ("id", "p/{stem}.png"),
+    ],
+)
+def test_a_table_may_name_pictures_in_many_ways(tmp_path, save_pictures, names):
+    column, form = names
+    source = save_pictures(tmp_path / "p", dark=4)
+    groups = tmp_path / "groups.csv"
+    rows = [form.format(stem=f"dark{i}", folder=source) for i in range(4)]
+    groups.write_text(f"group,{column}\n" + "\n".join(f"g{i % 2},{row}" for i, row in enumerate(rows)), "utf-8-sig")
+    run([source], tmp_path / "d", groups=groups)
+    assert {name: metadata.group for name, (_, metadata) in records(tmp_path / "d").items()} == {
+        f"p/dark{i}.png": f"g{i % 2}" for i in range(4)
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file,scene\ndark0.png,a", "no column group; its columns are file, scene"),
+        ("picture,group\ndark0.png,a", "no column file; its columns are picture, group"),
+        ("file,group\ndark0.png,a\ndark0.png,b", "line 3: 'dark0.png' has two values of group: a, b"),
+        ("file,group\nother.png,a", r"names none of the 6 pictures \(for example p/bright0.png\)"),
+        ("file,group\n", "names none of the 6 pictures"),
+        ("", "no column file"),
+        ("file,group\nx/twin.png,a\ntwin,b", r"line 3: 'twin' means 2 pictures \(p/x/twin.png, p/y/twin.png ...\)"),
+    ],
+)
+def test_a_wrong_table_is_refused(tmp_path, save_pictures, save_picture, table, message):
+    source = save_pictures(tmp_path / "p", dark=3, bright=1)
+    for folder in ("x", "y"):
+        save_picture(source / folder / "twin.png", 20)
+    groups = tmp_path / "groups.csv"
+    groups.write_text(table)
+    with pytest.raises(UsageError, match=message):
+        run([source], tmp_path / "d", groups=groups)
+    assert not (tmp_path / "d").exists()
+
+
+def test_names_of_no_picture_are_noted(tmp_path, save_pictures):
+    groups = tmp_path / "groups.csv"
+    groups.write_text("file,group\ndark0.png,a\nlost.png,a\ndark1.png,\n")
+    summary = run([save_pictures(tmp_path / "p", dark=3, bright=1)], tmp_path / "d", groups=groups)
+    assert summary.notes == [f"{groups} names 1 pictures that are not in the sources (first: lost.png)"]
+    assert records(tmp_path / "d")["p/dark1.png"][1].group == "p/dark1.png"
+
+
+def test_labels_by_hand(tmp_path, save_pictures):
+    labels = tmp_path / "labels.csv"
+    rows = [f"uncertain{i}.png,{'dark' if i < 5 else 'bright'}" for i in range(7)] + ["dark0.png,bright"]
+    labels.write_text("file,label\n" + "\n".join(rows))
+    summary = run([save_pictures(tmp_path / "p", dark=2, uncertain=7)], tmp_path / "d", labels=labels)
+    assert lengths(tmp_path / "d") == {"train_dark": 3, "train_bright": 3, "test_dark": 1, "val_dark": 1}
+    assert summary.left_out == {"without a label (dark)": 1}
+    found = records(tmp_path / "d")
+    assert {metadata.label_origin for _, metadata in found.values()} == {"manual"}
+    assert (found["p/dark0.png"][1].partition, found["p/dark0.png"][1].label) == ("dark", "bright")
+    labels.write_text("file,label\ndark0.png,drak")
+    with pytest.raises(UsageError, match=r"label: unknown value 'drak'. Did you mean dark\? Choices: dark, bright."):
+        run([tmp_path / "p"], tmp_path / "e", labels=labels)
+
+
+def test_the_classifier_learns_from_the_training_side_and_labels_the_uncertain(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=10, bright=5, uncertain=10)
+    seen = {}
+
+    def label_uncertain(confident, labels, uncertain):
+        seen["confident"], seen["labels"], seen["uncertain"] = len(confident), labels.tolist(), len(uncertain)
+        assert confident[0].shape == uncertain[-1].shape == (20, 24, 3)
+        np.testing.assert_array_equal(uncertain[2:4][1], uncertain[3])
+        for picture, label in zip(confident, labels, strict=True):
+            assert (picture.mean() > 128) == label
+        bright = np.array([0.1 if i % 2 else 0.9 for i in range(len(uncertain))])
+        return np.stack([1 - bright, bright], axis=1)
+
+    summary = run([source], tmp_path / "d", labels="classifier", label_uncertain=label_uncertain)
+    assert seen == {"confident": 12, "labels": [1] * 5 + [0] * 7, "uncertain": 10}
+    found = records(tmp_path / "d")
+    for name, (split, metadata) in found.items():
+        if metadata.partition == "uncertain":
+            odd = int(name.removeprefix("p/uncertain")[0]) % 2
+            assert (metadata.label, metadata.label_origin) == ("dark" if odd else "bright", "classifier")
+            assert metadata.classifier_probability == pytest.approx(0.9)
+            assert split.endswith(metadata.label)
+        else:
+            assert (metadata.label, metadata.label_origin) == (metadata.partition, "qab")
+            assert metadata.classifier_probability is None
+    assert summary.left_out == {}
+    assert sum(counts.get("classifier", 0) for counts in summary.splits.values()) == 10
+    run([source], tmp_path / "q")
+    for name, (split, _) in records(tmp_path / "q").items():
+        assert found[name][0] == split
+
+
+def test_a_classifier_needs_both_classes(tmp_path, save_pictures):
+    with pytest.raises(UsageError, match="--labels=classifier: no confidently bright picture to train on"):
+        run(
+            [save_pictures(tmp_path / "p", dark=5, uncertain=2)],
+            tmp_path / "d",
+            labels="classifier",
+            label_uncertain=max,
+        )
+
+
+def test_small_pictures_are_counted_and_thin_strips_skipped(tmp_path, save_picture, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=2, bright=1)
+    save_picture(source / "small.png", 20, (8, 9))
+    save_picture(source / "dot.png", 20, (1, 1))
+    save_picture(source / "strip.png", 20, (5, 4000))
+    summary = run([source], tmp_path / "d", crop=24)
+    assert summary.enlarged == 6
+    assert records(tmp_path / "d")["p/dot.png"][1].height == 24
+    save_picture(source / "endless.png", 20, (1, 40000))
+    summary = run([source], tmp_path / "e", crop=24)
+    assert len(summary.skipped) == 1
+    assert summary.skipped[0].startswith(
+        f"{source / 'endless.png'}: 40000x1 pixels enlarged to a short side of 24 would"
+    )
+
+
+def test_unreadable_pictures_are_reported_and_skipped(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=3, bright=1)
+    (source / "text.png").write_text("no picture")
+    (source / "cut.png").write_bytes((source / "dark0.png").read_bytes()[:300])
+    summary = run([source], tmp_path / "d")
+    assert [line.split(": ")[0] for line in summary.skipped] == [str(source / "cut.png"), str(source / "text.png")]
+    assert all(line.count(str(source)) == 1 for line in summary.skipped)
+    assert sum(lengths(tmp_path / "d").values()) == 4
+
+
+def test_without_pictures_there_is_no_dataset(tmp_path, save_pictures):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="--source: no pictures in .*empty"):
+        run([tmp_path / "empty"], tmp_path / "d")
+    with pytest.raises(UsageError, match="--source: .*nowhere is no folder"):
+        run([tmp_path / "nowhere"], tmp_path / "d")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_text("no picture")
+    with pytest.raises(UsageError, match="--source: none of the 1 pictures can be read .first: .*a.png: not a picture"):
+        run([tmp_path / "bad"], tmp_path / "d")
+    with pytest.raises(UsageError, match="--labels=qab: all 2 pictures are uncertain"):
+        run([save_pictures(tmp_path / "p", uncertain=2)], tmp_path / "d")
+    with pytest.raises(UsageError, match="--crop: 0 is less than one pixel"):
+        run([tmp_path / "p"], tmp_path / "d", crop=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "empty", "p"]
+
+
+def test_a_single_picture_makes_a_dataset_that_says_what_it_lacks(tmp_path, save_pictures):
+    summary = run([save_pictures(tmp_path / "p", dark=1)], tmp_path / "d")
+    assert lengths(tmp_path / "d")["train_dark"] == 1
+    assert summary.notes == ["no pictures in train_bright, test_dark, val_dark"]
+
+
+def test_folders_of_one_name_are_two_sources(tmp_path, save_pictures):
+    run([save_pictures(tmp_path / side / "frames", dark=2) for side in "ab"], tmp_path / "d")
+    assert records(tmp_path / "d").keys() == {f"{s}/dark{i}.png" for s in ("frames", "frames-2") for i in range(2)}
+
+
+def test_exact_copies_in_other_groups_are_noted(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=2)
+    (source / "copy.png").write_bytes((source / "dark0.png").read_bytes())
+    summary = run([source], tmp_path / "d")
+    assert "1 pictures are exact copies of others in other groups; one group keeps them on one side" in summary.notes
+
+
+def test_a_dataset_that_stands_is_left_alone(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=4, bright=2)
+    first = run([source], tmp_path / "d")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*")}
+    again = run([source], tmp_path / "d")
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*")}
+    note = f"{tmp_path / 'd'} held this dataset already; nothing was written"
+    assert again == dataclasses.replace(first, notes=[*first.notes, note])
+    with pytest.raises(
+        UsageError, match=r"d holds another dataset \(crop 16, now 18\); remove it or name a new folder"
+    ):
+        run([source], tmp_path / "d", crop=18)
+    (source / "dark0.png").unlink()
+    with pytest.raises(UsageError, match=r"d holds another dataset \(source '.*', now '.*'\)"):
+        run([source], tmp_path / "d")
+
+
+def test_a_folder_that_holds_something_else_is_refused(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=4)
+    with pytest.raises(UsageError, match="p is not empty and holds no dataset; name a new folder"):
+        run([source], source)
+    with pytest.raises(UsageError, match="dark0.png is a file"):
+        run([source], source / "dark0.png")
+    (tmp_path / "d").mkdir()
+    run([source], tmp_path / "d")
+    assert sum(lengths(tmp_path / "d").values()) == 4
+
+
+def test_a_failed_run_leaves_nothing(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=4, bright=2, uncertain=1)
+
+    def fail(confident, labels, uncertain):
+        raise UsageError("weights are not there")
+
+    with pytest.raises(UsageError, match="weights are not there"):
+        run([source], tmp_path / "d", labels="classifier", label_uncertain=fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+@pytest.mark.parametrize("moment", ["drujax.data.store.write_table", "drujax.data.builder.example"])
+def test_a_killed_run_leaves_no_half_dataset(tmp_path, save_pictures, moment):
+    """Killed (as by kill -9) while it writes; the next run cleans up and succeeds."""
+    source = save_pictures(tmp_path / "p", dark=4, bright=2)
+    module, name = moment.rsplit(".", 1)
+    program = f"""
+import os, signal, importlib
+from pathlib import Path
+from drujax.data.prepare import prepare
+setattr(importlib.import_module({module!r}), {name!r}, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+prepare([Path({str(source)!r})], Path({str(tmp_path / "d")!r}), crop=16, quiet=True)
+"""
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "d").exists()
+    assert len(os.listdir(tmp_path)) == 2
+    run([source], tmp_path / "d")
+    assert sorted(os.listdir(tmp_path)) == ["d", "p"]
+    assert sum(lengths(tmp_path / "d").values()) == 6
+
+
+def test_a_second_run_waits_for_the_first(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=4, bright=2, uncertain=1)
+    summaries = {}
+
+    def prepare_it(name, label_uncertain):
+        summaries[name] = run([source], tmp_path / "d", labels="classifier", label_uncertain=label_uncertain)
+
+    def label(confident, labels, uncertain):
+        second.start()
+        second.join(timeout=0.5)  # it cannot end before this run does
+        assert second.is_alive()
+        return np.array([[1.0, 0.0]])
+
+    second = threading.Thread(target=prepare_it, args=("second", None))  # has no classifier: it would fail if it wrote
+    prepare_it("first", label)
+    second.join()
+    assert summaries["first"].notes == []
+    assert summaries["second"].notes[-1] == f"{tmp_path / 'd'} held this dataset already; nothing was written"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "p"]
+
+
+def test_synthetic_scenes(tmp_path):
+    scenes = Scenes(count=12, size=(20, 24), seed=3)
+    summary = run(scenes, tmp_path / "d")
+    assert [path.name for path in (tmp_path / "d").glob("scenes")] == []
+    dataset, found = Dataset.open(tmp_path / "d"), 0
+    for split in SPLITS:
+        for record in dataset.split(split):
+            index = int(record.id.removeprefix("scenes/").removesuffix(".png"))
+            np.testing.assert_array_equal(record.image, paint(3, index, (20, 24)))
+            found += 1
+    assert found + sum(summary.left_out.values()) == 12
+    assert found > 0
+    assert "held this dataset already" in run(scenes, tmp_path / "d").notes[-1]
+    with pytest.raises(UsageError, match="holds another dataset"):
+        run(dataclasses.replace(scenes, seed=4), tmp_path / "d")
+    with pytest.raises(UsageError, match="scenes: 0 of 20x24 pixels are none"):
+        dataclasses.replace(scenes, count=0)
+
+
+def test_the_shared_pictures_keep_their_variants_together(tmp_path, shared):
+    """On the real groups: a few pictures of twelve groups of the same scene in different light."""
+    folder = tmp_path / "anime"
+    folder.mkdir()
+    variants = shared / "images" / "variants.csv"
+    names = [line.split(",")[1] for line in variants.read_text().splitlines()[1:26]]
+    for name in names:
+        (folder / f"{name}.jpg").symlink_to(shared / "images" / "anime" / f"{name}.jpg")
+    summary = prepare([folder], tmp_path / "d", groups=variants, low=100.0, high=110.0, quiet=True)
+    assert len(summary.notes) == 1
+    sides = {}
+    for split, metadata in records(tmp_path / "d").values():
+        assert metadata.group.startswith("v0")
+        sides.setdefault(metadata.group, set()).add(split.split("_")[0])
+    assert all(len(side) == 1 for side in sides.values())
+    assert {next(iter(side)) for side in sides.values()} == {"train", "test", "val"}
