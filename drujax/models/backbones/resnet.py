@@ -1,0 +1,103 @@
+"""ResNet-18 and ResNet-50 (He et al. 2016) with torchvision's submodule names.
+
+Torchvision's facts: the stride of a bottleneck is in its 3x3 convolution ("v1.5"); convolutions have no bias; a block
+whose stride or width differs from its input's has a 1x1 convolution and batch norm on its shortcut. timm's checkpoints
+have the same names and shapes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from drujax.models.conv import Conv
+from drujax.models.norm import BatchNorm
+
+kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+class ResNet(nn.Module):
+    """`(x, train)` -> logits `b num_classes`, or with `features` the pooled input of the last layer.
+
+    `x` is `b h w 3` in ImageNet normalisation. Attributes: `blocks` per stage; `bottleneck` blocks are three
+    convolutions (1x1, 3x3, 1x1 to four times the width), the others two (3x3).
+    """
+
+    num_classes: int
+    blocks: Sequence[int]
+    bottleneck: bool
+    dtype: jnp.dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w 3"], *, train: bool, features: bool = False) -> Float[Array, "b k"]:
+        x = _conv(64, 7, 2, self.dtype, "conv1")(x)
+        x = nn.relu(BatchNorm(name="bn1")(x, train=train))
+        padding: Any = [(1, 1), (1, 1)]  # flax annotates strings alone
+        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)
+        block = Bottleneck if self.bottleneck else Basic
+        for stage, repetitions in enumerate(self.blocks):
+            for i in range(repetitions):
+                stride = 2 if stage > 0 and i == 0 else 1
+                x = block(64 * 2**stage, stride, self.dtype, name=f"layer{stage + 1}.{i}")(x, train=train)
+        pooled = x.astype(jnp.promote_types(x.dtype, jnp.float32)).mean((1, 2))
+        if features:
+            return pooled
+        return nn.Dense(self.num_classes, name="fc")(pooled)
+
+
+class Basic(nn.Module):
+    """Two 3x3 convolutions."""
+
+    width: int
+    stride: int
+    dtype: jnp.dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool) -> Float[Array, "b h2 w2 k"]:
+        inner = _conv(self.width, 3, self.stride, self.dtype, "conv1")(x)
+        inner = nn.relu(BatchNorm(name="bn1")(inner, train=train))
+        inner = _conv(self.width, 3, 1, self.dtype, "conv2")(inner)
+        inner = BatchNorm(name="bn2")(inner, train=train)
+        return nn.relu(inner + _shortcut(x, self.width, self.stride, self.dtype, train=train))
+
+
+class Bottleneck(nn.Module):
+    """1x1 to `width`, 3x3 with the stride, 1x1 to four times the width."""
+
+    width: int
+    stride: int
+    dtype: jnp.dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool) -> Float[Array, "b h2 w2 k"]:
+        inner = _conv(self.width, 1, 1, self.dtype, "conv1")(x)
+        inner = nn.relu(BatchNorm(name="bn1")(inner, train=train))
+        inner = _conv(self.width, 3, self.stride, self.dtype, "conv2")(inner)
+        inner = nn.relu(BatchNorm(name="bn2")(inner, train=train))
+        inner = _conv(4 * self.width, 1, 1, self.dtype, "conv3")(inner)
+        inner = BatchNorm(name="bn3")(inner, train=train)
+        return nn.relu(inner + _shortcut(x, 4 * self.width, self.stride, self.dtype, train=train))
+
+
+def _conv(width: int, kernel_size: int, stride: int, dtype: jnp.dtype | None, name: str) -> Conv:
+    return Conv(
+        width,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        use_bias=False,
+        kernel_init=kaiming_fan_out,
+        dtype=dtype,
+        name=name,
+    )
+
+
+def _shortcut(
+    x: Float[Array, "b h w c"], width: int, stride: int, dtype: jnp.dtype | None, *, train: bool
+) -> Float[Array, "b h2 w2 k"]:
+    """Called inside a block's `__call__`, whose submodules these are."""
+    if stride == 1 and x.shape[-1] == width:
+        return x
+    return BatchNorm(name="downsample.1")(_conv(width, 1, stride, dtype, "downsample.0")(x), train=train)

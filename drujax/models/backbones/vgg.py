@@ -1,0 +1,93 @@
+"""VGG-13 with batch norm and VGG-19 (Simonyan & Zisserman 2015) with torchvision's submodule names.
+
+Torchvision's facts: convolutions have biases even before a batch norm; `features.N` counts activations and poolings;
+the last map is pooled adaptively to 7x7 and flattened channels first; Dropout 0.5 after both hidden linear layers.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from drujax.models.conv import Conv, max_pool2
+from drujax.models.norm import BatchNorm
+
+# 3x3 convolutions of each of the five blocks (configurations B and E of the paper's table 1), and their widths.
+VGG13, VGG19 = (2, 2, 2, 2, 2), (2, 2, 4, 4, 4)
+WIDTHS = (64, 128, 256, 512, 512)
+GRID, HIDDEN = 7, 4096  # side of the pooled map, width of the hidden linear layers
+LEAST_RESOLUTION = 2 ** len(WIDTHS)  # each block halves the map
+
+kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+linear_init = nn.initializers.normal(0.01)
+
+
+class VGG(nn.Module):
+    """`(x, train)` -> logits `b num_classes`, or with `features` the second hidden layer `b 4096` after its ReLU.
+
+    `x` is `b h w 3` in ImageNet normalisation, h and w at least 32. In training with dropout > 0 a `dropout` random key
+    is needed.
+    """
+
+    num_classes: int
+    blocks: Sequence[int]
+    batch_norm: bool
+    dropout: float = 0.5
+    dtype: jnp.dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w 3"], *, train: bool, features: bool = False) -> Float[Array, "b k"]:
+        index = 0
+        for layers, width in zip(self.blocks, WIDTHS, strict=True):
+            for _ in range(layers):
+                conv = Conv(
+                    width, 3, padding=1, kernel_init=kaiming_fan_out, dtype=self.dtype, name=f"features.{index}"
+                )
+                x = conv(x)
+                if self.batch_norm:
+                    x = BatchNorm(name=f"features.{index + 1}")(x, train=train)
+                x = nn.relu(x)
+                index += 3 if self.batch_norm else 2
+            x = max_pool2(x)
+            index += 1
+        x = adaptive_average_pool(x, GRID)
+        x = x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+        for name in ("classifier.0", "classifier.3"):
+            x = nn.relu(nn.Dense(HIDDEN, kernel_init=linear_init, dtype=self.dtype, name=name)(x))
+            if features and name == "classifier.3":
+                return x
+            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.num_classes, kernel_init=linear_init, name="classifier.6")(x)
+
+
+def adaptive_average_pool(x: Float[Array, "b h w c"], side: int) -> Float[Array, "b side side c"]:
+    """Means over side x side areas, as in PyTorch: area i of n rows is [floor(i n / side), ceil((i + 1) n / side)).
+
+    Areas overlap where n is no multiple of `side`; fewer rows than `side` are repeated.
+    """
+    rows, columns = (jnp.asarray(_areas(n, side), x.dtype) for n in x.shape[1:3])
+    return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision="highest")
+
+
+def _areas(n: int, side: int) -> Float[np.ndarray, "side n"]:
+    weights = np.zeros((side, n))
+    for i in range(side):
+        start, stop = i * n // side, -(-(i + 1) * n // side)
+        weights[i, start:stop] = 1 / (stop - start)
+    return weights
+
+
+def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint in timm's or torchvision's layout, in the latter.
+
+    timm has the linear layers as convolutions over the 7x7 map, and other names for them.
+    """
+    timm = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
+    renamed = {}
+    for key, value in flat.items():
+        module, _, leaf = key.rpartition(".")
+        is_kernel = module in timm and leaf == "weight"
+        renamed[f"{timm.get(module, module)}.{leaf}"] = value.reshape(len(value), -1) if is_kernel else value
+    return renamed

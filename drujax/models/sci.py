@@ -1,0 +1,90 @@
+"""SCI's networks: an illumination that is estimated in stages while training, and in one pass afterwards.
+
+Ma et al., "Toward Fast, Flexible, and Robust Low-Light Image Enhancement", CVPR 2022; official code vis-opt-group/SCI
+at 9d28a3f1, whose names the layers carry.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from drujax.models.conv import Conv
+from drujax.models.norm import BatchNorm
+
+DARKEST = 1e-4  # of an illumination: pictures are divided by it
+
+
+class Stage(NamedTuple):
+    """What one stage of the training network saw and made, each b h w 3."""
+
+    seen: Float[Array, "b h w 3"]
+    illumination: Float[Array, "b h w 3"]
+    reflectance: Float[Array, "b h w 3"]
+    attention: Float[Array, "b h w 3"]
+
+
+class Enhance(nn.Module):
+    """image b h w 3 in [0, 1] -> its illumination b h w 3 in [1e-4, 1]."""
+
+    @nn.compact
+    def __call__(self, image: Float[Array, "b h w 3"], *, train: bool) -> Float[Array, "b h w 3"]:
+        x = nn.relu(Conv(3, 3, padding=1, name="in_conv.0")(image))
+        y = Conv(3, 3, padding=1, name="conv.0")(x)
+        x = x + nn.relu(BatchNorm(name="conv.1")(y, train=train))
+        x = nn.sigmoid(Conv(3, 3, padding=1, name="out_conv.0")(x))
+        return jnp.clip(x + image, DARKEST, 1.0)
+
+
+class Calibrate(nn.Module):
+    """reflectance b h w 3 -> what the next stage's input gets of it, b h w 3. Its three blocks share their weights."""
+
+    features: int = 16
+    blocks: int = 3
+
+    @nn.compact
+    def __call__(self, reflectance: Float[Array, "b h w 3"], *, train: bool) -> Float[Array, "b h w 3"]:
+        x = Conv(self.features, 3, padding=1, name="in_conv.0")(reflectance)
+        x = nn.relu(BatchNorm(name="in_conv.1")(x, train=train))
+        convolutions = [Conv(self.features, 3, padding=1, name=f"convs.{i}") for i in (0, 3)]
+        norms = [BatchNorm(name=f"convs.{i}") for i in (1, 4)]
+        for _ in range(self.blocks):
+            y = x
+            for convolve, normalise in zip(convolutions, norms, strict=True):
+                y = nn.relu(normalise(convolve(y), train=train))
+            x = x + y
+        return reflectance - nn.sigmoid(Conv(3, 3, padding=1, name="out_conv.0")(x))
+
+
+class SCI(nn.Module):
+    """image b h w 3 in [0, 1] -> (enhanced b h w 3 in [0, 1], illumination b h w 3): all that is used after training.
+
+    `stages` is the network that is trained; its further parameters (`calibrate`) are made by
+    `init(..., method="stages")`.
+    """
+
+    def setup(self):
+        self.enhance = Enhance()
+        self.calibrate = Calibrate()
+
+    def __call__(
+        self, image: Float[Array, "b h w 3"], *, train: bool = False
+    ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]]:
+        illumination = self.enhance(image, train=train)
+        return _reflectance(image, illumination), illumination
+
+    def stages(self, image: Float[Array, "b h w 3"], *, count: int = 3, train: bool) -> list[Stage]:
+        """The picture, and then the picture with what was calibrated of it, again and again by the same networks."""
+        seen, made = image, []
+        for _ in range(count):
+            illumination = self.enhance(seen, train=train)
+            reflectance = _reflectance(image, illumination)
+            attention = self.calibrate(reflectance, train=train)
+            made.append(Stage(seen, illumination, reflectance, attention))
+            seen = image + attention
+        return made
+
+
+def _reflectance(image, illumination):
+    return jnp.clip(image / illumination, 0.0, 1.0)

@@ -1,0 +1,132 @@
+"""The networks of the compared methods against the official outputs (goldens/compared_methods)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from official import nhwc
+
+from drujax.models.clip_lit import CLIPLIT
+from drujax.models.ruas import RUAS, brightest_neighbour
+from drujax.models.sci import SCI
+from drujax.models.zero_dce_pp import ZeroDCEpp
+from drujax.weights.convert import from_torch
+
+TOLERANCE = {"rtol": 0, "atol": 1e-5}
+PICTURES = ("a", "b")
+
+
+def shapes(module, **how):
+    image = jax.ShapeDtypeStruct((1, 24, 24, 3), np.float32)
+    return jax.eval_shape(lambda image: module.init(jax.random.key(0), image, **how), image)
+
+
+def run(module, variables, image, **how):
+    return jax.device_get(jax.jit(lambda v, x: module.apply(v, x, **how))(variables, jnp.asarray(image)))
+
+
+@pytest.fixture
+def load(goldens):
+    return lambda name: goldens(f"compared_methods/{name}")
+
+
+@pytest.mark.parametrize("ratio", [1, 12])
+@pytest.mark.parametrize("picture", PICTURES)
+def test_zero_dce_pp(load, picture, ratio):
+    outputs = load("zero_dce_pp")
+    module = ZeroDCEpp(ratio)
+    variables = from_torch(load("weights_zero_dce_pp"), shapes(module))
+    enhanced, curve = run(module, variables, nhwc(outputs[f"{picture}_s{ratio}_in"]))
+    np.testing.assert_allclose(curve, nhwc(outputs[f"{picture}_s{ratio}_curve"]), **TOLERANCE)
+    np.testing.assert_allclose(enhanced, nhwc(outputs[f"{picture}_s{ratio}_out"]), **TOLERANCE)
+
+
+def test_zero_dce_pp_takes_any_size(load):
+    """What the official test would cut off is enhanced, too, and the rest is nearly as if it had been cut off."""
+    image = nhwc(load("inputs")["b"])  # 120 x 88
+    module = ZeroDCEpp()
+    variables = from_torch(load("weights_zero_dce_pp"), shapes(module))
+    enhanced, _ = run(module, variables, image)
+    assert enhanced.shape == image.shape
+    official = nhwc(load("zero_dce_pp")["b_s12_out"])  # 120 x 84
+    assert np.abs(enhanced[:, :, :84] - official).mean() < 0.02
+    for size in ((1, 1), (5, 30)):
+        assert run(module, variables, image[:, : size[0], : size[1]])[0].shape == (1, *size, 3)
+
+
+def sci(load, level):
+    """Module and variables, with what `stages` alone needs."""
+    state = {name: value for name, value in load(f"weights_sci_{level}").items() if ".blocks." not in name}
+    return SCI(), from_torch(state, shapes(SCI(), train=False, method="stages"))
+
+
+@pytest.mark.parametrize("level", ["easy", "medium", "difficult"])
+@pytest.mark.parametrize("picture", PICTURES)
+def test_sci(load, level, picture):
+    outputs = load("sci")
+    enhanced, illumination = run(*sci(load, level), nhwc(load("inputs")[picture]))
+    np.testing.assert_allclose(illumination, nhwc(outputs[f"{level}_{picture}_illu"]), **TOLERANCE)
+    np.testing.assert_allclose(enhanced, nhwc(outputs[f"{level}_{picture}_out"]), **TOLERANCE)
+
+
+def test_stages_of_sci(load):
+    outputs = load("sci")
+    stages = run(*sci(load, "medium"), nhwc(load("inputs")["a"]), train=False, method="stages")
+    for number, stage in enumerate(stages):
+        expected = {name: nhwc(outputs[f"medium_a_stage{number}_{name}"]) for name in ("illu", "in", "absatt")}
+        np.testing.assert_allclose(stage.illumination, expected["illu"], **TOLERANCE)
+        np.testing.assert_allclose(stage.seen, expected["in"], **TOLERANCE)
+        np.testing.assert_allclose(np.abs(stage.attention), expected["absatt"], **TOLERANCE)
+    assert len(stages) == 3
+
+
+def test_sci_after_training_needs_its_enhancer_alone(load):
+    variables = shapes(SCI())
+    assert list(variables["params"]) == ["enhance"]
+    assert sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(variables["params"])) == 258
+
+
+@pytest.mark.parametrize("weights", ["upe", "lol", "dark"])
+@pytest.mark.parametrize("picture", PICTURES)
+def test_ruas(load, weights, picture):
+    outputs = {
+        name.removeprefix(f"{weights}_{picture}_"): nhwc(value)
+        for name, value in load("ruas").items()
+        if name.startswith(f"{weights}_{picture}_")
+    }
+    variables = from_torch(load(f"weights_ruas_{weights}"), shapes(RUAS()))
+    denoised, steps = run(RUAS(), variables, nhwc(load("inputs")[picture]))
+    np.testing.assert_allclose(denoised, outputs.pop("u3"), **TOLERANCE)
+    for name, expected in outputs.items():
+        step = steps[int(name[1])]
+        np.testing.assert_allclose(step.illumination if name[0] == "t" else step.enhanced, expected, **TOLERANCE)
+
+
+def test_brightest_neighbour(load):
+    ours = brightest_neighbour(jnp.asarray(nhwc(load("inputs")["b"])))
+    np.testing.assert_array_equal(ours, nhwc(load("ruas_losses")["b_max_operation"]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "padding"), [("released", "reflect"), ("released", "zeros"), ("init", "zeros")], ids=str
+)
+@pytest.mark.parametrize("picture", PICTURES)
+def test_clip_lit(load, weights, padding, picture):
+    outputs = load("clip_lit")
+    name = f"{weights}_{'reflect' if padding == 'reflect' else 'noreflect'}_{picture}"
+    module = CLIPLIT(padding)
+    variables = from_torch(load(f"weights_clip_lit_{weights}"), shapes(module))
+    enhanced, light = run(module, variables, nhwc(load("inputs")[picture]))
+    np.testing.assert_allclose(light, nhwc(outputs[f"{name}_lightmap"]), **TOLERANCE)
+    np.testing.assert_allclose(enhanced, nhwc(outputs[f"{name}_out"]), **TOLERANCE)
+
+
+def test_clip_lit_gives_numbers_where_there_is_no_light(load):
+    variables = from_torch(load("weights_clip_lit_released"), shapes(CLIPLIT()))
+    variables["params"]["cond_add1"]["bias"] -= 100  # no light anywhere
+    image = np.zeros((1, 8, 8, 3), np.float32)
+    image[:, :4] = 0.5
+    enhanced, light = run(CLIPLIT(), variables, image)
+    assert not light.any()
+    assert np.all(enhanced[:, :4] == 1)
+    assert np.all(enhanced[:, 4:] == 0)
