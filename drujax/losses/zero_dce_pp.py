@@ -1,0 +1,77 @@
+"""Zero-DCE++'s losses, one value for each picture, so that relativistic probabilities can weight them.
+
+Li et al., TPAMI 2021; official code Li-Chongyi/Zero-DCE_extension at 09f202b6. Pictures (in [0, 1]) and curves are
+b h w 3. The official total is the mean over the batch of
+
+    1600 smoothness(curve) + spatial(enhanced, image) + 5 colour(enhanced) + 10 exposure(enhanced).
+"""
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Images = Float[Array, "b h w 3"]
+PerPicture = Float[Array, " b"]
+
+EXPOSURE = 0.6  # E of the paper, the grey level that is well lit
+
+
+def total(image: Images, enhanced: Images, curve: Images, *, form: Literal["official", "paper"] = "official"):
+    """The weighted sum of the four losses, and each of them by name.
+
+    `form` is that of `colour`, the one loss in which the official code departs from its paper.
+    """
+    terms = {
+        "smoothness": smoothness(curve),
+        "spatial": spatial(enhanced, image),
+        "colour": colour(enhanced, form=form),
+        "exposure": exposure(enhanced),
+    }
+    weights = {"smoothness": 1600.0, "spatial": 1.0, "colour": 5.0, "exposure": 10.0}
+    return sum(weights[name] * term for name, term in terms.items()), terms
+
+
+def spatial(enhanced: Images, image: Images) -> PerPicture:
+    """Differences between neighbouring 4x4 regions are to stay: the mean squared change, over four directions.
+
+    Beyond the border lie zeros, so that a border region's brightness itself is compared there.
+    """
+    change = jnp.pad((_regions(image, 4) - _regions(enhanced, 4)), ((0, 0), (1, 1), (1, 1)))
+    middle = change[:, 1:-1, 1:-1]
+    neighbours = (change[:, 1:-1, :-2], change[:, 1:-1, 2:], change[:, :-2, 1:-1], change[:, 2:, 1:-1])
+    return sum((((middle - near) ** 2).mean((1, 2)) for near in neighbours), start=jnp.zeros(()))
+
+
+def exposure(enhanced: Images) -> PerPicture:
+    """Mean squared distance of 16x16 regions to a well-lit grey level; an incomplete region at the end is left out."""
+    return ((_regions(enhanced, 16) - EXPOSURE) ** 2).mean((1, 2))
+
+
+def colour(enhanced: Images, *, form: Literal["official", "paper"] = "official") -> PerPicture:
+    """How far the mean colour is from grey: the root of summed squares of squared differences between channels.
+
+    The paper sums the squared differences themselves, without a root ("paper"); the official code squares them once
+    more and takes the root.
+    """
+    r, g, b = jnp.moveaxis(enhanced.mean((1, 2)), -1, 0)
+    squares = jnp.stack([(r - g) ** 2, (r - b) ** 2, (g - b) ** 2])
+    if form == "paper":
+        return squares.sum(0)
+    fourth = (squares**2).sum(0)
+    grey = fourth == 0  # where the root has no derivative
+    return jnp.where(grey, 0.0, jnp.sqrt(jnp.where(grey, 1.0, fourth)))
+
+
+def smoothness(curve: Images) -> PerPicture:
+    """Twice the summed squared differences of neighbours over their number in one channel: not over the channels."""
+    rows, columns = ((jnp.diff(curve, axis=axis) ** 2).sum(-1).mean((1, 2)) for axis in (1, 2))
+    return 2 * (rows + columns)
+
+
+def _regions(images: Images, side: int) -> Float[Array, "b h2 w2"]:
+    """Mean grey of side x side regions."""
+    grey = images.mean(-1)
+    b, h, w = grey.shape
+    whole = grey[:, : h // side * side, : w // side * side]
+    return whole.reshape(b, h // side, side, w // side, side).mean((2, 4))
