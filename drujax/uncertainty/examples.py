@@ -1,0 +1,102 @@
+"""Confident pictures as the probability network sees them: whole, resized once, split by group."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int32, UInt8
+from PIL import Image
+
+from drujax.errors import UsageError
+
+CLASSES = ("dark", "bright")  # the order of the outputs: 0 dark, 1 bright
+
+
+class Example(NamedTuple):
+    """A picture, its class (index in CLASSES) and the source group, which is never split."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    label: int
+    group: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Resized pictures in memory."""
+
+    images: UInt8[np.ndarray, "n s s 3"]
+    labels: Int32[np.ndarray, " n"]
+    groups: list[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def where(self, mask: Bool[np.ndarray, " n"]) -> "Examples":
+        """The examples that `mask` marks."""
+        groups = [group for group, kept in zip(self.groups, mask, strict=True) if kept]
+        return Examples(self.images[mask], self.labels[mask], groups)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each class."""
+        return {name: int((self.labels == label).sum()) for label, name in enumerate(CLASSES)}
+
+
+def confident_examples(dataset: Any) -> Iterator[Example]:
+    """The confident pictures of the training side of a `drujax.data.dataset.Dataset`, decoded one at a time.
+
+    Their class is the QAB partition (eq. 1), whatever label they were given since.
+    """
+    for label, name in enumerate(CLASSES):
+        for split in (dataset.train_dark, dataset.train_bright):
+            for record in split.confident(name):
+                yield Example(record.image, label, record.group)
+
+
+def resize(image: UInt8[np.ndarray, "h w 3"], resolution: int) -> UInt8[np.ndarray, "s s 3"]:
+    """The whole picture at `resolution`², its aspect not kept: Pillow's bilinear filter, which antialiases.
+
+    It is what torchvision's Resize does to PIL pictures, so that published weights see what they were trained on.
+    """
+    if image.shape[:2] == (resolution, resolution):
+        return image
+    return np.asarray(Image.fromarray(image).resize((resolution, resolution), Image.Resampling.BILINEAR))
+
+
+def gather(examples: Iterable[Example | tuple], resolution: int) -> Examples:
+    """Resizes all pictures into one array. Raises UsageError unless both classes are there."""
+    images, labels, groups = [], [], []
+    for image, label, group in examples:
+        images.append(resize(image, resolution))
+        labels.append(label)
+        groups.append(group)
+    stacked = np.stack(images) if images else np.zeros((0, resolution, resolution, 3), np.uint8)
+    gathered = Examples(stacked, np.array(labels, np.int32), groups)
+    for name, count in gathered.counts.items():
+        if count == 0:
+            raise UsageError(
+                f"the probability network needs confident dark and bright pictures (QAB, eq. 1), and none is {name}"
+            )
+    return gathered
+
+
+def hold_out(examples: Examples, share: float, seed: int) -> Bool[np.ndarray, " n"]:
+    """Marks about `share` of each class, whole groups at a time; the choice depends on `seed` and the groups' names.
+
+    A group that would exceed the share of a class, or holds the last training pictures of one, stays in training; small
+    sets may hold out less, or nothing of a class.
+    """
+    marked = np.zeros(len(examples), bool)
+    groups = np.array(examples.groups, dtype=object)
+    counts = np.bincount(examples.labels, minlength=len(CLASSES))
+    quota, left = share * counts, counts.copy()
+    for group in sorted(set(examples.groups), key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
+        members = groups == group
+        size = np.bincount(examples.labels[members], minlength=len(CLASSES))
+        held = counts - left
+        if np.all((size == 0) | (held + size / 2 <= quota) & (left > size)):
+            marked |= members
+            left -= size
+    return marked

@@ -1,0 +1,211 @@
+"""The probability network F_q (paper, eq. 4 and secs. 3.1, 4.1): a dark/bright classifier whose softmax is the RP.
+
+F_q is a backbone with a 2-way last layer, trained on the confident pictures alone; outputs are in the order dark,
+bright. The same classifier labels the uncertain pictures of a dataset under construction (F_dark/bright, eq. 3).
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from itertools import islice
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Float32, UInt8
+
+from drujax.errors import unknown
+from drujax.models.backbones import BACKBONES, normalise
+from drujax.models.backbones.pretrained import initialise
+from drujax.uncertainty import calibration, centroid
+from drujax.uncertainty.examples import CLASSES, Example, Examples, gather, hold_out, resize
+from drujax.uncertainty.fitting import fit_head, fit_network, local_shardings
+from drujax.uncertainty.recipe import ProbabilityRecipe
+from drujax.weights.convert import Variables
+
+CENTROID = "centroid"
+CHUNK = 64  # pictures that are evaluated at once
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbabilityNetwork:
+    """A trained F_q.
+
+    Attributes:
+        variables: of the backbone; for `centroid`, of the features' network with the centroids under "centroid".
+        temperature: the logits are divided by it; 1 unless the recipe asked for temperature scaling.
+        resolution: side to which pictures are resized.
+        report: recipe, held-out accuracy and calibration, as JSON can hold it.
+        score: (variables, uint8 pictures b s s 3) -> logits b 2; pure.
+    """
+
+    variables: Variables
+    temperature: float
+    resolution: int
+    report: dict[str, Any]
+    score: Callable[[Variables, Array], Array]
+
+    def logits(self, images: Iterable[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "n 2"]:
+        """Scores of dark and bright of pictures of any size, at temperature 1; they are read one chunk at a time."""
+        chunks = [self._score_chunk(chunk) for chunk in _chunks(images, self.resolution)]
+        return np.concatenate(chunks) if chunks else np.zeros((0, len(CLASSES)), np.float32)
+
+    def probabilities(self, images: Iterable[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "n 2"]:
+        """Probabilities of dark and bright, which sum to 1."""
+        return calibration.probabilities(self.logits(images), self.temperature).astype(np.float32)
+
+    @cached_property
+    def _compiled(self) -> Callable[[Variables, Any], Array]:
+        return _compile(self.score)
+
+    def _score_chunk(self, chunk: UInt8[np.ndarray, "n s s 3"]) -> Float32[np.ndarray, "n 2"]:
+        return _padded(partial(self._compiled, self.variables), chunk)
+
+
+def train_probability_network(
+    examples: Iterable[Example | tuple],
+    backbone: str,
+    pretrained: str,
+    recipe: ProbabilityRecipe,
+    *,
+    log: Callable[[str], None],
+) -> ProbabilityNetwork:
+    """Trains F_q on the confident pictures `examples`: (uint8 picture h w 3, 0 dark or 1 bright, source group).
+
+    Args:
+        examples: see `drujax.uncertainty.examples.confident_examples`; read once.
+        backbone: a name in BACKBONES, or "centroid".
+        pretrained: "imagenet", "none" (fresh weights) or a checkpoint's path.
+        recipe: as the paper's by default.
+        log: gets a line for each epoch.
+
+    Raises:
+        UsageError: an unknown backbone, a class without pictures, a checkpoint of another network, a loss not finite.
+    """
+    if backbone not in BACKBONES and backbone != CENTROID:
+        raise unknown("--backbone", backbone, [*BACKBONES, CENTROID])
+    start = time.monotonic()
+    gathered = gather(examples, recipe.resolution)
+    held = hold_out(gathered, recipe.held_out, recipe.seed)
+    training, held_out = gathered.where(~held), gathered.where(held)
+    log(f"probability network: {_told(training)} to train on, {_told(held_out)} held out")
+    variables = _fit(backbone, pretrained, training, recipe, log)
+    score = scoring(backbone, recipe.centroid_features)
+    network = ProbabilityNetwork(variables, 1.0, recipe.resolution, {}, score)
+    report, temperature = _assess(network, held_out, recipe)
+    report = {
+        "backbone": backbone,
+        "pretrained": pretrained,
+        "recipe": dataclasses.asdict(recipe),
+        "training_pictures": training.counts,
+        "held_out_pictures": held_out.counts,
+        **report,
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    log(
+        f"probability network: held-out accuracy {_number(report['accuracy'])}, "
+        f"expected calibration error {_number(report['expected_calibration_error'])}"
+    )
+    return dataclasses.replace(network, temperature=temperature, report=report)
+
+
+def labeller(
+    backbone: str, pretrained: str, recipe: ProbabilityRecipe, *, log: Callable[[str], None]
+) -> Callable[[Sequence[np.ndarray], np.ndarray, Sequence[np.ndarray]], Float[np.ndarray, "n 2"]]:
+    """F_dark/bright of eq. 3: (confident pictures, labels, uncertain pictures) -> probabilities of the uncertain ones.
+
+    Each confident picture counts as a group of its own.
+    """
+
+    def label(confident, labels, uncertain):
+        examples = (Example(image, int(y), str(i)) for i, (image, y) in enumerate(zip(confident, labels, strict=True)))
+        return train_probability_network(examples, backbone, pretrained, recipe, log=log).probabilities(uncertain)
+
+    return label
+
+
+def scoring(backbone: str, centroid_features: str) -> Callable[[Variables, Array], Array]:
+    """`ProbabilityNetwork.score` of a backbone, or of centroids of the features of `centroid_features`."""
+    if backbone == CENTROID:
+        return partial(_centroid_score, module=BACKBONES[centroid_features].build(len(CLASSES)))
+    return partial(_score, module=BACKBONES[backbone].build(len(CLASSES)))
+
+
+def _fit(backbone: str, pretrained: str, training: Examples, recipe: ProbabilityRecipe, log) -> Variables:
+    """The trained variables."""
+    name = recipe.centroid_features if backbone == CENTROID else backbone
+    key = jax.random.key(recipe.seed)
+    variables = initialise(name, pretrained, num_classes=len(CLASSES), resolution=recipe.resolution, key=key)
+    module = BACKBONES[name].build(len(CLASSES))
+    if backbone == CENTROID:
+        features = _features(module, variables, training.images)
+        return {**variables, "centroid": centroid.fit(features, training.labels)}
+    if recipe.freeze_features:
+        head, params = BACKBONES[name].head, variables["params"]
+        features = _features(module, variables, training.images)
+        params = {**params, head: fit_head(params[head], features, training.labels, recipe, log)}
+        return {**variables, "params": params}
+    return fit_network(module, variables, training.images, training.labels, recipe, log)
+
+
+def _score(variables: Variables, images: UInt8[Array, "b s s 3"], *, module: nn.Module) -> Float[Array, "b 2"]:
+    logits: Any = module.apply(variables, normalise(images), train=False)
+    return logits
+
+
+def _centroid_score(variables: Variables, images: UInt8[Array, "b s s 3"], *, module: nn.Module) -> Float[Array, "b 2"]:
+    networks = {name: part for name, part in variables.items() if name != "centroid"}
+    features: Any = module.apply(networks, normalise(images), train=False, features=True)
+    return centroid.logits(variables["centroid"], features)
+
+
+def _features(module: nn.Module, variables: Variables, images: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
+    """The input of the last layer, of all pictures, without dropout."""
+    compiled = _compile(lambda variables, batch: module.apply(variables, normalise(batch), train=False, features=True))
+    starts = range(0, len(images), CHUNK)
+    return np.concatenate([_padded(partial(compiled, variables), images[i : i + CHUNK]) for i in starts])
+
+
+def _compile(score: Callable[[Variables, Array], Any]) -> Callable[[Variables, Any], Array]:
+    whole, shared_out = local_shardings(CHUNK)
+    return jax.jit(score, in_shardings=(whole, shared_out), out_shardings=whole)
+
+
+def _padded(compiled: Callable[[np.ndarray], Array], chunk: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
+    """`compiled` of at most CHUNK pictures, filled up so that one compilation serves all chunks."""
+    filled = np.concatenate([chunk, np.zeros((CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)])
+    return np.asarray(compiled(filled))[: len(chunk)]
+
+
+def _chunks(images: Iterable[np.ndarray], resolution: int) -> Iterator[np.ndarray]:
+    resized = (resize(image, resolution) for image in images)
+    while chunk := list(islice(resized, CHUNK)):
+        yield np.stack(chunk)
+
+
+def _assess(network: ProbabilityNetwork, held_out: Examples, recipe: ProbabilityRecipe) -> tuple[dict[str, Any], float]:
+    """The report on the held-out pictures, and the temperature to use."""
+    logits, labels = network.logits(held_out.images), held_out.labels
+    fitted = calibration.fit_temperature(logits, labels) if len(labels) else None
+    temperature = fitted if recipe.temperature_scaling and fitted is not None else 1.0
+    report = calibration.assess(logits, labels, temperature)
+    changes = {"fitted": fitted, "applied": temperature}
+    for name, value in (("before", 1.0), ("after", fitted)):
+        if value is not None:
+            assessed = calibration.assess(logits, labels, value)
+            changes[name] = {key: assessed[key] for key in ("expected_calibration_error", "negative_log_likelihood")}
+    by_class = {
+        name: calibration.assess(logits[labels == i], labels[labels == i], temperature)["accuracy"]
+        for i, name in enumerate(CLASSES)
+    }
+    return {**report, "accuracy_by_class": by_class, "temperature": changes}, temperature
+
+
+def _told(examples: Examples) -> str:
+    return " and ".join(f"{count} {name}" for name, count in examples.counts.items())
+
+
+def _number(value: float | None) -> str:
+    return "unknown (nothing held out)" if value is None else f"{value:.4f}"

@@ -1,0 +1,67 @@
+"""A backbone small enough to train within a test, and confident pictures for it."""
+
+import flax.linen as nn
+import numpy as np
+import pytest
+
+from drujax.models.backbones import BACKBONES, Backbone
+from drujax.models.norm import BatchNorm
+from drujax.uncertainty.examples import Example
+from drujax.uncertainty.probability import ProbabilityNetwork, train_probability_network
+from drujax.uncertainty.recipe import ProbabilityRecipe
+
+
+class Tiny(nn.Module):
+    """One convolution with batch norm."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x, *, train: bool, features: bool = False):
+        x = nn.Conv(4, (3, 3), strides=2, use_bias=False, name="conv")(x)
+        x = nn.relu(BatchNorm(name="bn")(x, train=train)).mean((1, 2))
+        return x if features else nn.Dense(self.num_classes, name="fc")(x)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
+    """Its name, under which it stands beside the six backbones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, "tiny", Backbone("tiny", Tiny, 4, "fc"))
+        yield "tiny"
+
+
+@pytest.fixture(scope="module")
+def recipe() -> ProbabilityRecipe:
+    return ProbabilityRecipe(epochs=6, batch_size=8, learning_rate=3e-2, optimiser="adam", resolution=16)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Example]:
+    """24 dark and 16 bright ones of several sizes, two of a group."""
+    random = np.random.default_rng(0)
+    examples = []
+    for i in range(40):
+        label = int(i >= 24)
+        size = (20 + i % 5, 30 - i % 7, 3)
+        image = random.integers(0, 60, size) if label == 0 else random.integers(170, 256, size)
+        examples.append(Example(image.astype(np.uint8), label, f"group{i // 2}"))
+    return examples
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, pictures, recipe):
+    """The network of `recipe`, and the lines of its log."""
+    lines = []
+    return train_probability_network(pictures, tiny, "none", recipe, log=lines.append), lines
+
+
+@pytest.fixture(scope="module")
+def network(trained) -> ProbabilityNetwork:
+    return trained[0]
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What was logged; `lines.append` is the log."""
+    return []
