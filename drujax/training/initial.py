@@ -1,0 +1,33 @@
+"""Starts a run from the weights of another."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from drujax.errors import UsageError
+from drujax.training import mesh as meshes
+from drujax.weights.files import load_weights
+
+
+def start_from(state: Any, path: Path, mesh: Mesh) -> Any:
+    """`state` with the generator (and its moving average, where it has one) of the weights file `path`.
+
+    Raises:
+        UsageError: the file's network differs.
+    """
+    variables, _ = load_weights(path)
+    ours = jax.tree_util.tree_flatten_with_path(state.generator.variables)[0]
+    theirs = dict(jax.tree_util.tree_flatten_with_path(variables)[0])
+    for name, array in ours:
+        if name not in theirs or theirs[name].shape != array.shape:
+            raise UsageError(f"--init: {path} holds another network: {jax.tree_util.keystr(name)} differs.")
+    variables = jax.tree.map(lambda ours, theirs: np.asarray(theirs, ours.dtype), state.generator.variables, variables)
+    whole = meshes.replicated(mesh)
+    started = meshes.put(variables, whole)
+    generator = state.generator.replace(params=started["params"], batch_stats=started["batch_stats"])
+    # The step is donated, so the average needs arrays of its own.
+    ema = None if state.ema is None else meshes.put(variables, whole)
+    return state.replace(generator=generator, ema=ema)

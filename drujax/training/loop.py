@@ -1,0 +1,191 @@
+"""The training loop of every method: steps, metrics, samples, checkpoints, resume.
+
+The data of step k and its randomness depend on the seed and k alone, so a run that goes on from a checkpoint equals
+the run that was never stopped (bit for bit on CPU).
+"""
+
+import contextlib
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from drujax.images import Picture, write_picture
+from drujax.progress import Progress
+from drujax.training.checkpoint import Checkpoints
+from drujax.training.writer import MetricWriter
+
+State = Any
+Step = Callable[[State, dict[str, jax.Array]], tuple[State, dict[str, jax.Array]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopOptions:
+    """How often a run writes what, in steps."""
+
+    # Steps between two lines of metrics.jsonl, each the mean since the last.
+    log_every: int = 50
+    # Steps between two sample grids.
+    sample_every: int = 1000
+    # Steps between two checkpoints; what a killed run loses at most.
+    save_every: int = 1000
+    # Checkpoints kept; the oldest go first.
+    keep_checkpoints: int = 3
+    # Writes TensorBoard events beside metrics.jsonl.
+    tensorboard: bool = False
+
+
+class NotFinite(ArithmeticError):
+    """A metric became infinite or not a number."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop (SIGTERM, Ctrl-C) and has saved its state."""
+
+    def __init__(self, signal_number: int, step: int):
+        super().__init__(f"stopped at step {step} by {signal.Signals(signal_number).name}; its state is saved")
+        self.exit_code = 128 + signal_number
+
+
+def train(
+    state: State,
+    step_function: Step,
+    batches_from: Callable[[int], Iterator[dict[str, jax.Array]]],
+    *,
+    steps: int,
+    workdir: Path,
+    options: LoopOptions,
+    sample: Callable[[State], np.ndarray] | None = None,
+) -> State:
+    """Trains from the newest checkpoint in `workdir`, or from `state`, up to step `steps`; returns the last state.
+
+    Args:
+        state: the initial state, with the shardings that it is to have; its `step` attribute counts.
+        step_function: (state, batch) -> (state, metrics), jitted; it may donate the state.
+        batches_from: the batches, on the devices, from the given step on.
+        steps: the step at which the run ends.
+        workdir: gets `checkpoints/`, `metrics.jsonl` and `samples/`.
+        options: how often.
+        sample: state -> UInt8 h w 3, the sample grid.
+
+    Raises:
+        NotFinite: a metric is not finite; the message names the steps and the last good checkpoint.
+        Stopped: SIGTERM or SIGINT came; the state is saved.
+    """
+    with Checkpoints(workdir / "checkpoints", keep=options.keep_checkpoints) as checkpoints, _stop_signal() as stopped:
+        if checkpoints.latest_step is not None:
+            state = checkpoints.restore(state)
+        first = int(state.step)
+        if first >= steps:
+            return state
+        batches = batches_from(first)
+        record = _Record(workdir, first, steps, options, sample)
+        try:
+            for step in range(first + 1, steps + 1):
+                batch = next(batches)
+                state, metrics = step_function(state, batch)
+                record.add(step, metrics, batch_size=len(next(iter(batch.values()))))
+                last = step == steps or stopped
+                if last or step % options.log_every == 0:
+                    record.log(step, last_good=checkpoints.latest_step)
+                if last or step % options.save_every == 0:
+                    # Only after its metrics were seen to be finite: what is saved is good.
+                    record.log(step, last_good=checkpoints.latest_step)
+                    checkpoints.save(step, state, wait=bool(last))
+                if last or step % options.sample_every == 0:
+                    record.sample(step, state)
+                if stopped:
+                    raise Stopped(stopped[0], step)
+        finally:
+            record.close()
+            close = getattr(batches, "close", None)
+            if close is not None:
+                close()
+    return state
+
+
+class _Record:
+    """What a run tells while it goes: progress, metrics.jsonl, sample grids. Only the first process writes."""
+
+    def __init__(self, workdir: Path, first: int, steps: int, options: LoopOptions, sample):
+        self._writes = jax.process_index() == 0
+        self._workdir = workdir
+        self._sample = sample
+        self._pending: list[dict[str, jax.Array]] = []
+        self._logged = first
+        self._pictures = 0
+        self._start = time.monotonic()
+        self._writer = None
+        if self._writes:
+            self._writer = MetricWriter(workdir, start_step=first, tensorboard=options.tensorboard)
+        self._progress = Progress("training", total=steps, done=first, unit="step", quiet=not self._writes)
+
+    def add(self, step: int, metrics: dict[str, jax.Array], *, batch_size: int) -> None:
+        self._pending.append(metrics)  # not read yet: the device goes on with the next step meanwhile
+        self._pictures += batch_size
+        self._progress.to(step)
+
+    def log(self, step: int, *, last_good: int | None) -> None:
+        if not self._pending:
+            return
+        rows = jax.device_get(self._pending)
+        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if bad:
+            good = f"the last good checkpoint is step {last_good}" if last_good else "no checkpoint was written before"
+            raise NotFinite(
+                f"{', '.join(bad)} not finite between steps {self._logged + 1} and {step}; {good} "
+                f"({self._workdir / 'checkpoints'}). A lower learning rate or float32 may help."
+            )
+        seconds = time.monotonic() - self._start
+        means["pictures_per_second"] = self._pictures / seconds
+        if self._writer is not None:
+            self._writer.write(step, means)
+        self._progress.say(" ".join(f"{name} {value:.4g}" for name, value in means.items()))
+        self._pending, self._logged, self._pictures, self._start = [], step, 0, time.monotonic()
+
+    def sample(self, step: int, state: State) -> None:
+        if self._sample is None:
+            return
+        start = time.monotonic()
+        grid = self._sample(state)
+        if self._writer is not None:
+            folder = self._workdir / "samples"
+            folder.mkdir(exist_ok=True)
+            write_picture(folder / f"{step:07d}.png", Picture(rgb=grid, alpha=None, format="PNG"))
+            self._writer.picture(step, "samples", grid)
+        self._start += time.monotonic() - start  # the rate is that of training
+
+    def close(self) -> None:
+        self._progress.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextlib.contextmanager
+def _stop_signal():
+    """A list that gets the number of a SIGTERM or SIGINT that arrives; the second one acts as usual."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came  # only the main thread may set handlers
+        return
+    before = {}
+
+    def remember(number, _frame):
+        came.append(number)
+        signal.signal(number, before[number])
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, remember)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,65 @@
+"""Two processes train together over loopback, and agree with one."""
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import tiny
+
+from drujax.training.mesh import join_processes
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_two_processes_agree_with_one(tiny_run, tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    command = [sys.executable, __file__, str(tmp_path), coordinator]
+    processes = [
+        subprocess.Popen(
+            [*command, str(index)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        )
+        for index in range(2)
+    ]
+    try:
+        outputs = [process.communicate(timeout=600)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, output
+    for index in range(2):
+        run = pickle.loads((tmp_path / f"{index}.pickle").read_bytes())
+        assert run.devices == 4
+        tiny.assert_same_run(run, tiny_run)
+
+
+def one_of_two(folder: Path, coordinator: str, index: int) -> None:
+    """The test's other side: a process with two of the run's four devices."""
+    jax.config.update("jax_num_cpu_devices", 2)
+    join_processes(coordinator, processes=2, process_index=index)
+
+    def meet():
+        # Gloo gives up when one process comes to the first sum 30 seconds after the other: they compile side by side.
+        (folder / f"{index}.compiled").touch()
+        while len(list(folder.glob("*.compiled"))) < 2:
+            time.sleep(0.05)
+
+    run = tiny.train(compiled=meet)
+    seen = SimpleNamespace(states=run.states, metrics=run.metrics, devices=jax.device_count())
+    (folder / f"{index}.pickle").write_bytes(pickle.dumps(seen))
+
+
+if __name__ == "__main__":
+    one_of_two(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
