@@ -1,0 +1,18 @@
+"""Image quality: no-reference metrics, closeness to a known truth, statistics of light.
+
+    from drujax import metrics
+
+    metrics.brisque(images)  # (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1] -> (b,)
+
+`drujax.metrics.registry` says of each metric what it needs and which way is better.
+"""
+
+# Not on demand: a metric's module has its name, and would take its place here when it is imported first.
+from drujax.metrics.brisque import brisque
+from drujax.metrics.ma import ma
+from drujax.metrics.nima import nima
+from drujax.metrics.niqe import niqe
+from drujax.metrics.pi import pi
+from drujax.metrics.piqe import piqe
+
+__all__ = ["brisque", "ma", "nima", "niqe", "pi", "piqe"]

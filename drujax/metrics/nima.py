@@ -1,0 +1,132 @@
+"""NIMA: the mean of the ratings 1..10 that a network, trained on the ratings of people, expects for a picture.
+
+Talebi and Milanfar, "NIMA: Neural Image Assessment", IEEE TIP 27(8), 2018. The weights are not shipped with drujax:
+they are downloaded when first used.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from drujax.errors import UsageError, unknown
+from drujax.metrics.arguments import as_pictures
+from drujax.metrics.buckets import pictures_at_once
+from drujax.metrics.nima_input import INCEPTION_SIDE, MOBILENET_SIDE, centre_square, squeezed
+from drujax.weights.convert import Variables, from_torch
+from drujax.weights.download import fetch
+from drujax.weights.keras_files import from_keras, read_keras
+from drujax.weights.readers import read_checkpoint
+
+Reference = Literal["pyiqa", "idealo", "idealo-technical"]
+
+
+def nima(
+    images: Shaped[Array | np.ndarray, "..."], *, reference: Reference = "pyiqa", weights: str | Path | None = None
+) -> Float[np.ndarray, " b"]:
+    """NIMA of each picture: 1 (worst) to 10 (best), nearly always 3 to 7; higher is better.
+
+    Args:
+        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1], of any size.
+        reference: "pyiqa": IQA-PyTorch's `nima`, Inception-ResNet-v2 trained on AVA, which sees the centre of the
+            picture, its shorter side resized to 299 pixels (antialiased, as torchvision does since 0.17). "idealo" and
+            "idealo-technical": idealo's MobileNets trained on AVA and TID2013, which see the whole picture squeezed to
+            224 x 224 without interpolation.
+        weights: the reference's own checkpoint (.pth, or Keras's .hdf5, for which the extra drujax[keras] is needed);
+            None is the one in the cache, downloaded where it is not there yet.
+
+    Returns:
+        float64.
+
+    Raises:
+        UsageError: what `images` may not be; the weights cannot be had (how to get them), or are of another network.
+    """
+    probabilities = distribution(images, reference=reference, weights=weights)
+    return (probabilities * np.arange(1.0, 11.0)).sum(axis=1)
+
+
+def distribution(
+    images: Shaped[Array | np.ndarray, "..."], *, reference: Reference = "pyiqa", weights: str | Path | None = None
+) -> Float[np.ndarray, "b 10"]:
+    """The probability of each rating 1..10. Arguments as of `nima`."""
+    if reference not in NETWORKS:
+        raise unknown("reference", reference, NETWORKS)
+    pictures = as_pictures(images, "nima")
+    variables = _variables(reference, None if weights is None else str(weights))
+    prepare = NETWORKS[reference].prepare
+    chunk = pictures_at_once()
+    parts = []
+    for first in range(0, len(pictures), chunk):
+        inputs = np.stack([prepare(picture) for picture in pictures[first : first + chunk]])
+        # Always as many at once, so that a picture's score does not depend on the others.
+        filled = np.pad(inputs, ((0, chunk - len(inputs)), (0, 0), (0, 0), (0, 0)))
+        parts.append(np.asarray(_program(reference)(variables, filled))[: len(inputs)])
+    probabilities = np.concatenate(parts).astype(np.float64)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def load_variables(reference: Reference, path: str | Path) -> Variables:
+    """The variables of the network of `reference`, from its own checkpoint. Raises UsageError as `nima` does."""
+    network = NETWORKS[reference]
+    side = network.side
+    picture = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+    shapes = jax.eval_shape(network.module().init, jax.random.key(0), picture)
+    try:
+        return network.convert(path, {name: shapes[name] for name in ("params", "batch_stats")})
+    except UsageError as error:
+        raise UsageError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+
+class Network(NamedTuple):
+    """What a reference consists of: a row of drujax.weights.table, the network, its input, its checkpoint's layout."""
+
+    file: str
+    module: Callable[[], Any]
+    side: int
+    prepare: Callable[[np.ndarray], np.ndarray]
+    convert: Callable[[str | Path, Any], Variables]
+
+
+def _from_pytorch(path: str | Path, shapes: Any) -> Variables:
+    return from_torch(read_checkpoint(path), shapes)
+
+
+def _from_keras(path: str | Path, shapes: Any) -> Variables:
+    arrays = read_keras(path)
+    # Keras numbers the layers of a process: dense, dense_1, ...
+    layers = {name.rpartition("/")[0] for name in arrays}
+    places = {layer: "dense" if layer.startswith("dense") else f"mobilenet/{layer}" for layer in layers}
+    return from_keras(arrays, shapes, places)
+
+
+def _inception() -> Any:
+    from drujax.models.nima import InceptionNIMA  # flax, which no other metric needs
+
+    return InceptionNIMA()
+
+
+def _mobilenet() -> Any:
+    from drujax.models.nima import MobileNetNIMA
+
+    return MobileNetNIMA()
+
+
+NETWORKS = {
+    "pyiqa": Network("nima-inception", _inception, INCEPTION_SIDE, centre_square, _from_pytorch),
+    "idealo": Network("nima-mobilenet", _mobilenet, MOBILENET_SIDE, squeezed, _from_keras),
+    "idealo-technical": Network("nima-mobilenet-technical", _mobilenet, MOBILENET_SIDE, squeezed, _from_keras),
+}
+
+
+@functools.lru_cache(maxsize=2)
+def _variables(reference: Reference, path: str | None) -> Variables:
+    return jax.device_put(load_variables(reference, fetch(NETWORKS[reference].file) if path is None else path))
+
+
+@functools.cache
+def _program(reference: Reference) -> Callable[[Variables, Any], Array]:
+    return jax.jit(NETWORKS[reference].module().apply)

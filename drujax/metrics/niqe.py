@@ -1,0 +1,170 @@
+"""NIQE: the distance of a picture's statistics of contrast from those of pristine pictures, with no training on scores.
+
+Mittal, Soundararajan and Bovik, "Making a Completely Blind Image Quality Analyzer", IEEE SPL 20(3), 2013; the pristine
+model is that of the authors' release.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped, UInt8
+
+from drujax.errors import UsageError, unknown
+from drujax.metrics import natural_scenes
+from drujax.metrics.aggd import Shapes, fit_aggd
+from drujax.metrics.arguments import as_pictures
+from drujax.metrics.buckets import boxed, run
+from drujax.metrics.luma import Luma, levels
+from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
+from drujax.metrics.resize import HALF_BORDER
+from drujax.metrics.strips import over_strips, strip_height
+
+BLOCK = 96
+PI_CROP = 4
+PI_LUMA: dict[str, Luma] = {"pyiqa": "ycbcr", "matlab": "matlab_ycbcr"}
+# Neighbours within a block (rows below, columns to the right), around its edges, whose products are measured.
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+
+
+class Arithmetic(NamedTuple):
+    """Where the references differ: the grey picture, the sum of the window's weights, what is added to a variance, and
+    the precision of the grid of shapes.
+    """
+
+    luma: Luma
+    excess: float
+    epsilon: float
+    grid: str
+
+
+REFERENCES = {
+    "pyiqa": Arithmetic("yiq", FLOAT32_EXCESS, float(np.finfo(np.float64).eps), "float32"),
+    "matlab": Arithmetic("matlab", 0.0, 0.0, "float64"),
+}
+
+
+def niqe(
+    images: Shaped[Array | np.ndarray, "..."],
+    *,
+    reference: Literal["pyiqa", "matlab"] = "pyiqa",
+    protocol: Literal["plain", "pi"] = "plain",
+) -> Float[np.ndarray, " b"]:
+    """NIQE of each picture: about 2 (natural) to 20 and more; lower is better.
+
+    Flat regions: `reference="pyiqa"` lets a flat window of level Y deviate by -1.1e-8 Y, as the rounded window of
+    IQA-PyTorch does; "matlab" gives exactly zero, where the authors' code has the noise of float64. A block in which
+    one sign is missing has no fit: what it lacks is left out of the mean, and the block of the covariance.
+
+    Args:
+        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; sides of at least 96 x 192 pixels, 8 more for
+            "pi".
+        reference: whose arithmetic: IQA-PyTorch's `niqe`, or the authors' MATLAB release.
+        protocol: "plain": grey, whole picture; "pi": as a part of the perceptual index (PIRM 2018 challenge), luma of
+            MATLAB's rgb2ycbcr without a border of 4 pixels.
+
+    Returns:
+        float64; NaN where fewer than two blocks have a fit.
+
+    Raises:
+        UsageError: what `images` may not be.
+    """
+    return np.array([distance(blocks) for blocks in features(images, reference=reference, protocol=protocol)])
+
+
+def features(
+    images: Shaped[Array | np.ndarray, "..."],
+    *,
+    reference: Literal["pyiqa", "matlab"] = "pyiqa",
+    protocol: Literal["plain", "pi"] = "plain",
+) -> Float[np.ndarray, "b p 36"]:
+    """The 36 features of each block of 96 pixels, row by row, 18 a scale: shape and scale of the coefficients, then of
+    their products with each of four neighbours shape, mean, left and right scale. Arguments as of `niqe`.
+    """
+    if reference not in REFERENCES:
+        raise unknown("reference", reference, REFERENCES)
+    if protocol not in ("plain", "pi"):
+        raise unknown("protocol", protocol, ("plain", "pi"))
+    arithmetic = REFERENCES[reference]
+    crop = PI_CROP if protocol == "pi" else 0
+    luma = PI_LUMA[reference] if protocol == "pi" else arithmetic.luma
+    pictures = as_pictures(images, "niqe", BLOCK + 2 * crop)
+    h, w = ((side - 2 * crop) // BLOCK * BLOCK for side in pictures.shape[1:3])
+    if (h, w) == (BLOCK, BLOCK):
+        raise UsageError("niqe: the picture has one block of 96x96 pixels, and it takes two to have a covariance.")
+    pictures = pictures[:, crop : crop + h, crop : crop + w]
+    grey = (boxed(levels(picture, luma), HALF_BORDER, BLOCK) for picture in pictures)
+    results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
+    grid = natural_scenes.grid(arithmetic.grid)
+    return np.stack(
+        [
+            np.concatenate(
+                [_fit(scale, side, h // BLOCK, w // BLOCK, grid) for scale, side in zip(sums, SIDES, strict=True)], -1
+            )
+            for sums in results
+        ]
+    )
+
+
+SIDES = (BLOCK, BLOCK // 2)
+
+
+def distance(features: Float[np.ndarray, "p 36"]) -> float:
+    """Distance of the blocks' Gaussian from the pristine one, their covariances averaged."""
+    model = natural_scenes.parameters()
+    there = ~np.isnan(features)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(there, features, 0).sum(axis=0) / there.sum(axis=0)
+    whole = features[there.all(axis=1)]
+    if np.isnan(mean).any() or len(whole) < 2:
+        return float("nan")
+    covariance = (model["niqe_covariance"] + np.cov(whole, rowvar=False)) / 2
+    apart = model["niqe_mean"] - mean
+    return float(np.sqrt(apart @ np.linalg.pinv(covariance) @ apart))
+
+
+def _fit(
+    sums: Float[np.ndarray, "strips 5 5 _ w"], side: int, rows: int, columns: int, grid: Shapes
+) -> Float[np.ndarray, "p 18"]:
+    """The features of one scale from its sums over the rows of each block."""
+    sums = np.moveaxis(sums, 0, 2).reshape(5, 5, -1, sums.shape[-1])[:, :, :rows, : columns * side]
+    totals = sums.reshape(5, 5, rows * columns, side).sum(axis=-1, dtype=np.float64)
+    totals = np.moveaxis(totals, 1, -1)  # kind of product, block, sum
+    fit = fit_aggd(totals[..., :2], totals[..., 2:4], totals[..., 4], float(side * side), grid)
+    own = np.stack([fit.alpha[0], fit.beta[0].mean(axis=-1)], axis=-1)
+    products = np.concatenate([fit.alpha[1:, :, None], fit.mean[1:, :, None], fit.beta[1:]], axis=-1)
+    return np.concatenate([own, *products], axis=-1)
+
+
+def _program(mirrored: UInt8[Array, "_ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
+    """Sums over the rows of each block (strips 5 5 rows w) at both scales."""
+    return tuple(
+        _sums(plane, size, height * side // BLOCK, width * side // BLOCK, side, excess, epsilon)
+        for (plane, size), side in zip(natural_scenes.two_scales(mirrored), SIDES, strict=True)
+    )
+
+
+def _sums(plane: natural_scenes.Plane, size: tuple[int, int], height, width, side: int, excess, epsilon):
+    strip = strip_height(BLOCK) // BLOCK * side
+    barrier = jax.lax.optimization_barrier
+    top, bottom = plane(jnp.int32(0), 1), plane(height - 1, 1)
+
+    def one_strip(place):
+        """Every stage is materialised; XLA would else compute it for each use."""
+        first = place * strip - RADIUS
+        rows = plane(first, strip + 2 * RADIUS)
+        places = first + jnp.arange(strip + 2 * RADIUS)[:, None]
+        rows = barrier(jnp.where(places < 0, top, jnp.where(places < height, rows, bottom)))  # the edges go on
+        last = jax.lax.dynamic_slice_in_dim(rows, width - 1, 1, axis=1)
+        rows = jnp.where(jnp.arange(size[1]) < width, rows, last)
+        padded = barrier(jnp.pad(rows, ((0, 0), (RADIUS, RADIUS)), mode="edge"))
+        s = barrier(mscn(padded, excess=excess, epsilon=epsilon))
+        blocks = s.reshape(strip // side, side, -1, side)
+        moments = [natural_scenes.sums_over_rows(s.reshape(strip // side, side, -1))]
+        for down, right in NEIGHBOURS:
+            neighbour = barrier(jnp.roll(blocks, (down, right), (1, 3)))
+            moments.append(natural_scenes.sums_over_rows((blocks * neighbour).reshape(strip // side, side, -1)))
+        return jnp.stack([jnp.stack(parts) for parts in moments])
+
+    return over_strips(one_strip, -(-height // strip), -(-size[0] // strip))

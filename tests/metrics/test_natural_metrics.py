@@ -1,0 +1,185 @@
+"""BRISQUE, NIQE and PIQE: what they accept, what changes nothing, and which way they go. Needs no reference data."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from drujax import metrics
+from drujax.errors import UsageError
+from drujax.metrics import buckets, natural_scenes
+from drujax.metrics.niqe import features as niqe_features
+from drujax.metrics.registry import METRICS, find
+
+NAMES = ("brisque", "niqe", "piqe")
+H, W = 100, 200
+OWN = {name: getattr(metrics, name) for name in NAMES}
+
+
+def scene(seed: int, shape: tuple[int, int] = (H, W)) -> np.ndarray:
+    """Soft shapes with edges and a little texture, uint8."""
+    random = np.random.default_rng(seed)
+    soft = gaussian_filter(random.normal(0, 1, (*shape, 3)), (9, 9, 0))
+    edges = gaussian_filter(random.normal(0, 1, (*shape, 1)), (4, 4, 0)) > 0.02
+    x = 120 + 900 * soft + 40 * edges + random.normal(0, 3, (*shape, 3))
+    return x.clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("reference", ["pyiqa", "matlab"])
+@pytest.mark.parametrize("name", NAMES)
+def test_dtypes_and_ranks_of_one_picture_agree(name, reference):
+    rgb, function = scene(0), OWN[name]
+    (expected,) = function(rgb, reference=reference)
+    assert np.isfinite(expected)
+    for same in (rgb[None], rgb / 255, (rgb / np.float32(255)).astype(np.float32), rgb.astype(np.uint16) * 257):
+        assert function(same, reference=reference).tolist() == [expected]
+    assert function(jax.numpy.asarray(rgb), reference=reference).tolist() == [expected]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_is_its_pictures_in_any_order(name, monkeypatch):
+    batch = np.stack([scene(seed) for seed in range(5)])
+    alone = [float(OWN[name](rgb)[0]) for rgb in batch]
+    assert OWN[name](batch).tolist() == alone  # on the four fake devices of the tests, in turn
+    assert OWN[name](batch[::-1]).tolist() == alone[::-1]
+    one = jax.local_devices()[:1]
+    monkeypatch.setattr(jax, "local_devices", lambda: one)
+    assert OWN[name](batch).tolist() == alone
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chunks_of_an_accelerator_give_the_same(name, monkeypatch):
+    batch = np.stack([scene(seed) for seed in range(3)])
+    alone = OWN[name](batch)
+    monkeypatch.setattr(buckets, "pictures_at_once", lambda: 2)
+    in_chunks = OWN[name](batch)
+    np.testing.assert_allclose(in_chunks, alone, rtol=1e-6)  # another program: rounding may differ
+    assert OWN[name](batch[1:]).tolist() == in_chunks[1:].tolist()  # but not by what is beside a picture
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_size_of_the_array_changes_nothing(name, monkeypatch):
+    rgb = scene(1)
+    expected = OWN[name](rgb)
+    monkeypatch.setattr(buckets, "bucket", lambda length: length + 3)
+    np.testing.assert_allclose(OWN[name](rgb), expected, rtol=1e-6)
+
+
+def test_buckets_are_few_and_close():
+    lengths = np.arange(1, 5000)
+    sizes = np.array([buckets.bucket(int(length)) for length in lengths])
+    assert (sizes >= lengths).all()
+    assert (sizes <= 1.25 * lengths).all()
+    assert len(set(sizes)) < 50
+    assert sizes[:10].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 10, 10]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((1, 1, 3), np.uint8), "a picture of 1x1 pixels is too small"),
+        (np.zeros((12, 300, 3), np.uint8), "a picture of 300x12 pixels is too small; each side needs at least"),
+        (np.zeros((H, W), np.uint8), r"images of shape \(100, 200\); it must be \(h, w, 3\) or \(b, h, w, 3\)"),
+        (np.zeros((H, W, 1), np.uint8), r"images of shape \(100, 200, 1\)"),
+        (np.zeros((H, W, 4), np.uint8), r"images of shape \(100, 200, 4\)"),
+        (np.zeros((0, H, W, 3), np.uint8), r"images of shape \(0, 100, 200, 3\)"),
+        ([], r"images of shape \(0,\)"),
+        (np.full((H, W, 3), np.nan), "floating values must be in 0..1; these go from nan to nan"),
+        (np.full((H, W, 3), 2.0), "floating values must be in 0..1; these go from 2 to 2"),
+        (np.zeros((H, W, 3), np.int64), "images of int64; choices: uint8, uint16, or floating"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else "x".join(map(str, np.shape(value))),
+)
+def test_what_is_no_picture_is_one_line(name, images, message):
+    with pytest.raises(UsageError, match=f"{name}: {message}") as error:
+        OWN[name](np.asarray(images))
+    assert "\n" not in str(error.value)
+
+
+def test_references_and_protocols_have_names():
+    with pytest.raises(UsageError, match=r"metric: unknown value 'nique'. Did you mean niqe\?"):
+        find("nique")
+    with pytest.raises(UsageError, match=r"niqe: the picture has one block of 96x96 pixels"):
+        metrics.niqe(scene(0)[:, :150])
+
+
+@pytest.mark.parametrize("level", [0, 90])
+def test_a_picture_of_one_colour(level):
+    flat = np.full((H, W, 3), level, np.uint8)
+    assert metrics.piqe(flat) == 100
+    assert np.isnan(metrics.niqe(flat))
+    assert np.isnan(metrics.brisque(flat)) == (level == 0)  # others have a contrast with the black around them
+
+
+def test_flat_regions_do_not_depend_on_their_level():
+    """Cel shading and clipping: flat areas, where the noise of summation would decide, and other noise at other levels.
+
+    NIQE's coefficients depend on differences of levels alone, so all 40 levels brighter its features are the same ones.
+    """
+    rgb = scene(2) // 48 * 48
+    rgb[:, : W // 2] = rgb[:, : W // 2].clip(96, 144)
+    rgb = np.minimum(rgb, 192)
+    darker, brighter = (niqe_features(picture, reference="matlab") for picture in (rgb, rgb + 40))
+    np.testing.assert_allclose(darker, brighter, rtol=1e-6)
+    assert np.isfinite(darker).all()
+    # IQA-PyTorch's window makes them negative, by less than any contrast: shapes may move, by no more than its step.
+    other = [niqe_features(picture) for picture in (rgb, rgb + 40)]
+    np.testing.assert_allclose(*other, atol=1.1e-3)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 1000))
+def test_flips(seed):
+    """Blocks and pairs of neighbours are the same ones, in another order, in a picture that is turned over."""
+    rgb = scene(seed, (96, 192))
+    whole, turned = niqe_features(rgb)[0], niqe_features(rgb[::-1, ::-1])[0]
+    np.testing.assert_allclose(whole[::-1, :18], turned[:, :18], rtol=1e-5, atol=1.1e-3)
+    for name in ("brisque", "niqe"):
+        np.testing.assert_allclose(OWN[name](rgb[::-1, ::-1]), OWN[name](rgb), rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_noise_and_blur_make_it_worse(name):
+    clean = scene(3, (192, 192)).astype(float)
+    random = np.random.default_rng(4)
+    noisy = [clean + random.normal(0, sigma, clean.shape) for sigma in (12, 35, 80)]
+    blurred = [gaussian_filter(clean, (sigma, sigma, 0)) for sigma in (2.0, 4.0, 8.0)]
+    for series in (noisy, blurred):
+        scores = [float(OWN[name](x.clip(0, 255).astype(np.uint8))[0]) for x in series]
+        assert scores == sorted(scores), scores
+
+
+def test_the_registry_agrees_with_the_functions():
+    for name in NAMES:
+        assert METRICS[name].function is OWN[name]
+        smallest = METRICS[name].smallest
+        with pytest.raises(UsageError, match=f"each side needs at least {smallest}"):
+            OWN[name](scene(0, (smallest - 1, 200)))
+        assert np.isfinite(OWN[name](scene(0, (smallest, 200)))).all()
+
+
+def test_parameters_are_the_released_ones(shared):
+    ours, folder = natural_scenes.parameters(), shared / "weights/iqa"
+    text = (folder / "brisque_live_allmodel.txt").read_text()
+    header, _, vectors = text.partition("\nSV\n")
+    rows = [line.split() for line in vectors.splitlines()]
+    assert np.array_equal(ours["brisque_weights"], [float(row[0]) for row in rows])
+    dense = np.zeros((len(rows), 36))
+    for place, row in enumerate(rows):
+        for index, value in (entry.split(":") for entry in row[1:]):
+            dense[place, int(index) - 1] = float(value)
+    assert np.array_equal(ours["brisque_vectors"], dense)
+    assert (ours["brisque_rho"], ours["brisque_gamma"]) == tuple(
+        float(re.search(rf"^{name} (.*)$", header, re.M)[1]) for name in ("rho", "gamma")
+    )
+    ranges = [line.split() for line in (folder / "brisque_live_allrange.txt").read_text().splitlines()[2:]]
+    assert np.array_equal(ours["brisque_low"], [float(row[1]) for row in ranges])
+    assert np.array_equal(ours["brisque_high"], [float(row[2]) for row in ranges])
+    with np.load(folder / "niqe_pris_params_basicsr.npz") as theirs:
+        assert np.array_equal(ours["niqe_mean"], theirs["mu_pris_param"].ravel())
+        assert np.array_equal(ours["niqe_covariance"], theirs["cov_pris_param"])
