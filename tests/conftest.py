@@ -1,0 +1,70 @@
+"""Fixtures of all tests."""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
+from tiny_model import command_settings, save_tiny_model
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Data-parallel tests run on fake devices, and the processes that tests start have as many: then programs are the same.
+os.environ["JAX_NUM_CPU_DEVICES"] = "4"
+jax.config.update("jax_num_cpu_devices", 4)
+# They wait for each other in the threads that also compute, by default as many as there are devices: when all of them
+# wait, nobody computes, and XLA aborts the process. So there are more.
+os.environ["NPROC"] = "32"
+# On a busy machine they wait longer than XLA's 40 seconds.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_collective_call_terminate_timeout_seconds=300"
+# Programs are compiled once for all workers and for the processes that tests start.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "compiled"))
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes depends on who else uses the machine
+settings.load_profile("untimed")
+
+SHARED = Path(os.environ.get("DRUJAX_SHARED", REPOSITORY.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference data (goldens, third-party weights, pictures); tests that need it skip where it is missing."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference data in {SHARED} (set DRUJAX_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def goldens(shared):
+    """`goldens("enlightengan/g_eval")` is that archive's arrays by name; `.json` files are decoded."""
+
+    def load(name: str):
+        if name.endswith(".json"):
+            return json.loads((shared / "goldens" / name).read_text())
+        with np.load(shared / "goldens" / f"{name}.npz") as archive:
+            return dict(archive)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """A file with a tiny generator that brightens visibly."""
+    return save_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """What commands keep on the machine of a user."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def command(cache):
+    """Commands may be run in this process."""
+    with command_settings(cache):
+        yield

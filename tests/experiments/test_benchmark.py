@@ -1,0 +1,119 @@
+"""Every benchmark runs on tiny shapes and says what its documentation says that it does. No figure is asserted."""
+
+import importlib.util
+import json
+import math
+
+import pytest
+
+from drujax import entry
+from experiments import benchmark
+
+TRAIN = ["train", "--batch-size=4", "--size=48", "--patches=1", "--width=2", "--discriminator-features=2"]
+ENHANCE = ["enhance", "--height=32", "--width=48", "--features=2"]
+ROW = {
+    "name", "seconds", "seconds_min", "seconds_all", "cpu_seconds", "pictures_per_s", "flops_per_s", "slower",
+    "compile_seconds", "program_bytes", "peak_bytes",
+}  # fmt: skip
+
+
+@pytest.fixture
+def result(capsys):
+    """Runs a benchmark and returns its JSON."""
+
+    def run(*arguments: str):
+        assert benchmark.main(benchmark.configuration([*arguments, "--rounds=2", "--format=json"])) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def assert_complete(result, *, pictures: int) -> None:
+    assert {"platform", "device_kind", "processor", "cores", "matmul_flops_per_s"} <= set(result["machine"])
+    for row in result["rows"]:
+        assert set(row) == ROW
+        assert len(row["seconds_all"]) == 2
+        assert row["seconds_min"] == min(row["seconds_all"]) > 0
+        assert math.isclose(row["pictures_per_s"] * row["seconds"], pictures)
+        if result["flops"] is not None:
+            assert math.isclose(row["flops_per_s"] * row["seconds"], result["flops"])
+    assert result["rows"][0]["slower"] == 1
+
+
+def test_train(result, monkeypatch):
+    monkeypatch.setattr("drujax.models.conv.fitting_form", lambda *_: "plain")  # which compiles sooner
+    measured = result(*TRAIN, "--perceptual-width=2")
+    assert_complete(measured, pictures=4)
+    assert measured["configuration"]["size"] == 48
+    (row,) = measured["rows"]
+    assert row["compile_seconds"] > 0
+    assert row["program_bytes"] > 0
+    assert math.isfinite(measured["loss of the first step"]["drujax"])
+
+
+def test_enhance(result):
+    measured = result(*ENHANCE)
+    assert_complete(measured, pictures=1)
+    # Of one convolution alone, the last of the first block, at full size; the whole has 18 more.
+    assert measured["flops"] > 2 * 32 * 48 * 9 * 2 * 2
+
+
+def test_enhance_takes_any_size_without_a_peer(result):
+    assert_complete(result("enhance", "--height=17", "--width=33", "--features=2"), pictures=1)
+
+
+def test_data(result):
+    measured = result("data", "--crop=16", "--batch-size=2", "--batches=3")
+    assert_complete(measured, pictures=6)
+
+
+def test_scenes_as_a_table_and_a_file(tmp_path, capsys):
+    out = tmp_path / "scenes.json"
+    arguments = ["scenes", "--height=16", "--width=24", "--scenes=2", "--rounds=2", f"--out={out}"]
+    assert benchmark.main(benchmark.configuration(arguments)) == 0
+    written = json.loads(out.read_text())
+    assert_complete(written, pictures=2)
+    assert "pictures/s" in capsys.readouterr().out
+
+
+def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert benchmark.load_peer("torch") is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "PyTorch is not installed" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trein"], "Did you mean train?"),
+        (["train", "--rounds=0"], "--rounds: 0 is under 1"),
+        (["train", "--size=32"], "--size: 32 is under 33"),
+        (["enhance", "--height=40", "--peer=torch"], "--height: 40 is no multiple of 16"),
+        (["train", "--peer=tensorflow"], "torch"),
+    ],
+)
+def test_mistakes_get_one_line(arguments, said, capsys):
+    assert entry.run(lambda: benchmark.main(benchmark.configuration(arguments)), "experiments.benchmark") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+@pytest.mark.filterwarnings("ignore")  # of another project
+def test_peer_computes_the_same(result, monkeypatch):
+    pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
+    monkeypatch.setattr("drujax.models.conv.fitting_form", lambda *_: "plain")
+    measured = result(*TRAIN, "--perceptual-width=2", "--peer=torch")
+    ours, *theirs = measured["loss of the first step"].values()
+    assert theirs == pytest.approx([ours, ours], rel=1e-4)
+    measured = result(*ENHANCE, "--peer=torch")
+    assert max(measured["largest difference of a value"].values()) < 1e-5
+
+
+def test_metrics(result):
+    printed = result("metrics", "--metric=piqe", "--height=32", "--width=48", "--batch-size=2")
+    (row,) = printed["rows"]
+    assert set(row) == ROW
+    assert row["name"] == "drujax"
+    assert row["pictures_per_s"] == pytest.approx(2 / row["seconds"])
+    assert printed["largest difference of a score"] == {"drujax": 0}

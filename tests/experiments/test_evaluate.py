@@ -1,0 +1,70 @@
+"""Evaluating a run and a model, from the command to the file."""
+
+import json
+
+import pytest
+from tiny_model import command_settings, save_tiny_model
+
+from drujax import entry
+from drujax.data.prepare import prepare
+from drujax.data.sources import Scenes
+from drujax.errors import UsageError
+from experiments.evaluate import Config, main
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path_factory):
+    with command_settings(tmp_path_factory.getbasetemp() / "cache"):
+        yield
+
+
+def config(*arguments: str) -> Config:
+    return entry.parse(Config, ["--scenes=2", "--scene-size=32", *arguments], program="evaluate")
+
+
+def test_a_run_with_its_own_pictures(tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    save_tiny_model(run).rename(run / "weights.safetensors")
+    prepare(Scenes(24, (32, 32)), run / "dataset", crop=32, quiet=True)
+    assert main(config(f"--workdir={run}", "--pictures=2")) == 0
+    result = json.loads((run / "evaluation.json").read_text())
+    assert set(result) == {"model", "strength", "plain", "scenes", "dark", "bright"}
+    assert result["scenes"]["count"] == 2
+    assert result["scenes"]["enhanced"]["psnr"] != result["scenes"]["input"]["psnr"]
+    assert result["dark"]["mean_luma"]["enhanced"] > result["dark"]["mean_luma"]["input"] + 5
+    assert 1 <= result["bright"]["count"] <= 2
+    said = capsys.readouterr().out
+    assert "2 synthetic scenes of 32x32" in said
+    assert "PSNR (dB)" in said
+    assert str(run / "evaluation.json") in said
+
+    # The same without any change.
+    assert main(config(f"--workdir={run}", "--pictures=1", "--strength=0.0")) == 0
+    unchanged = json.loads((run / "evaluation.json").read_text())
+    assert unchanged["scenes"]["enhanced"] == unchanged["scenes"]["input"]
+    assert unchanged["dark"]["luma_change"]["max"] == 0
+
+
+def test_a_model_without_pictures(tmp_path, capsys):
+    path = save_tiny_model(tmp_path)
+    assert main(config(f"--model={path}")) == 0
+    said = capsys.readouterr().out
+    assert "synthetic scenes" in said
+    assert "pictures" not in said
+    assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], r"give either --workdir=RUN or --model=NAME"),
+        (["--workdir=a", "--model=b"], r"give either --workdir=RUN or --model=NAME"),
+        (["--model=b", "--scenes=0"], r"--scenes: 0 is under 1"),
+        (["--model=dru-vitb16"], r"Did you mean dru-vit-b16\?"),
+        (["--model=dru-vit-b16", "--data=/nowhere"], r"/nowhere: no dataset"),
+    ],
+)
+def test_mistakes(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        main(config(*arguments))

@@ -1,0 +1,163 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drujax import entry
+from drujax.data.dataset import Dataset
+from drujax.uncertainty import probability
+from experiments import prepare
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """6 dark, 3 bright and 2 uncertain pictures."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for kind, level, count in (("dark", 25, 6), ("bright", 220, 3), ("uncertain", 100, 2)):
+        for number in range(count):
+            picture = rng.integers(level - 20, level + 20, (20, 24, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(folder / f"{kind}{number}.png")
+    return folder
+
+
+def run(*arguments):
+    return entry.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
+
+
+def test_prepares_and_prints_what_went_where(folder, tmp_path, capsys):
+    groups = tmp_path / "groups.csv"
+    groups.write_text("id,group\ndark0,a\ndark1,a\n")
+    out = tmp_path / "data"
+    assert run(f"--source={folder}", f"--out={out}", f"--groups={groups}", "--crop=16", "--labels=qab", "--seed=1") == 0
+    printed = capsys.readouterr().out
+    assert "train_bright            3          3          0          3          0          3" in printed
+    assert "left out: 2 without a label (uncertain)" in printed
+    assert "enlarged to the crop: 0\n" in printed
+    dataset = Dataset.open(out)
+    groups = [metadata.group for split in ("train_dark", "test_dark", "val_dark") for metadata in dataset.table(split)]
+    assert groups.count("a") == 2
+    assert len(dataset.train_bright) == 3
+
+
+def test_several_sources_and_unreadable_pictures(folder, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "bad.png").write_text("no picture")
+    assert run("--source", folder, "--source", other, "--out", tmp_path / "data", "--crop=16") == 1
+    told = capsys.readouterr()
+    assert f"prepare: skipped: {other / 'bad.png'}: not a picture" in told.err
+    assert "skipped as unreadable: 1" in told.out
+    assert len(Dataset.open(tmp_path / "data").train_bright) == 3
+
+
+def test_labels_from_the_classifier(folder, tmp_path, monkeypatch, capsys):
+    asked = {}
+
+    def labeller(backbone, pretrained, recipe, *, log):
+        asked.update(backbone=backbone, pretrained=pretrained, epochs=recipe.epochs)
+        log("trained")
+        return lambda confident, labels, uncertain: np.tile([0.25, 0.75], (len(uncertain), 1))
+
+    monkeypatch.setattr(probability, "labeller", labeller)
+    options = (
+        "--labels=classifier",
+        "--classifier=mobilenet_v2",
+        "--pretrained=none",
+        "--recipe.epochs=3",
+        "--crop=16",
+    )
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", *options) == 0
+    assert asked == {"backbone": "mobilenet_v2", "pretrained": "none", "epochs": 3}
+    assert "trained" in capsys.readouterr().err
+    chosen = Dataset.open(tmp_path / "data").train_bright.where(lambda metadata: metadata.label_origin == "classifier")
+    assert [metadata.classifier_probability for metadata in chosen.table] == [0.75, 0.75]
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", *options) == 0
+    assert "held this dataset already" in capsys.readouterr().out
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", *options, "--recipe.epochs=4") == 2
+
+
+def test_labels_by_hand(folder, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "file,label\n" + "".join(f"uncertain{i}.png,{label}\n" for i, label in enumerate(("dark", "bright")))
+    )
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", f"--labels={labels}", "--crop=16") == 0
+    dataset = Dataset.open(tmp_path / "data")
+    assert [metadata.id for metadata in dataset.table("train_dark")] == ["frames/uncertain0.png"]
+    assert [metadata.id for metadata in dataset.table("train_bright")] == ["frames/uncertain1.png"]
+
+
+def test_synthetic_scenes(tmp_path, capsys):
+    assert run("--source=scenes", f"--out={tmp_path / 'data'}", "--count=8", "--size=20x24", "--crop=16") == 0
+    dataset = Dataset.open(tmp_path / "data")
+    assert {metadata.source for metadata in (*dataset.table("train_dark"), *dataset.table("train_bright"))} == {
+        "scenes"
+    }
+    assert "train_dark" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source=nowhere"], "--source: nowhere is no folder."),
+        (
+            ["--labels=classifer"],
+            "--labels: unknown value 'classifer'. Did you mean classifier? Choices: qab, classifier",
+        ),
+        (["--labels=gone.csv"], "--labels: gone.csv is no file."),
+        (["--groups=gone.csv"], "--groups: gone.csv is no file."),
+        (
+            ["--labels=classifier", "--classifier=mobilenet"],
+            "--classifier: unknown value 'mobilenet'. Did you mean mobilenet_v2?",
+        ),
+        (["--labels=classifier", "--classifier=mobilenet_v2", "--pretrained=gone.pth"], "gone.pth"),
+        (["--source=scenes"], '--source: "scenes" stands alone'),
+        (["--crop=0"], "--crop: 0 is less than one pixel."),
+        (["--low=151"], "low: 151 is above high, 150"),
+        (["--corp=320"], "Did you mean --crop?"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(folder, tmp_path, capsys, arguments, message):
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", *arguments) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.startswith("prepare: error: ")
+    assert told.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("size", ["large", "20", "0x5"])
+def test_a_wrong_size_is_told(tmp_path, capsys, size):
+    assert run("--source=scenes", f"--out={tmp_path / 'data'}", f"--size={size}") == 2
+    assert size in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(folder, tmp_path):
+    """Files may grow to 4000 bytes here, which fails a write like a full disk does."""
+    program = f"""
+import resource, sys
+import experiments.prepare
+from drujax import entry
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+arguments = ["--source={folder}", "--out={tmp_path / "data"}", "--crop=16"]
+sys.exit(entry.run(lambda: experiments.prepare.main(arguments), "prepare"))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == f"prepare: error: {tmp_path}: the dataset cannot be written: File too large\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
+def test_the_module_runs(folder, tmp_path):
+    command = [sys.executable, "-m", "experiments.prepare", f"--out={tmp_path / 'data'}"]
+    done = subprocess.run([*command, f"--source={folder}", "--crop=16"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("split ")
+    assert len(Dataset.open(tmp_path / "data").train_bright) == 3
+    missing = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1

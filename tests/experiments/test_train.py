@@ -1,0 +1,139 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from drujax.enhance import Enhancer
+from drujax.errors import UsageError
+from drujax.models.backbones import BACKBONES
+from drujax.weights.convert import flatten
+from drujax.weights.files import load_weights
+from experiments import train
+
+DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
+STEPS = 4
+
+
+def run(workdir: Path, *arguments: str) -> int:
+    return train.main(train.configuration([*DEBUG, f"--workdir={workdir}", *arguments]))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of four steps that nothing interrupted."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    assert run(workdir) == 0
+    return workdir
+
+
+def weights(workdir):
+    variables, metadata = load_weights(workdir / "weights.safetensors")
+    return flatten(variables), metadata
+
+
+def test_a_run_leaves_all_that_it_promises(finished):
+    probability = json.loads((finished / "probability.json").read_text())
+    assert {"accuracy", "expected_calibration_error", "rp_dark", "rp_bright"} <= probability.keys()
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert all(0 < row["rp_dark"] < 1 for row in rows)
+    assert [path.name for path in sorted((finished / "samples").iterdir())] == ["0000002.png", "0000004.png"]
+    _, metadata = weights(finished)
+    assert metadata["network"] == "enlightengan"
+    assert metadata["steps"] == STEPS
+    assert metadata["backbone"] == "mobilenet_v2"
+    assert metadata["training_data"].startswith("40 synthetic scenes")
+
+
+def test_its_folder_serves_as_model(finished):
+    dark = np.full((20, 30, 3), 40, np.uint8)
+    assert Enhancer(finished)(dark).shape == dark.shape
+
+
+def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path):
+    """Bit for bit, though stopped by the signal that a cluster sends."""
+    workdir = tmp_path / "parts"
+    command = [sys.executable, "-m", "experiments.train", *DEBUG, f"--workdir={workdir}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (workdir / "metrics.jsonl").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    if process.returncode:  # it may have been done already
+        assert process.returncode == 128 + signal.SIGTERM, said
+        assert "the same command goes on from there" in said
+    assert run(workdir) == 0
+    whole, parts = weights(finished)[0], weights(workdir)[0]
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+
+
+def test_changed_configuration_is_refused(finished):
+    with pytest.raises(UsageError, match=r"gan.learning_rate: 0.0001 -> 0.1"):
+        run(finished, "--gan.learning-rate=0.1")
+
+
+def test_vanilla_from_other_weights(finished, tmp_path):
+    arguments = ["--backbone=none", f"--init={finished / 'weights.safetensors'}", "--gan.steps=1"]
+    assert run(tmp_path / "vanilla", *arguments) == 0
+    assert not (tmp_path / "vanilla" / "probability.json").exists()
+    before, after = weights(finished)[0], weights(tmp_path / "vanilla")[0]
+    name = "params/conv5_1/kernel"
+    assert 0 < np.abs(before[name] - after[name]).max() < 1e-3  # one step of Adam at 1e-4
+
+
+def test_exposure_start(tmp_path):
+    assert run(tmp_path / "start", "--method=exposure", "--backbone=none", "--gan.steps=2") == 0
+    assert weights(tmp_path / "start")[1]["method"] == "exposure"
+
+
+def test_init_of_another_width_is_refused(finished, tmp_path):
+    with pytest.raises(UsageError, match=r"--init: .* holds another network"):
+        run(tmp_path / "a", f"--init={finished / 'weights.safetensors'}", "--gan.width=8", "--backbone=none")
+
+
+def test_mistakes(tmp_path):
+    with pytest.raises(UsageError, match="--gan.frozen-batch-norm: without --init"):
+        run(tmp_path / "b", "--gan.frozen-batch-norm")
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(UsageError, match="no dataset; python -m"):
+        run(tmp_path / "a", f"--data={tmp_path}")
+    with pytest.raises(UsageError, match="--preset: unknown value 'debgu'. Did you mean debug?"):
+        train.configuration(["--preset=debgu"])
+
+
+def test_defaults_without_data_are_the_embedded_ones():
+    assert train.configuration([]).preset == "embedded"
+    assert train.configuration([]).pretrained == "none"
+    paper = train.configuration(["--data=D"])
+    assert (paper.gan.batch_size, paper.gan.crop) == (32, 320)
+    assert (paper.probability.epochs, paper.pretrained) == (80, "imagenet")
+
+
+def test_all_backbones_can_be_chosen():
+    assert set(get_args(train.BACKBONES)) == {*BACKBONES, "centroid", "none"}
+
+
+def test_killed_at_any_moment_loses_nothing(finished, tmp_path):
+    """kill -9 again and again: no half file, and in the end the same weights."""
+    workdir = tmp_path / "killed"
+    command = [sys.executable, "-m", "experiments.train", *DEBUG, f"--workdir={workdir}"]
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(rng.uniform(1, 15))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        for path in workdir.rglob("*.json"):
+            json.loads(path.read_text())
+    last = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert last.returncode == 0, last.stderr
+    assert not list(workdir.rglob("*.tmp"))
+    assert all(np.array_equal(a, weights(workdir)[0][name]) for name, a in weights(finished)[0].items())
