@@ -60,6 +60,18 @@ def _timm(
     )
 
 
+def _clip(network: str, model: str, revision: str, size: int, sha256: str | None) -> File:
+    """OpenAI's weights in float32 by its own names, as open_clip takes them."""
+    return File(
+        what=f"OpenAI's CLIP {network}, both encoders, for CLIP-LIT",
+        url=f"https://huggingface.co/timm/{model}/resolve/{revision}/open_clip_model.safetensors",
+        filename=f"clip-{model}.safetensors",
+        size=size,
+        sha256=sha256,
+        licence="MIT",
+    )
+
+
 def _released(repository: str, commit: str, path: str, name: str, size: int, sha256: str, licence: str) -> File:
     """A checkpoint in its authors' repository."""
     return File(
@@ -123,6 +135,14 @@ FILES = {
     "vit_b16": _timm(
         "vit_base_patch16_224.augreg_in1k", "main", 346_000_000, None, licence="Apache-2.0", half_range=True
     ),
+    "clip-vit-b32": _clip(
+        "ViT-B/32",
+        "vit_base_patch32_clip_224.openai",
+        "a6f597a30f7b82c51704746581f9a4e41421e878",
+        605_143_284,
+        "e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+    ),
+    "clip-rn101": _clip("RN101", "resnet101_clip.openai", "main", 479_000_000, None),
     "enlightengan-official": File(
         what="EnlightenGAN's released generator, for drujax convert --model enlightengan",
         url="https://drive.google.com/file/d/1AkV-n2MdyfuZTFvcon8Z4leyVb0i7x63/view",

@@ -51,20 +51,23 @@ class VisionTransformer(nn.Module):
 
 
 class PatchProjection(nn.Module):
-    """The 16x16 convolution of stride 16, as one matrix product: `b h w 3` -> `b h/16*w/16 width`, row by row."""
+    """The convolution of stride `patch`, as one matrix product: `b h w c` -> `b h/patch*w/patch width`, row by row."""
 
     width: int
     dtype: jnp.dtype | None = None
+    patch: int = PATCH
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b t k"]:
-        b, h, w, c = x.shape
-        kernel_init = nn.initializers.truncated_normal((PATCH * PATCH * c) ** -0.5)
-        kernel = self.param("kernel", kernel_init, (PATCH, PATCH, c, self.width))
-        bias = self.param("bias", nn.initializers.zeros, (self.width,))
+        (b, h, w, c), side = x.shape, self.patch
+        kernel_init = nn.initializers.truncated_normal((side * side * c) ** -0.5)
+        kernel = self.param("kernel", kernel_init, (side, side, c, self.width))
+        bias = self.param("bias", nn.initializers.zeros, (self.width,)) if self.use_bias else None
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        patches = x.reshape(b, h // PATCH, PATCH, w // PATCH, PATCH, c).swapaxes(2, 3)
-        return patches.reshape(b, -1, PATCH * PATCH * c) @ kernel.reshape(-1, self.width) + bias
+        patches = x.reshape(b, h // side, side, w // side, side, c).swapaxes(2, 3)
+        tokens = patches.reshape(b, -1, side * side * c) @ kernel.reshape(-1, self.width)
+        return tokens if bias is None else tokens + bias
 
 
 class EncoderLayer(nn.Module):

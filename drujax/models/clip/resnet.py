@@ -1,0 +1,101 @@
+"""CLIP's residual image encoder (RN101 and its kin) with OpenAI's submodule names.
+
+What differs from He et al.'s: a stem of three 3x3 convolutions and a mean over 2x2 pixels; no convolution of a block
+has a stride, but means over 2x2 pixels come before the last of its branch and before its shortcut's; attention of the
+mean to all pixels instead of a mean at the end.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from drujax.models.conv import Conv
+from drujax.models.norm import BatchNorm
+
+
+class ModifiedResNet(nn.Module):
+    """Pictures b h w 3 in CLIP's normalisation -> features b embedding, not of unit length. Defaults: RN101.
+
+    With `stages` instead the maps by which CLIP-LIT compares pictures: the outputs of the stem (h/4 w/4) and of the
+    four stages (h/4 w/4 to h/32 w/32).
+
+    For inference: with the statistics of OpenAI's training set. h and w are those of the pictures that the parameters
+    were made for (224), multiples of 32.
+
+    Attributes:
+        blocks: in each of the four stages.
+        width: of the first stage's 3x3 convolutions; a stage's output is four times as wide as these.
+        heads: of the attention at the end; OpenAI's are 64 wide.
+        embedding: features.
+    """
+
+    blocks: Sequence[int] = (3, 4, 23, 3)
+    width: int = 64
+    heads: int = 32
+    embedding: int = 512
+
+    @nn.compact
+    def __call__(
+        self, pictures: Float[Array, "b h w 3"], *, stages: bool = False
+    ) -> Float[Array, "b k"] | list[Float[Array, "b _ _ _"]]:
+        x = pictures
+        for i, width in enumerate((self.width // 2, self.width // 2, self.width), start=1):
+            x = Conv(width, 3, stride=2 if i == 1 else 1, padding=1, use_bias=False, name=f"conv{i}")(x)
+            x = nn.relu(BatchNorm(name=f"bn{i}")(x, train=False))
+        maps = [_halved(x)]
+        for stage, repetitions in enumerate(self.blocks):
+            x = maps[-1]
+            for i in range(repetitions):
+                halves = stage > 0 and i == 0
+                x = Bottleneck(self.width * 2**stage, halves=halves, name=f"layer{stage + 1}.{i}")(x)
+            maps.append(x)
+        return maps if stages else AttentionPool(self.heads, self.embedding, name="attnpool")(maps[-1])
+
+
+class Bottleneck(nn.Module):
+    """1x1 to `width`, 3x3, 1x1 to four times the width; `halves` the size before the last."""
+
+    width: int
+    halves: bool
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 k"]:
+        inner = x
+        for i, size in ((1, 1), (2, 3)):
+            inner = Conv(self.width, size, padding=size // 2, use_bias=False, name=f"conv{i}")(inner)
+            inner = nn.relu(BatchNorm(name=f"bn{i}")(inner, train=False))
+        if self.halves:
+            inner = _halved(inner)
+        inner = Conv(4 * self.width, 1, use_bias=False, name="conv3")(inner)
+        inner = BatchNorm(name="bn3")(inner, train=False)
+        if self.halves or x.shape[-1] != 4 * self.width:
+            x = _halved(x) if self.halves else x
+            x = Conv(4 * self.width, 1, use_bias=False, name="downsample.0")(x)
+            x = BatchNorm(name="downsample.1")(x, train=False)
+        return nn.relu(inner + x)
+
+
+class AttentionPool(nn.Module):
+    """A map b h w c -> b embedding: the attention of its mean to the mean and all pixels, row by row."""
+
+    heads: int
+    embedding: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
+        b, h, w, c = x.shape
+        x = x.reshape(b, h * w, c)
+        x = jnp.concatenate([x.mean(1, keepdims=True), x], axis=1)
+        x = x + self.param("positional_embedding", nn.initializers.normal(c**-0.5), x.shape[1:])
+        queries = nn.Dense(c, name="q_proj")(x[:, 0]).reshape(b, self.heads, -1)
+        keys, values = (nn.Dense(c, name=f"{name}_proj")(x).reshape(b, h * w + 1, self.heads, -1) for name in "kv")
+        scores = jnp.einsum("bhd,bthd->bht", queries, keys) * (c // self.heads) ** -0.5
+        mixed = jnp.einsum("bht,bthd->bhd", nn.softmax(scores), values).reshape(b, c)
+        return nn.Dense(self.embedding, name="c_proj")(mixed)
+
+
+def _halved(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
+    """Means over 2x2 pixels; an odd last row or column is dropped."""
+    return nn.avg_pool(x, (2, 2), strides=(2, 2))
