@@ -65,7 +65,7 @@ def parse(
     """
     default = tyro.MISSING_NONPROP
     if presets:
-        name = _value_of("--preset", arguments)
+        name = value_of("--preset", arguments)
         if name is not None:
             if name not in presets:
                 raise unknown("--preset", name, presets)
@@ -82,7 +82,8 @@ def parse(
         raise UsageError(_one_line(said.getvalue(), config)) from None
 
 
-def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """What `flag` is given in `arguments`, before they are parsed."""
     for position, argument in enumerate(arguments):
         if argument.startswith(flag + "="):
             return argument.removeprefix(flag + "=")

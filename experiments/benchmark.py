@@ -230,7 +230,7 @@ def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
         side = max(400, config.crop)
         prepare(SceneSource(64, (side, side)), folder, crop=config.crop, quiet=True)
     batches = train_batches(
-        Dataset.open(folder), crop=config.crop, batch_size=config.batch_size, seed=0, workers=config.workers
+        Dataset.open(folder), size=config.crop, batch_size=config.batch_size, seed=0, workers=config.workers
     )
     resources.callback(batches.close)
 

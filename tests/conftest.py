@@ -12,14 +12,6 @@ from tiny_model import command_settings, save_tiny_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# Data-parallel tests run on fake devices, and the processes that tests start have as many: then programs are the same.
-os.environ["JAX_NUM_CPU_DEVICES"] = "4"
-jax.config.update("jax_num_cpu_devices", 4)
-# They wait for each other in the threads that also compute, by default as many as there are devices: when all of them
-# wait, nobody computes, and XLA aborts the process. So there are more.
-os.environ["NPROC"] = "32"
-# On a busy machine they wait longer than XLA's 40 seconds.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_collective_call_terminate_timeout_seconds=300"
 # Programs are compiled once for all workers and for the processes that tests start.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "compiled"))
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])

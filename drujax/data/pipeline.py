@@ -1,4 +1,4 @@
-"""Training batches: unpaired random crops of dark and bright pictures, as the official EnlightenGAN draws them.
+"""Training batches: unpaired dark and bright pictures, as random crops (the official EnlightenGAN) or whole.
 
 The examples are one endless stream, epoch after epoch, and example k depends on (seed, k) alone: workers, threads and
 processes only decide who computes it, and a run resumes by naming its step. An epoch is max(|dark|, |bright|) examples.
@@ -17,11 +17,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
+from PIL import Image
 
 from drujax.data.dataset import Dataset, Split
 from drujax.errors import UsageError, unknown
 
 PAIRINGS = ("random", "official")
+VIEWS = ("crop", "whole")
 Batch = Mapping[str, Shaped[np.ndarray, "b ..."]]
 
 
@@ -42,10 +44,13 @@ MIN_DARKENING, MAX_DARKENING = 200, 400  # hundredths, both included
 def train_batches(
     dataset: Dataset,
     *,
-    crop: int,
+    size: int,
     batch_size: int,
     seed: int,
+    view: str = "crop",
+    flips: bool = True,
     pairing: str = "random",
+    one_dark: bool = False,
     start_step: int = 0,
     workers: int = 0,
     process: tuple[int, int] = (0, 1),
@@ -54,11 +59,15 @@ def train_batches(
 
     Args:
         dataset: gives train_dark and train_bright.
-        crop: side s of the square crops.
+        size: side s of the square pictures.
         batch_size: examples b of a step, in all processes together.
         seed: of the order, pairs, crops, flips and darkening.
+        view: "crop": random crops; "whole": the whole pictures, resized (Lanczos) without keeping their aspect, as the
+            official Zero-DCE++ and CLIP-LIT train on them.
+        flips: mirrors half of the pictures sideways and half upside down.
         pairing: "random": the dark and the bright pictures are each shuffled anew whenever all were seen; "official":
             picture i mod |dark| always comes with i mod |bright|, and the pairs are shuffled each epoch.
+        one_dark: no dark picture but the first, as the released RUAS is trained.
         start_step: the step whose batch comes first.
         workers: processes that decode; 0 decodes in threads of this one. A program that asks for workers must be
             guarded by `if __name__ == "__main__":`.
@@ -73,14 +82,25 @@ def train_batches(
         UsageError: a split is empty, a picture is smaller than the crop, an argument is out of range.
     """
     index, count = process
-    _check(dataset, crop, batch_size, pairing, count, seed=seed, start_step=start_step, workers=workers)
+    for name, value, known in (("pairing", pairing, PAIRINGS), ("view", view, VIEWS)):
+        if value not in known:
+            raise unknown(name, value, known)
+    _check(dataset, size, batch_size, view, count, seed=seed, start_step=start_step, workers=workers)
     import grain
 
     local = batch_size // count
     splits = {"dark": dataset.train_dark, "bright": dataset.train_bright}
-    pictures = PictureCache(splits, CACHE_BYTES // max(1, workers))
+    pictures = PictureCache(splits, CACHE_BYTES // max(1, workers), size if view == "whole" else None)
     examples = Examples(
-        pictures, crop=crop, seed=seed, pairing=pairing, first=index * local, local=local, stride=batch_size
+        pictures,
+        size=size,
+        seed=seed,
+        flips=flips,
+        pairing=pairing,
+        dark=1 if one_dark else len(dataset.train_dark),
+        first=index * local,
+        local=local,
+        stride=batch_size,
     )
     # Batching before the order is split among workers keeps the stream the same for any number of them.
     stream = grain.MapDataset.range(start_step * local, sys.maxsize).map(examples).batch(local)
@@ -114,19 +134,25 @@ def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dic
         yield from ahead
 
 
-def fixed_examples(dataset: Dataset, n: int, crop: int) -> UInt8[np.ndarray, "n {crop} {crop} 3"]:
-    """Up to `n` dark pictures, always the same, cut to their centre for sample grids: of val, then test, then train."""
+def fixed_examples(dataset: Dataset, n: int, size: int, view: str = "crop") -> UInt8[np.ndarray, "n {size} {size} 3"]:
+    """Up to `n` dark pictures for sample grids, always the same, of val, then test, then train: their centre, or them
+    whole as `view` says.
+    """
     splits = (dataset.val_dark, dataset.test_dark, dataset.train_dark)
     chosen = list(itertools.islice(((split, index) for split in splits for index in range(len(split))), n))
-    crops = [_centre(split.image(index), crop) for split, index in chosen]
-    return np.stack(crops) if crops else np.zeros((0, crop, crop, 3), np.uint8)
+    shown = _centre if view == "crop" else _resized
+    pictures = [shown(split.image(index), size) for split, index in chosen]
+    return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
 
 
 class PictureCache:
-    """The decoded pictures of some splits, kept in memory as long as all of them together fit into `limit` bytes."""
+    """The decoded pictures of some splits, kept in memory as long as all of them together fit into `limit` bytes.
 
-    def __init__(self, splits: Mapping[str, Split], limit: int):
-        self.splits, self._limit = splits, limit
+    With `size` they are resized to squares of that side first.
+    """
+
+    def __init__(self, splits: Mapping[str, Split], limit: int, size: int | None = None):
+        self.splits, self._limit, self._size = splits, limit, size
         self._start()
 
     def _start(self) -> None:
@@ -134,11 +160,11 @@ class PictureCache:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> tuple[Mapping[str, Split], int]:
-        return self.splits, self._limit  # a worker process starts empty
+    def __getstate__(self) -> tuple[Mapping[str, Split], int, int | None]:
+        return self.splits, self._limit, self._size  # a worker process starts empty
 
-    def __setstate__(self, state: tuple[Mapping[str, Split], int]) -> None:
-        self.splits, self._limit = state
+    def __setstate__(self, state: tuple[Mapping[str, Split], int, int | None]) -> None:
+        self.splits, self._limit, self._size = state
         self._start()
 
     def picture(self, split: str, index: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -146,6 +172,8 @@ class PictureCache:
         if kept is not None:
             return kept
         picture = self.splits[split].image(index)
+        if self._size is not None:
+            picture = _resized(picture, self._size)
         # Every picture comes once an epoch, so throwing out old ones for new ones would never hit.
         with self._lock:
             if (split, index) not in self._kept and self._bytes + picture.nbytes <= self._limit:
@@ -158,11 +186,21 @@ class Examples:
     """Position in the stream of one process -> example. It owns `local` of every `stride` examples, from `first` on."""
 
     def __init__(
-        self, pictures: PictureCache, *, crop: int, seed: int, pairing: str, first: int, local: int, stride: int
+        self,
+        pictures: PictureCache,
+        *,
+        size: int,
+        seed: int,
+        flips: bool,
+        pairing: str,
+        dark: int,
+        first: int,
+        local: int,
+        stride: int,
     ):
         self._pictures = pictures
-        self._lengths = len(pictures.splits["dark"]), len(pictures.splits["bright"])
-        self._crop, self._seed = crop, seed
+        self._lengths = dark, len(pictures.splits["bright"])
+        self._size, self._seed, self._flips = size, seed, flips
         self._pairing = pairing
         self._first, self._local, self._stride = first, local, stride
 
@@ -171,10 +209,12 @@ class Examples:
         k = step * self._stride + self._first + row
         dark, bright = pair(k, *self._lengths, self._seed, self._pairing)
         rng = np.random.default_rng((self._seed, k))
-        dark_crop = _random_crop(self._pictures.picture("dark", dark), self._crop, rng)
-        bright_crop = _random_crop(self._pictures.picture("bright", bright), self._crop, rng)
+        dark_crop = _random_crop(self._pictures.picture("dark", dark), self._size, rng)
+        bright_crop = _random_crop(self._pictures.picture("bright", bright), self._size, rng)
         # The official code flips each picture sideways by its own coin, then both by one coin sideways and upside down.
         dark_flip, bright_flip, both, vertical, darken = (rng.random(5) < 0.5).tolist()
+        if not self._flips:
+            dark_flip = bright_flip = both = vertical = False
         hundredths = rng.integers(MIN_DARKENING, MAX_DARKENING, endpoint=True)
         return {
             "dark": _flip(dark_crop, sideways=dark_flip ^ both, upside_down=vertical),
@@ -209,14 +249,16 @@ def _flip(picture: np.ndarray, *, sideways: bool, upside_down: bool) -> np.ndarr
     return picture[:: -1 if upside_down else 1, :: -1 if sideways else 1]
 
 
+def _resized(picture: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))
+
+
 def _centre(picture: np.ndarray, side: int) -> np.ndarray:
     top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
     return picture[top : top + side, left : left + side]
 
 
-def _check(dataset: Dataset, crop: int, batch_size: int, pairing: str, processes: int, **counts: int) -> None:
-    if pairing not in PAIRINGS:
-        raise unknown("pairing", pairing, PAIRINGS)
+def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: int, **counts: int) -> None:
     for name, count in counts.items():
         if count < 0:
             raise UsageError(f"{name}: {count} is negative.")
@@ -224,17 +266,17 @@ def _check(dataset: Dataset, crop: int, batch_size: int, pairing: str, processes
         raise UsageError(f"batch_size: {batch_size} is less than 1.")
     if batch_size % processes:
         raise UsageError(f"batch_size: {batch_size} cannot be divided among {processes} processes.")
-    if crop < 1:
-        raise UsageError(f"crop: {crop} is less than one pixel.")
+    if size < 1:
+        raise UsageError(f"size: {size} is less than one pixel.")
     for name in ("train_dark", "train_bright"):
         table = dataset.table(name)
         if not table:
             raise UsageError(f"{dataset.path}: no pictures in {name}; unpaired training needs dark and bright ones.")
-        small = [row for row in table if min(row.height, row.width) < crop]
+        small = [row for row in table if min(row.height, row.width) < size] if view == "crop" else []
         if small:
             raise UsageError(
-                f"crop: {crop} does not fit into {len(small)} pictures of {name} (first: {small[0].id}, "
-                f"{small[0].width}x{small[0].height}); prepare the dataset with --crop={crop} or train on less."
+                f"size: crops of {size} do not fit into {len(small)} pictures of {name} (first: {small[0].id}, "
+                f"{small[0].width}x{small[0].height}); prepare the dataset with --crop={size} or train on less."
             )
 
 

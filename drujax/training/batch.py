@@ -6,9 +6,11 @@ positions in their partitions, by which the relativistic probabilities are found
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from drujax.images import luma
 from drujax.models.generator import attention_map
 
 Batch = dict[str, Any]  # dark, bright: UInt8 b s s 3; darkening: Float32 b; dark_index, bright_index: Int32 b
@@ -41,13 +43,25 @@ def prepare(batch: Batch) -> Inputs:
     return Inputs(dark, darkened, attention_map(darkened), bright)
 
 
+def pictures(batch: Batch) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]]:
+    """The dark and the bright pictures in [0, 1], as read: what the compared methods train on."""
+    dark, bright = (jnp.asarray(batch[name], float) / 255 for name in ("dark", "bright"))
+    return dark, bright
+
+
+def mean_luma(images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
+    """Mean ITU-R 601 luma, 0..255, of pictures in [0, 1]."""
+    return 255 * luma(images).mean()
+
+
 def example_weights(batch: Batch, rp: Probabilities | None) -> Weights:
     """The batch's entries of the tables; 1 for all pictures without tables, which is Vanilla EnlightenGAN.
 
     An index beyond its table gives NaN, which the training loop stops at.
     """
     if rp is None:
-        ones = jnp.ones(batch["dark_index"].shape, jnp.float32)
+        # Behind a barrier: XLA would fold them into the losses and round otherwise than with a table of ones.
+        ones = jax.lax.optimization_barrier(jnp.ones(batch["dark_index"].shape, jnp.float32))
         return Weights(ones, ones)
     return Weights(
         *(

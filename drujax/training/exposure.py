@@ -19,9 +19,10 @@ from jaxtyping import Array, Float, Key, UInt8
 
 from drujax.models.generator import Generator, attention_map
 from drujax.models.initialise import official
-from drujax.training.batch import Batch, Probabilities, example_weights, prepare
+from drujax.training.batch import Batch, Weights, prepare
 from drujax.training.samples import preview_generator
-from drujax.training.state import GeneratorState, Player, Variables, moving_average, step_key
+from drujax.training.single import Metrics, OneNetwork
+from drujax.training.state import GeneratorState, Variables, step_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,11 +77,9 @@ def reconstruct(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Exposure:
+class Exposure(OneNetwork):
     """The method (see `drujax.training.method.Method`)."""
 
-    # A number or a function of the steps done.
-    learning_rate: optax.Schedule | float = 1e-4
     darkening: Darkening = Darkening()
     # See `Generator`.
     align_corners: bool = False
@@ -88,60 +87,35 @@ class Exposure:
     # The generator normalises by its running statistics, which stay as they are.
     frozen_batch_norm: bool = False
     compute_dtype: jnp.dtype | None = None
-    # Decay of the moving average that `weights` returns; None for none.
-    ema_decay: float | None = None
 
     @property
-    def frozen(self) -> Variables:
-        return {}
-
-    @property
-    def generator(self) -> Generator:
+    def network(self) -> Generator:
         return Generator(self.align_corners, width=self.width, dtype=self.compute_dtype)
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate, b1=0.9, b2=0.999, eps=1e-8)
 
-    def init(self, key: Key[Array, ""]) -> GeneratorState:
-        network, darkening = jax.random.split(key)
+    def initial(self, key: Key[Array, ""]) -> Variables:
         image = jnp.zeros((1, 32, 32, 3))
-        variables = official(self.generator, network, image, image[..., :1], train=True)
-        return GeneratorState(
-            step=jnp.zeros((), jnp.int32),
-            key=jax.random.key_data(darkening),
-            generator=Player.create(variables, self.optimiser),
-            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, variables),
-        )
+        return official(self.network, key, image, image[..., :1], train=True)
 
-    def step(
-        self, state: GeneratorState, batch: Batch, rp: Probabilities | None, frozen: Any
-    ) -> tuple[GeneratorState, dict[str, Float[Array, ""]]]:
-        """One update of the generator."""
-        del frozen
+    def loss(
+        self, variables: Variables, batch: Batch, weights: Weights, state: GeneratorState
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
+        """RP_b weights the bright pictures; no dark ones are looked at."""
         truth = prepare(batch).bright
         darkened = self.darkening(truth, step_key(state))
-        weights = example_weights(batch, rp).bright
+        train = not self.frozen_batch_norm
+        loss, batch_stats = reconstruct(self.network, variables, truth, darkened, weights.bright, train=train)
+        return loss, (batch_stats, {"difference_before": jnp.abs(darkened - truth).mean()})
 
-        def loss_of(params):
-            variables = {"params": params, "batch_stats": state.generator.batch_stats}
-            return reconstruct(self.generator, variables, truth, darkened, weights, train=not self.frozen_batch_norm)
-
-        (loss, batch_stats), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.generator.params)
-        generator = state.generator.updated(gradients, self.optimiser, batch_stats)
-        ema = state.ema
-        if ema is not None and self.ema_decay is not None:
-            ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
-        metrics = {"loss": loss, "difference_before": jnp.abs(darkened - truth).mean()}
-        return dataclasses.replace(state, step=state.step + 1, generator=generator, ema=ema), metrics
-
-    def weights(self, state: GeneratorState) -> tuple[Variables, dict[str, Any]]:
-        """The generator, or its moving average where there is one."""
-        options = {"align_corners": self.align_corners, "wide_pool": False, "width": self.width}
-        return state.ema or state.generator.variables, {"network": "enlightengan", "options": options}
+    @property
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        return "enlightengan", {"align_corners": self.align_corners, "wide_pool": False, "width": self.width}
 
     def preview(
         self, state: GeneratorState, images: UInt8[Array | np.ndarray, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], ...]:
         """The enhanced pictures and the attention that guided them."""
-        return preview_generator(self.generator, self.weights(state)[0], images)
+        return preview_generator(self.network, self.weights(state)[0], images)

@@ -96,7 +96,7 @@ from drujax.data.prepare import prepare
 from drujax.data.dataset import Dataset
 from drujax.data.pipeline import train_batches
 prepare([Path({str(source)!r})], Path({str(tmp_path / "data")!r}), crop=16, quiet=True)
-batches = train_batches(Dataset.open({str(tmp_path / "data")!r}), crop=16, batch_size=2, seed=0)
+batches = train_batches(Dataset.open({str(tmp_path / "data")!r}), size=16, batch_size=2, seed=0)
 assert next(batches)["dark"].shape == (2, 16, 16, 3)
 batches.close()
 assert "tensorflow" not in sys.modules

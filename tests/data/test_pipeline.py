@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jax.sharding import NamedSharding, PartitionSpec
+from PIL import Image
 
 from drujax.data import pipeline
 from drujax.data.dataset import Dataset
@@ -22,7 +23,7 @@ DARK, BRIGHT = 7, 5  # of the tiny dataset
 
 
 def take(dataset, steps, **options):
-    batches = train_batches(dataset, **{"crop": 16, "batch_size": 4, "seed": 3} | options)
+    batches = train_batches(dataset, **{"size": 16, "batch_size": 4, "seed": 3} | options)
     taken = [{name: np.array(value) for name, value in batch.items()} for batch in itertools.islice(batches, steps)]
     batches.close()
     return taken
@@ -90,6 +91,27 @@ def found(picture, crop):
         if len(hits):
             return (*hits[0].tolist(), vertical, horizontal)
     raise AssertionError("the crop is not in the picture")
+
+
+def test_whole_pictures_are_resized(tiny):
+    (batch,) = take(tiny, 1, size=12, view="whole", flips=False)
+    for name, split in (("dark", tiny.train_dark), ("bright", tiny.train_bright)):
+        for picture, index in zip(batch[name], batch[f"{name}_index"], strict=True):
+            whole = Image.fromarray(split.image(index)).resize((12, 12), Image.Resampling.LANCZOS)
+            np.testing.assert_array_equal(picture, np.asarray(whole))
+    assert take(tiny, 1, size=40, view="whole")[0]["dark"].shape == (4, 40, 40, 3)  # larger than the pictures
+
+
+def test_without_flips_crops_stand_upright(tiny):
+    (batch,) = take(tiny, 1, flips=False, batch_size=8)
+    for crop, index in zip(batch["dark"], batch["dark_index"], strict=True):
+        assert found(tiny.train_dark.image(index), crop)[2:] == (False, False)
+
+
+def test_one_dark_picture(tiny):
+    (batch,) = take(tiny, 1, one_dark=True, batch_size=8)
+    assert not batch["dark_index"].any()
+    assert len(set(batch["bright_index"].tolist())) > 1
 
 
 def test_crops_flips_and_darkening_are_drawn_as_officially(tiny):
@@ -175,7 +197,7 @@ def test_workers_run_where_absl_flags_were_never_parsed(tiny):
 from drujax.data.dataset import Dataset
 from drujax.data.pipeline import train_batches
 if __name__ == "__main__":
-    batches = train_batches(Dataset.open({str(tiny.path)!r}), crop=16, batch_size=2, seed=0, workers=1)
+    batches = train_batches(Dataset.open({str(tiny.path)!r}), size=16, batch_size=2, seed=0, workers=1)
     print(next(batches)["dark_index"].tolist())
     batches.close()
 """
@@ -229,8 +251,11 @@ def test_fixed_examples_are_centres_of_pictures_that_do_not_train(tiny):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crop": 21}, r"crop: 21 does not fit into 7 pictures of train_dark \(first: pictures/dark..png, 24x20\)"),
-        ({"crop": 0}, "crop: 0 is less than one pixel"),
+        (
+            {"size": 21},
+            r"size: crops of 21 do not fit into 7 pictures of train_dark \(first: pictures/dark..png, 24x20\)",
+        ),
+        ({"size": 0}, "size: 0 is less than one pixel"),
         ({"pairing": "offical"}, r"pairing: unknown value 'offical'. Did you mean official\?"),
         ({"seed": -1}, "seed: -1 is negative"),
         ({"batch_size": 0}, "batch_size: 0 is less than 1"),
@@ -251,6 +276,6 @@ def test_a_missing_side_is_told(tmp_path, save_pictures):
 
 
 def test_the_stream_is_grains(tiny):
-    batches = train_batches(tiny, crop=16, batch_size=4, seed=0)
+    batches = train_batches(tiny, size=16, batch_size=4, seed=0)
     assert isinstance(batches, grain.DatasetIterator)
     batches.close()

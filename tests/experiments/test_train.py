@@ -13,9 +13,10 @@ import pytest
 from drujax.enhance import Enhancer
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
+from drujax.training import loop
 from drujax.weights.convert import flatten
 from drujax.weights.files import load_weights
-from experiments import train
+from experiments import recipes, train
 
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
 STEPS = 4
@@ -75,13 +76,48 @@ def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path):
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
+@pytest.mark.parametrize("method", ["zero_dce_pp", "sci", "ruas"])
+def test_compared_methods_train_and_resume(method, tmp_path, monkeypatch):
+    """Bit for bit, though stopped halfway by the signal that a cluster sends."""
+    command = [f"--method={method}", "--dru", "--probability.epochs=1"]
+    assert run(tmp_path / "whole", *command) == 0
+    with monkeypatch.context() as patched:
+        add = loop._Record.add
+        patched.setattr(loop._Record, "add", lambda self, step, *a, **k: (add(self, step, *a, **k), stop_at_2(step)))
+        assert run(tmp_path / "parts", *command) == 128 + signal.SIGTERM
+    assert run(tmp_path / "parts", *command) == 0
+    whole, metadata = weights(tmp_path / "whole")
+    parts, _ = weights(tmp_path / "parts")
+    assert metadata["network"] == method
+    assert metadata["backbone"] == "mobilenet_v2"
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+    dark = np.full((20, 30, 3), 40, np.uint8)
+    assert Enhancer(tmp_path / "whole")(dark).shape == dark.shape
+
+
+def stop_at_2(step):
+    if step == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_compared_methods_are_plain_unless_asked(tmp_path):
+    config = train.configuration(["--preset=debug", "--method=sci", f"--workdir={tmp_path}"])
+    assert config.uncertainty == "none"
+    assert train.default_workdir(config) == Path("runs/sci-none-debug")
+    with pytest.raises(UsageError, match="--dru: needs a probability network"):
+        train.configuration(["--method=sci", "--dru", "--backbone=none"])
+    with pytest.raises(UsageError, match="--method: unknown value 'sic'. Did you mean sci"):
+        train.configuration(["--method=sic"])
+
+
 def test_changed_configuration_is_refused(finished):
-    with pytest.raises(UsageError, match=r"gan.learning_rate: 0.0001 -> 0.1"):
-        run(finished, "--gan.learning-rate=0.1")
+    with pytest.raises(UsageError, match=r"recipe.learning_rate: 0.0001 -> 0.1"):
+        run(finished, "--recipe.learning-rate=0.1")
 
 
 def test_vanilla_from_other_weights(finished, tmp_path):
-    arguments = ["--backbone=none", f"--init={finished / 'weights.safetensors'}", "--gan.steps=1"]
+    arguments = ["--backbone=none", f"--init={finished / 'weights.safetensors'}", "--recipe.steps=1"]
     assert run(tmp_path / "vanilla", *arguments) == 0
     assert not (tmp_path / "vanilla" / "probability.json").exists()
     before, after = weights(finished)[0], weights(tmp_path / "vanilla")[0]
@@ -90,7 +126,7 @@ def test_vanilla_from_other_weights(finished, tmp_path):
 
 
 def test_exposure_start(tmp_path):
-    assert run(tmp_path / "start", "--method=exposure", "--backbone=none", "--gan.steps=2") == 0
+    assert run(tmp_path / "start", "--method=exposure", "--backbone=none", "--recipe.steps=2") == 0
     assert weights(tmp_path / "start")[1]["method"] == "exposure"
 
 
@@ -113,12 +149,12 @@ def test_defaults_without_data_are_the_embedded_ones():
     assert train.configuration([]).preset == "embedded"
     assert train.configuration([]).pretrained == "none"
     paper = train.configuration(["--data=D"])
-    assert (paper.gan.batch_size, paper.gan.crop) == (32, 320)
+    assert (paper.recipe.batch_size, paper.recipe.size) == (32, 320)
     assert (paper.probability.epochs, paper.pretrained) == (80, "imagenet")
 
 
 def test_all_backbones_can_be_chosen():
-    assert set(get_args(train.BACKBONES)) == {*BACKBONES, "centroid", "none"}
+    assert set(get_args(recipes.Backbone)) == {*BACKBONES, "centroid", "none"}
 
 
 def test_killed_at_any_moment_loses_nothing(finished, tmp_path):

@@ -1,44 +1,24 @@
 """Two processes train together over loopback, and agree with one."""
 
-import os
 import pickle
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import devices
 import jax
 import tiny
 
 from drujax.training.mesh import join_processes
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def test_two_processes_agree_with_one(tiny_run, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         coordinator = f"localhost:{free.getsockname()[1]}"
-    command = [sys.executable, __file__, str(tmp_path), coordinator]
-    processes = [
-        subprocess.Popen(
-            [*command, str(index)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
-        for index in range(2)
-    ]
-    try:
-        outputs = [process.communicate(timeout=600)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, output in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, output
+    devices.finish(*(devices.start(2, __file__, tmp_path, coordinator, index) for index in range(2)))
     for index in range(2):
         run = pickle.loads((tmp_path / f"{index}.pickle").read_bytes())
         assert run.devices == 4
@@ -47,7 +27,6 @@ def test_two_processes_agree_with_one(tiny_run, tmp_path):
 
 def one_of_two(folder: Path, coordinator: str, index: int) -> None:
     """The test's other side: a process with two of the run's four devices."""
-    jax.config.update("jax_num_cpu_devices", 2)
     join_processes(coordinator, processes=2, process_index=index)
 
     def meet():

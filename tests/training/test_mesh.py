@@ -1,3 +1,11 @@
+"""Data-parallel training: four devices agree with one."""
+
+import pickle
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import devices
 import jax
 import numpy as np
 import pytest
@@ -7,12 +15,44 @@ from drujax.errors import UsageError
 from drujax.training import mesh as meshes
 
 
-def test_four_devices_agree_with_one(tiny_run):
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """What `on_four_devices` sees."""
+    path = tmp_path_factory.mktemp("four") / "seen.pickle"
+    devices.finish(devices.start(4, __file__, path))
+    return pickle.loads(path.read_bytes())
+
+
+def on_four_devices() -> SimpleNamespace:
+    mesh = meshes.data_mesh()
+    x = np.arange(8.0, dtype=np.float32)
+    parts = meshes.put({"x": x}, meshes.split(mesh))["x"].addressable_shards
+    whole = meshes.put(x, meshes.replicated(mesh)).addressable_shards
+    sizes = {size: _said(lambda size=size: meshes.local_batch_size(size, mesh)) for size in (1, 6, 8)}
+    run = tiny.train()
+    pictures = run.compiled.input_shardings[0][1]["dark"]
+    return SimpleNamespace(
+        states=run.states,
+        metrics=run.metrics,
+        pictures_on=len(pictures.device_set),
+        pictures_replicated=pictures.is_fully_replicated,
+        parts=[np.asarray(part.data).tolist() for part in parts],
+        whole=[np.asarray(part.data).tolist() for part in whole],
+        sizes=sizes,
+    )
+
+
+def _said(function):
+    try:
+        return function()
+    except UsageError as error:
+        return str(error)
+
+
+def test_four_devices_agree_with_one(four, tiny_run):
     """Losses, batch statistics, parameters, optimisers and moving average after each of three steps."""
-    four = tiny.train(jax.devices()[:4])
-    pictures = four.compiled.input_shardings[0][1]["dark"]
-    assert len(pictures.device_set) == 4
-    assert not pictures.is_fully_replicated
+    assert four.pictures_on == 4
+    assert not four.pictures_replicated
     tiny.assert_same_run(four, tiny_run)
 
 
@@ -27,22 +67,15 @@ def test_another_batch_is_another_run(tiny_run):
         )
 
 
-def test_batch_is_shared_out_equally():
-    mesh = meshes.data_mesh(jax.devices()[:4])
-    assert meshes.local_batch_size(8, mesh) == 8
-    with pytest.raises(UsageError, match="^batch_size: 6 is no multiple of 4 devices; the nearest is 8$"):
-        meshes.local_batch_size(6, mesh)
-    with pytest.raises(UsageError, match="the nearest is 4"):
-        meshes.local_batch_size(1, mesh)
+def test_batch_is_shared_out_equally(four):
+    assert four.sizes[8] == 8
+    assert four.sizes[6] == "batch_size: 6 is no multiple of 4 devices; the nearest is 8"
+    assert four.sizes[1].endswith("the nearest is 4")
 
 
-def test_put_splits_and_replicates():
-    mesh = meshes.data_mesh(jax.devices()[:4])
-    x = np.arange(8.0, dtype=np.float32)
-    parts = meshes.put({"x": x}, meshes.split(mesh))["x"].addressable_shards
-    assert [part.data.tolist() for part in parts] == [[0, 1], [2, 3], [4, 5], [6, 7]]
-    whole = meshes.put(x, meshes.replicated(mesh))
-    assert all(part.data.tolist() == x.tolist() for part in whole.addressable_shards)
+def test_put_splits_and_replicates(four):
+    assert four.parts == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert four.whole == [list(range(8))] * 4
 
 
 @pytest.mark.parametrize(
@@ -72,3 +105,7 @@ def test_auto_outside_of_a_cluster(monkeypatch):
 def test_a_process_may_be_alone():
     meshes.join_processes(None)
     assert jax.process_count() == 1
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_bytes(pickle.dumps(on_four_devices()))

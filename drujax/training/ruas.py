@@ -1,0 +1,89 @@
+"""RUAS as a method: unrolled illumination estimation learns from dark pictures alone, and noise removal from those.
+
+Official recipe: 800 steps of one random 320x320 crop each; SGD with momentum 0.9 and weight decay 3e-4, gradients
+clipped to norm 5, for illumination estimation (0.015) each step and for noise removal (0.001) each 50th, which starts
+from weights trained before. The released trainer sees one picture alone, and no PyTorch since 1.5 runs it; by default
+all dark pictures are trained on here.
+
+With data uncertainty, RP_d weights both losses of each picture (docs/method.md).
+"""
+
+import dataclasses
+from collections.abc import Hashable
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from drujax.losses import retinex
+from drujax.models.initialise import Scheme, initial_variables
+from drujax.models.ruas import RUAS as Network
+from drujax.models.ruas import IlluminationEstimation, NoiseRemoval
+from drujax.training.batch import Batch, Weights, mean_luma, pictures
+from drujax.training.single import Metrics, OneNetwork, apply
+from drujax.training.state import GeneratorState, Variables
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RUAS(OneNetwork):
+    """The method (see `drujax.training.method.Method`). `learning_rate` is that of illumination estimation."""
+
+    # See `drujax.losses.retinex`.
+    form: retinex.Form = "official"
+    # Of noise removal, and the steps from one of its updates to the next.
+    denoising_rate: float = 0.001
+    denoise_every: int = 50
+    # What noise removal starts from (parameters of `denoise_net`), instead of random weights.
+    denoiser: Any = None
+    # Whether noise is removed from what the trained network enhances; the official test does so with the weights from
+    # LOL alone.
+    denoise: bool = True
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        def sgd(rate):
+            # PyTorch's SGD adds the decay to the gradient, after it was clipped.
+            return optax.chain(
+                optax.clip_by_global_norm(5.0), optax.add_decayed_weights(3e-4), optax.sgd(rate, momentum=0.9)
+            )
+
+        denoising = optax.conditionally_mask(sgd(self.denoising_rate), cast(Any, self._denoises))
+        by_network: dict[Hashable, Any] = {"enhance_net": sgd(self.learning_rate), "denoise_net": denoising}
+        return optax.partition(by_network, {name: name for name in by_network})
+
+    def _denoises(self, step: Int[Array, ""]) -> Bool[Array, ""]:
+        """Whether noise removal learns in the step after `step` others."""
+        return (step + 1) % self.denoise_every == 0
+
+    def initial(self, key: Key[Array, ""]) -> Variables:
+        variables = initial_variables(Network(), key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme())
+        if self.denoiser is not None:
+            variables["params"]["denoise_net"] = self.denoiser
+        return variables
+
+    def loss(
+        self, variables: Variables, batch: Batch, weights: Weights, state: GeneratorState
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
+        """The weighted means over the dark pictures of both losses, each of which trains one network."""
+        dark, _ = pictures(batch)
+        params = variables["params"]
+        steps = apply(IlluminationEstimation(), {"params": params["enhance_net"]}, dark)
+        enhanced = jax.lax.stop_gradient(steps[-1].enhanced)
+        enhancement = retinex.ruas_enhancement(dark, steps[-1].illumination, form=self.form)
+
+        def denoising(denoise_net):
+            denoised = enhanced - apply(NoiseRemoval(), {"params": denoise_net}, enhanced)
+            return (weights.dark * retinex.ruas_denoising(enhanced, denoised)).mean()
+
+        loss = (weights.dark * enhancement).mean()
+        noise = jax.lax.cond(
+            self._denoises(state.step), denoising, lambda _: jnp.zeros_like(loss), params["denoise_net"]
+        )
+        metrics = {"denoising": noise, "luma_enhanced": mean_luma(enhanced)}
+        return loss + noise, (None, metrics)
+
+    @property
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        return "ruas", {"denoise": self.denoise}

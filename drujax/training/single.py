@@ -1,0 +1,108 @@
+"""Methods that train one network by one loss: what they share, so that each is its network and its loss."""
+
+import abc
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Key, UInt8
+
+from drujax.training.batch import Batch, Probabilities, Weights, example_weights
+from drujax.training.state import GeneratorState, Player, Variables, moving_average
+from drujax.weights.networks import NETWORKS
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+def apply(network: nn.Module, variables: Variables, *inputs: Array, **options: Any) -> Any:
+    """`network.apply`, the result of which has its type by `options`."""
+    return network.apply(variables, *inputs, **options)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneNetwork(abc.ABC):
+    """A method (see `drujax.training.method.Method`) but for its network, optimiser and loss."""
+
+    # A number or a function of the steps done.
+    learning_rate: optax.Schedule | float = 1e-4
+    # Decay of the moving average of the network that `weights` returns; None for none.
+    ema_decay: float | None = None
+
+    @property
+    @abc.abstractmethod
+    def optimiser(self) -> optax.GradientTransformation: ...
+
+    @abc.abstractmethod
+    def initial(self, key: Key[Array, ""]) -> Variables:
+        """The network's variables before the first step."""
+
+    @abc.abstractmethod
+    def loss(
+        self, variables: Variables, batch: Batch, weights: Weights, state: GeneratorState
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
+        """The loss, with the examples weighted inside the batch mean; the new batch statistics (None where there are
+        none); metrics beside the loss. Randomness comes from `step_key(state)`.
+        """
+
+    @property
+    @abc.abstractmethod
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        """The row of `NETWORKS` that enhances with the trained variables, and its options."""
+
+    @property
+    def frozen(self) -> Variables:
+        return {}
+
+    def init(self, key: Key[Array, ""]) -> GeneratorState:
+        network, later = jax.random.split(key)
+        player = Player.create(self.initial(network), self.optimiser)
+        return GeneratorState(
+            step=jnp.zeros((), jnp.int32),
+            key=jax.random.key_data(later),
+            generator=player,
+            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, player.variables),
+        )
+
+    def step(
+        self, state: GeneratorState, batch: Batch, rp: Probabilities | None, frozen: Any
+    ) -> tuple[GeneratorState, Metrics]:
+        """One update of the network."""
+        del frozen
+        weights = example_weights(batch, rp)
+
+        def loss_of(params):
+            variables = {"params": params, "batch_stats": state.generator.batch_stats}
+            return self.loss(variables, batch, weights, state)
+
+        (loss, (batch_stats, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.generator.params)
+        generator = state.generator.updated(gradients, self.optimiser, batch_stats)
+        ema = state.ema
+        if ema is not None and self.ema_decay is not None:
+            ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
+        finite = jnp.isfinite(loss + optax.tree.norm(gradients)).astype(jnp.float32)
+        shown = {"rp_dark": weights.dark.mean(), "rp_bright": weights.bright.mean(), "finite": finite}
+        return dataclasses.replace(state, step=state.step + 1, generator=generator, ema=ema), {
+            "loss": loss,
+            **metrics,
+            **shown,
+        }
+
+    def weights(self, state: GeneratorState) -> tuple[Variables, dict[str, Any]]:
+        """The network that enhances, or its moving average where there is one."""
+        name, options = self.enhancer
+        variables = state.ema or state.generator.variables
+        return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
+
+    def preview(
+        self, state: GeneratorState, images: UInt8[Array | np.ndarray, "b h w 3"]
+    ) -> tuple[Float[Array, "b h w 3"], ...]:
+        """The enhanced pictures."""
+        name, options = self.enhancer
+        enhanced = NETWORKS[name].enhance(
+            NETWORKS[name].module(options), self.weights(state)[0], jnp.asarray(images, jnp.float32) / 255
+        )
+        return (jnp.clip(enhanced, 0, 1),)

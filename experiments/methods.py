@@ -1,0 +1,105 @@
+"""The method that a configuration describes."""
+
+from pathlib import Path
+from typing import Any
+
+from drujax.errors import UsageError
+from drujax.training.method import Method
+from experiments.recipes import Config
+
+
+def build(config: Config, steps_per_epoch: float) -> Method:
+    """The method of `config`, with its schedule in epochs of so many steps."""
+    from drujax.training.schedule import linear_decay
+
+    recipe = config.recipe
+    rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
+    return BUILDERS[config.method](config, {"learning_rate": rate, "ema_decay": recipe.ema_decay})
+
+
+def _generator(config: Config) -> dict[str, Any]:
+    import jax.numpy as jnp
+
+    gan = config.gan
+    return {
+        "align_corners": gan.align_corners,
+        "frozen_batch_norm": gan.frozen_batch_norm,
+        "width": gan.width,
+        "compute_dtype": jnp.dtype("bfloat16") if gan.dtype == "bfloat16" else None,
+    }
+
+
+def _enlightengan(config: Config, common: dict[str, Any]) -> Method:
+    from drujax.training.enlightengan import EnlightenGAN
+    from drujax.weights.perceptual import perceptual_variables
+
+    gan = config.gan
+    return EnlightenGAN(
+        perceptual_variables(gan.perceptual, width=gan.perceptual_width, seed=config.seed),
+        **common,
+        **_generator(config),
+        ghost_batches=gan.ghost_batches,
+        reconstruction=gan.reconstruction,
+        generator_rests=gan.generator_rests,
+        discriminator_features=gan.discriminator_features,
+        loss_scale=gan.loss_scale,
+        patches=gan.patches,
+        patch_size=gan.patch_size,
+    )
+
+
+def _exposure(config: Config, common: dict[str, Any]) -> Method:
+    from drujax.training.exposure import Exposure
+
+    return Exposure(**common, **_generator(config))
+
+
+def _zero_dce_pp(config: Config, common: dict[str, Any]) -> Method:
+    from drujax.training.zero_dce_pp import ZeroDCEpp
+
+    return ZeroDCEpp(**common, form=config.recipe.loss_form)
+
+
+def _sci(config: Config, common: dict[str, Any]) -> Method:
+    from drujax.training.sci import SCI
+
+    return SCI(**common, form=config.recipe.loss_form)
+
+
+def _ruas(config: Config, common: dict[str, Any]) -> Method:
+    from drujax.training.ruas import RUAS
+
+    return RUAS(
+        **common,
+        form=config.recipe.loss_form,
+        denoise_every=config.ruas.denoise_every,
+        denoiser=None if config.ruas.denoiser is None else _denoiser(config.ruas.denoiser),
+    )
+
+
+def _denoiser(path: Path) -> dict[str, Any]:
+    """The noise removal of a RUAS checkpoint, or one of noise removal alone."""
+    import jax
+    import jax.numpy as jnp
+
+    from drujax.models.ruas import NoiseRemoval
+    from drujax.weights.convert import from_torch, unwrapped
+    from drujax.weights.readers import read_checkpoint
+
+    state = unwrapped(read_checkpoint(path))
+    state = {name.removeprefix("denoise_net."): array for name, array in state.items()}
+    shapes = jax.eval_shape(NoiseRemoval().init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+    wanted = {name: array for name, array in state.items() if not name.startswith("enhance_net.")}
+    try:
+        return from_torch(wanted, shapes)["params"]
+    except UsageError as error:
+        raise UsageError(f"--ruas.denoiser: {path}: {error}") from error
+
+
+BUILDERS = {
+    "enlightengan": _enlightengan,
+    "exposure": _exposure,
+    "zero_dce_pp": _zero_dce_pp,
+    "sci": _sci,
+    "ruas": _ruas,
+}
