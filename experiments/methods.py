@@ -7,6 +7,8 @@ from drujax.errors import UsageError
 from drujax.training.method import Method
 from experiments.recipes import Config
 
+RESOLUTION, TINY = 224, 64  # of the pictures that CLIP's encoders take, and of tiny ones
+
 
 def build(config: Config, steps_per_epoch: float) -> Method:
     """The method of `config`, with its schedule in epochs of so many steps."""
@@ -96,10 +98,64 @@ def _denoiser(path: Path) -> dict[str, Any]:
         raise UsageError(f"--ruas.denoiser: {path}: {error}") from error
 
 
+def _clip_lit(config: Config, common: dict[str, Any]) -> Method:
+    import numpy as np
+
+    from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, pretrained
+    from drujax.models.clip.prompts import initial_prompt
+    from drujax.training.clip_lit import CLIPLIT, Lengths
+
+    asked = config.clip_lit
+    if asked.clip == "tiny":
+        tiny = VisionTransformer(width=64, layers=1, embedding=16), TextTransformer(64, 1, 16)
+        clip = pretrained.random_clip(*tiny, resolution=TINY)
+    else:
+        clip = pretrained.load_clip(asked.clip, argument="--clip-lit.clip")
+    if asked.resnet == "tiny":
+        resnet = pretrained.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), pretrained.picture(TINY))
+    else:
+        resnet = pretrained.load_clip_resnet(asked.resnet, argument="--clip-lit.resnet")
+    if asked.prompts is None:
+        prompts = np.stack([np.asarray(initial_prompt(clip.words))] * 2)
+    else:
+        prompts = _prompts(asked.prompts, clip.words.shape[1])
+    return CLIPLIT(
+        **common,
+        clip=clip,
+        resnet=resnet,
+        initial_prompts=prompts,
+        prompt_rate=asked.prompt_rate,
+        lengths=Lengths(
+            prompts=0 if asked.prompts else asked.prompt_steps,
+            reconstruction=0 if config.init else asked.reconstruction_steps,
+            enhancement=asked.enhancement_steps,
+            refinement=asked.refinement_steps,
+        ),
+        resolution=TINY if "tiny" in (asked.clip, asked.resnet) else RESOLUTION,
+    )
+
+
+def _prompts(path: Path, width: int) -> Any:
+    """The learned prompts of a checkpoint of the official code."""
+    from drujax.models.clip.prompts import CONTEXT
+    from drujax.weights.convert import unwrapped
+    from drujax.weights.readers import read_checkpoint
+
+    state = unwrapped(read_checkpoint(path))
+    prompts = state.get("embedding_prompt")
+    if prompts is None or prompts.shape != (2, CONTEXT, width):
+        found = "lacks it" if prompts is None else f"has one of shape {prompts.shape}"
+        raise UsageError(
+            f"--clip-lit.prompts: {path}: it must hold embedding_prompt of 2x{CONTEXT}x{width}, and {found}"
+        )
+    return prompts
+
+
 BUILDERS = {
     "enlightengan": _enlightengan,
     "exposure": _exposure,
     "zero_dce_pp": _zero_dce_pp,
     "sci": _sci,
     "ruas": _ruas,
+    "clip_lit": _clip_lit,
 }

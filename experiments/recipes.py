@@ -9,7 +9,7 @@ from drujax.errors import UsageError
 from drujax.training.loop import LoopOptions
 from drujax.uncertainty.recipe import ProbabilityRecipe
 
-MethodName = Literal["enlightengan", "exposure", "zero_dce_pp", "sci", "ruas"]
+MethodName = Literal["enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "clip_lit"]
 Backbone = Literal["resnet18", "resnet50", "mobilenet_v2", "vgg13_bn", "vgg19", "vit_b16", "centroid", "none"]
 # The methods whose losses DRU weights unasked: the paper's own, and the start for it.
 WITH_UNCERTAINTY = ("enlightengan", "exposure")
@@ -84,6 +84,25 @@ class RUAS:
 
 
 @dataclasses.dataclass(frozen=True)
+class CLIPLIT:
+    """What CLIP-LIT has beyond that."""
+
+    # CLIP's ViT-B/32 and RN101: "openai" (downloaded), a file, "random" (not trained), or "tiny" (nor of its size).
+    clip: str = "openai"
+    resnet: str = "openai"
+    # Prompts to start from (a checkpoint with embedding_prompt, 2 x 77 x 512) instead of learning them first.
+    prompts: Path | None = None
+    prompt_rate: float = 5e-6
+    # Steps in which the prompts learn which split a picture is of, and the network to leave pictures as they are; with
+    # --clip-lit.prompts and --init there are none.
+    prompt_steps: int = 8000
+    reconstruction_steps: int = 1000
+    # Steps of a round: the network against the prompts, and the prompts against what the network has made.
+    enhancement_steps: int = 2100
+    refinement_steps: int = 1000
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """Trains a network that brightens anime scenery."""
 
@@ -116,6 +135,7 @@ class Config:
     recipe: Recipe = Recipe()
     gan: GAN = GAN()
     ruas: RUAS = RUAS()
+    clip_lit: CLIPLIT = CLIPLIT()
     loop: LoopOptions = LoopOptions()
 
     def __post_init__(self):
@@ -142,6 +162,7 @@ OFFICIAL: Mapping[str, Recipe] = {
     ),
     "sci": Recipe(flips=False, batch_size=1, constant_epochs=1000, decay_epochs=0, learning_rate=3e-4),
     "ruas": Recipe(flips=False, batch_size=1, steps=800, decay_epochs=0, learning_rate=0.015),
+    "clip_lit": Recipe(size=512, view="whole", batch_size=8, steps=50_000, decay_epochs=0, learning_rate=2e-5),
 }
 # What the small presets change of them.
 LAPTOP: Mapping[str, dict[str, Any]] = {
@@ -149,12 +170,14 @@ LAPTOP: Mapping[str, dict[str, Any]] = {
     "zero_dce_pp": {"size": 256, "steps": 2000, "learning_rate": 5e-4},
     "sci": {"size": 256, "steps": 4000},
     "ruas": {},
+    "clip_lit": {"size": 256, "batch_size": 4, "steps": 2000},
 }
 EMBEDDED: Mapping[str, dict[str, Any]] = {
     "enlightengan": {"size": 64, "batch_size": 4, "steps": 240, "learning_rate": 4e-4, "ema_decay": 0.97},
     "zero_dce_pp": {"size": 96, "steps": 600, "learning_rate": 1e-3},
     "sci": {"size": 96, "steps": 1200, "learning_rate": 1e-3},
     "ruas": {"size": 96, "steps": 800},
+    "clip_lit": {"size": 96, "batch_size": 4, "steps": 400},
 }
 DEBUG = {"size": 40, "batch_size": 4, "steps": 4}
 
@@ -175,6 +198,9 @@ def preset(name: str, method: str) -> Config:
                 probability=ProbabilityRecipe(epochs=200, balanced=True, freeze_features=True),
                 recipe=recipe(LAPTOP[like]),
                 gan=GAN(patches=3),
+                clip_lit=CLIPLIT(
+                    prompt_steps=400, reconstruction_steps=200, enhancement_steps=400, refinement_steps=100
+                ),
                 loop=LoopOptions(log_every=20, sample_every=200, save_every=100),
             )
         case "embedded":
@@ -191,6 +217,7 @@ def preset(name: str, method: str) -> Config:
                 ),
                 recipe=recipe(EMBEDDED[like]),
                 gan=GAN(perceptual="random", patches=2),
+                clip_lit=CLIPLIT(prompt_steps=100, reconstruction_steps=60, enhancement_steps=100, refinement_steps=40),
                 loop=LoopOptions(log_every=20, sample_every=120, save_every=60),
             )
         case _:
@@ -201,6 +228,14 @@ def preset(name: str, method: str) -> Config:
                 probability=ProbabilityRecipe(epochs=1, batch_size=8, optimiser="adam", resolution=32),
                 recipe=recipe(DEBUG),
                 gan=GAN(perceptual="random", patches=2, width=4, discriminator_features=4, perceptual_width=4),
+                clip_lit=CLIPLIT(
+                    clip="tiny",
+                    resnet="tiny",
+                    prompt_steps=1,
+                    reconstruction_steps=1,
+                    enhancement_steps=1,
+                    refinement_steps=1,
+                ),
                 loop=LoopOptions(log_every=1, sample_every=2, save_every=2),
             )
     return dataclasses.replace(config, preset=name, method=method)

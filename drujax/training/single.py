@@ -1,4 +1,4 @@
-"""Methods that train one network by one loss: what they share, so that each is its network and its loss."""
+"""What methods share that train one network to enhance, so that each is little more than its loss."""
 
 import abc
 import dataclasses
@@ -24,13 +24,39 @@ def apply(network: nn.Module, variables: Variables, *inputs: Array, **options: A
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class OneNetwork(abc.ABC):
-    """A method (see `drujax.training.method.Method`) but for its network, optimiser and loss."""
+class Served(abc.ABC):
+    """A method whose trained network is a row of `NETWORKS`."""
 
     # A number or a function of the steps done.
     learning_rate: optax.Schedule | float = 1e-4
     # Decay of the moving average of the network that `weights` returns; None for none.
     ema_decay: float | None = None
+
+    @property
+    @abc.abstractmethod
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        """The row of `NETWORKS` that enhances with the trained variables, and its options."""
+
+    def weights(self, state: GeneratorState) -> tuple[Variables, dict[str, Any]]:
+        """The network that enhances, or its moving average where there is one."""
+        name, options = self.enhancer
+        variables = state.ema or state.generator.variables
+        return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
+
+    def preview(
+        self, state: GeneratorState, images: UInt8[Array | np.ndarray, "b h w 3"]
+    ) -> tuple[Float[Array, "b h w 3"], ...]:
+        """The enhanced pictures."""
+        name, options = self.enhancer
+        enhanced = NETWORKS[name].enhance(
+            NETWORKS[name].module(options), self.weights(state)[0], jnp.asarray(images, jnp.float32) / 255
+        )
+        return (jnp.clip(enhanced, 0, 1),)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneNetwork(Served):
+    """A method (see `drujax.training.method.Method`) but for its network, optimiser and loss."""
 
     @property
     @abc.abstractmethod
@@ -47,11 +73,6 @@ class OneNetwork(abc.ABC):
         """The loss, with the examples weighted inside the batch mean; the new batch statistics (None where there are
         none); metrics beside the loss. Randomness comes from `step_key(state)`.
         """
-
-    @property
-    @abc.abstractmethod
-    def enhancer(self) -> tuple[str, dict[str, Any]]:
-        """The row of `NETWORKS` that enhances with the trained variables, and its options."""
 
     @property
     def frozen(self) -> Variables:
@@ -90,19 +111,3 @@ class OneNetwork(abc.ABC):
             **metrics,
             **shown,
         }
-
-    def weights(self, state: GeneratorState) -> tuple[Variables, dict[str, Any]]:
-        """The network that enhances, or its moving average where there is one."""
-        name, options = self.enhancer
-        variables = state.ema or state.generator.variables
-        return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
-
-    def preview(
-        self, state: GeneratorState, images: UInt8[Array | np.ndarray, "b h w 3"]
-    ) -> tuple[Float[Array, "b h w 3"], ...]:
-        """The enhanced pictures."""
-        name, options = self.enhancer
-        enhanced = NETWORKS[name].enhance(
-            NETWORKS[name].module(options), self.weights(state)[0], jnp.asarray(images, jnp.float32) / 255
-        )
-        return (jnp.clip(enhanced, 0, 1),)

@@ -1,0 +1,309 @@
+"""CLIP-LIT as a method: two prompts learn to tell backlit from well-lit pictures, and a network learns to please them.
+
+Official recipe: whole pictures of 512x512, batches of 8 (16 for prompts), Adam with weight decay 1e-3, 2e-5 for the
+network and 5e-6 for the prompts; 8000 steps in which the prompts learn which split a picture is of, 1000 in which the
+network learns to leave pictures as they are, and then rounds: 2100 steps of the network against the prompts, 1000 of
+the prompts against what the network has made so far. The last two go on until their loss is low enough.
+
+Here one step is one update of either, by the phase that the state holds, so that checkpoints, resuming and logs are
+those of every method. What differs from the official code, beyond its two batch and picture sizes:
+
+* labels come from the split, where the official code looks for words in the pictures' paths;
+* enhanced pictures of earlier rounds are computed anew, from the networks at the ends of the last two rounds, where the
+  official code reads them from folders that it wrote when a running mean of the loss was best;
+* its "best" network and prompts are the last ones, as they are in fact there: it keeps a reference, not a copy.
+
+With data uncertainty, RP_d weights the losses of a dark picture, RP_b those of a bright one, and RP_d RP_b the ranking,
+which compares the two (docs/method.md).
+"""
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+from jaxtyping import Array, Float, Key
+
+from drujax.images import luma
+from drujax.losses import clip_lit
+from drujax.models.clip.preprocessing import normalised
+from drujax.models.clip.pretrained import CLIP, Encoder
+from drujax.models.clip.prompts import end_of
+from drujax.models.clip_lit import CLIPLIT as Network
+from drujax.models.initialise import Scheme, initial_variables
+from drujax.training.augment import warped
+from drujax.training.batch import Batch, Probabilities, example_weights, mean_luma, pictures
+from drujax.training.single import Metrics, Served, apply
+from drujax.training.state import GeneratorState, Player, Variables, moving_average, step_key
+
+PROMPTS, RECONSTRUCTION, ENHANCEMENT, REFINEMENT = range(4)  # phases
+# The reconstruction starts again with other weights when this PSNR is not reached, as where the light map is zero
+# everywhere and has no gradient: the mean of so many steps, after so many.
+LEAST_PSNR, PSNR_STEPS, PSNR_AFTER = 8.0, 30, 100
+
+
+@struct.dataclass
+class State(GeneratorState):
+    """What a run carries from step to step; `generator` is the network that enhances."""
+
+    prompts: Player  # params: Float 2 t c, of backlit and well-lit pictures
+    earlier: Any  # parameters of the network at the ends of the last two rounds, the newest first
+    phase: Any  # Int[Array, ""]
+    since: Any  # Int[Array, ""], steps done in the phase
+    until: Any  # Int[Array, ""], steps after which it ends, if its loss is low enough
+    rounds: Any  # Int[Array, ""], rounds of enhancement done
+    psnr: Any  # Float[Array, "30"], of the last steps of the reconstruction
+
+
+class _Seen(NamedTuple):
+    """What a step tells of itself; zero what its phase does not have."""
+
+    loss: Float[Array, ""]
+    gradient: Float[Array, ""]  # its norm
+    luma: Float[Array, ""] | float = 0.0
+    psnr: Float[Array, ""] | float = 0.0
+    clip: Float[Array, ""] | float = 0.0
+    identity: Float[Array, ""] | float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+    """Steps of each phase; the last two are extended while their loss is above a bound."""
+
+    # The prompts learn which split a picture is of.
+    prompts: int = 8000
+    # The network learns to leave pictures as they are.
+    reconstruction: int = 1000
+    # Of a round: the network against the prompts, then the prompts against the network.
+    enhancement: int = 2100
+    refinement: int = 1000
+    # Losses above which enhancement goes on for 60 steps more, and prompts (of both phases) for 100.
+    enhancement_bound: float = 90.0
+    prompts_bound: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class CLIPLIT(Served):
+    """The method (see `drujax.training.method.Method`). `learning_rate` is that of the network that enhances."""
+
+    # Of texts and pictures, and of pictures for the identity loss.
+    clip: CLIP
+    resnet: Encoder
+    # What the prompts start from: the text that both begin with, or learned ones.
+    initial_prompts: Float[Array | np.ndarray, "2 t c"]
+    prompt_rate: float = 5e-6
+    lengths: Lengths = Lengths()
+    # Side of the pictures that the encoders take.
+    resolution: int = 224
+
+    @property
+    def frozen(self) -> Variables:
+        return {
+            "image": self.clip.image.variables,
+            "text": self.clip.text.variables,
+            "resnet": self.resnet.variables,
+        }
+
+    @property
+    def network(self) -> Network:
+        return Network(padding="zeros", epsilon=1e-9)
+
+    @property
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        return "clip_lit", {"padding": "reflect", "epsilon": 0.0}
+
+    def _optimiser(self, rate: optax.Schedule | float) -> optax.GradientTransformation:
+        # PyTorch's Adam adds the decay to the gradient.
+        return optax.chain(optax.add_decayed_weights(1e-3), optax.adam(rate))
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        return self._optimiser(self.learning_rate)
+
+    @property
+    def prompt_optimiser(self) -> optax.GradientTransformation:
+        return self._optimiser(self.prompt_rate)
+
+    def initial(self, key: Key[Array, ""]) -> Variables:
+        return initial_variables(self.network, key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme(normal=True))
+
+    def init(self, key: Key[Array, ""]) -> State:
+        network, later = jax.random.split(key)
+        player = Player.create(self.initial(network), self.optimiser)
+        lengths = self.lengths
+        first = PROMPTS if lengths.prompts else RECONSTRUCTION if lengths.reconstruction else ENHANCEMENT
+        zero = jnp.zeros((), jnp.int32)
+        return State(
+            step=zero,
+            key=jax.random.key_data(later),
+            generator=player,
+            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, player.variables),
+            prompts=Player.create({"params": jnp.asarray(self.initial_prompts)}, self.prompt_optimiser),
+            earlier=tuple(jax.tree.map(jnp.copy, player.params) for _ in range(2)),
+            phase=jnp.int32(first),
+            since=zero,
+            until=jnp.asarray(self._lengths[first], jnp.int32),
+            rounds=zero,
+            psnr=jnp.zeros(PSNR_STEPS),
+        )
+
+    def step(self, state: State, batch: Batch, rp: Probabilities | None, frozen: Variables) -> tuple[State, Metrics]:
+        """One update of the prompts or of the network, by the phase of the state."""
+        weights = example_weights(batch, rp)
+        learns_prompts = (state.phase == PROMPTS) | (state.phase == REFINEMENT)
+        zoom = jnp.where(learns_prompts, 0.5, 0.7), jnp.where(learns_prompts, 1.5, 1.3)
+        *of_pictures, of_restart = jax.random.split(step_key(state), 3)
+        dark, bright = (warped(x, key, zoom=zoom) for x, key in zip(pictures(batch), of_pictures, strict=True))
+
+        def prompts(loss_of):
+            """One update of the prompts by a loss of their features."""
+
+            def loss_of_embeddings(embeddings):
+                return loss_of(self._of_texts(embeddings, frozen))
+
+            loss, gradients = jax.value_and_grad(loss_of_embeddings)(state.prompts.params)
+            seen = _Seen(loss, optax.tree.norm(gradients))
+            return state.generator, state.prompts.updated(gradients, self.prompt_optimiser), seen
+
+        def network(loss_of):
+            """One update of the network by a loss of what it makes of the dark pictures."""
+
+            def loss_of_params(params):
+                enhanced, _ = apply(self.network, {"params": params}, dark)
+                loss, terms = loss_of(enhanced)
+                return loss, {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, dark), **terms}
+
+            (loss, terms), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(state.generator.params)
+            seen = _Seen(loss, optax.tree.norm(gradients), **terms)
+            return state.generator.updated(gradients, self.optimiser), state.prompts, seen
+
+        def initialise():
+            features = self._of_pictures(jnp.concatenate([dark, bright]), frozen)
+            labels = jnp.repeat(jnp.arange(2), len(dark))
+            share = jnp.concatenate(weights)
+            return prompts(lambda texts: (share * clip_lit.prompt_initialisation(features, texts, labels)).mean())
+
+        def reconstruct():
+            before = self._stages(dark, frozen)
+
+            def loss_of(enhanced):
+                loss = clip_lit.reconstruction(self._stages(enhanced, frozen), before)
+                return (weights.dark * loss).mean(), {}
+
+            return network(loss_of)
+
+        def enhance():
+            before, texts = self._stages(dark, frozen), self._of_texts(state.prompts.params, frozen)
+
+            def loss_of(enhanced):
+                features = self._of_pictures(enhanced, frozen)
+                loss, terms = clip_lit.enhancement(features, texts, self._stages(enhanced, frozen), before)
+                return (weights.dark * loss).mean(), {name: term.mean() for name, term in terms.items()}
+
+            return network(loss_of)
+
+        def refine(*networks):
+            made = (apply(self.network, {"params": params}, dark)[0] for params in networks)
+            features = [self._of_pictures(x, frozen) for x in (dark, bright, *made)]
+            pair = weights.dark * weights.bright
+
+            def loss_of(texts):
+                scores = [clip_lit.backlit_probability(of_one, texts) for of_one in features]
+                return (pair * clip_lit.prompt_refinement(*scores)).mean()
+
+            return prompts(loss_of)
+
+        newest, previous = state.earlier
+        choices = [initialise, reconstruct, enhance, refine, lambda: refine(newest), lambda: refine(previous, newest)]
+        round_of = jnp.where(state.phase == REFINEMENT, jnp.clip(state.rounds - 1, 0, 2), 0)
+        generator, learned, seen = jax.lax.switch(
+            state.phase + round_of, [lambda choice=choice: _arrays(choice()) for choice in choices]
+        )
+        ema = state.ema
+        if ema is not None and self.ema_decay is not None:
+            ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
+        metrics = {
+            "loss": seen.loss,
+            "phase": state.phase.astype(jnp.float32),
+            "round": state.rounds.astype(jnp.float32),
+            "loss_clip": seen.clip,
+            "loss_identity": seen.identity,
+            "luma_enhanced": seen.luma,
+            "rp_dark": weights.dark.mean(),
+            "rp_bright": weights.bright.mean(),
+            "finite": jnp.isfinite(seen.loss + seen.gradient).astype(jnp.float32),
+        }
+        after = dataclasses.replace(state, step=state.step + 1, generator=generator, prompts=learned, ema=ema)
+        return self._advanced(self._restarted(after, seen.psnr, of_restart), seen.loss), metrics
+
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        lengths = self.lengths
+        return lengths.prompts, lengths.reconstruction, lengths.enhancement, lengths.refinement
+
+    def _restarted(self, state: State, psnr: Float[Array, ""], key: Key[Array, ""]) -> State:
+        """The state after a step; one of a reconstruction that comes to nothing starts it again."""
+        reconstructs = state.phase == RECONSTRUCTION
+        last = state.psnr.at[state.since % PSNR_STEPS].set(jnp.where(reconstructs, psnr, 0.0))
+        fails = reconstructs & (last.mean() < LEAST_PSNR) & (state.since >= PSNR_AFTER)
+
+        def again():
+            return Player.create(self.initial(key), self.optimiser)
+
+        return dataclasses.replace(
+            state,
+            generator=jax.lax.cond(fails, again, lambda: state.generator),
+            since=jnp.where(fails, -1, state.since),  # the step that is being counted does not count
+            psnr=jnp.where(fails, 0.0, last),
+        )
+
+    def _advanced(self, state: State, loss: Float[Array, ""]) -> State:
+        """The state after a step, in the next phase where this one ends."""
+        bounds = self.lengths
+        since = state.since + 1
+        ends = since >= state.until
+        bound = jnp.array([bounds.prompts_bound, jnp.inf, bounds.enhancement_bound, bounds.prompts_bound])
+        extended = ends & (loss > bound[state.phase])
+        extension = jnp.array([100, 0, 60, 100])
+        until = state.until + jnp.where(extended, extension[state.phase], 0)
+
+        switches = ends & ~extended
+        lengths = jnp.array(self._lengths)
+        after_prompts = RECONSTRUCTION if self.lengths.reconstruction else ENHANCEMENT
+        following = jnp.array([after_prompts, ENHANCEMENT, REFINEMENT, ENHANCEMENT])
+        phase = jnp.where(switches, following[state.phase], state.phase)
+        round_ends = switches & (state.phase == ENHANCEMENT)
+        newest, previous = state.earlier
+        choose = partial(jax.tree.map, lambda new, old: jnp.where(round_ends, new, old))
+        return dataclasses.replace(
+            state,
+            phase=phase,
+            since=jnp.where(switches, 0, since),
+            until=jnp.where(switches, lengths[phase], until),
+            rounds=state.rounds + round_ends,
+            earlier=(choose(state.generator.params, newest), choose(newest, previous)),
+        )
+
+    def _of_texts(self, embeddings: Float[Array, "2 t c"], frozen: Variables) -> Float[Array, "2 k"]:
+        return apply(self.clip.text.module, frozen["text"], embeddings, end=end_of())
+
+    def _of_pictures(self, images: Float[Array, "b h w 3"], frozen: Variables) -> Float[Array, "b k"]:
+        return apply(self.clip.image.module, frozen["image"], normalised(images, resolution=self.resolution))
+
+    def _stages(self, images: Float[Array, "b h w 3"], frozen: Variables) -> list[Float[Array, "b _ _ _"]]:
+        return apply(self.resnet.module, frozen["resnet"], normalised(images, resolution=self.resolution), stages=True)
+
+
+def _psnr(enhanced: Float[Array, "b h w 3"], images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
+    """Mean PSNR in dB of luma in the range of video (219 levels), as the official code measures it."""
+    error = ((219 / 255 * (luma(enhanced) - luma(images))) ** 2).mean((1, 2))
+    return (-10 * jnp.log10(error + 1e-8)).mean()
+
+
+def _arrays(outcome: tuple[Player, Player, _Seen]) -> tuple[Player, Player, _Seen]:
+    """With an array for every number, so that all choices give the same types."""
+    return jax.tree.map(jnp.asarray, outcome)
