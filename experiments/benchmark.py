@@ -103,7 +103,7 @@ class Metrics(Common):
     """A quality metric on pictures in the host's memory; "compile s" is what the first call takes more than others."""
 
     peer: Literal["pyiqa"] | None = None
-    # Name of the metric (drujax score).
+    # Name of the metric (drujax score). Of ma the 138 features are timed, without forests; nima has generated weights.
     metric: str = "brisque"
     batch_size: int = 1
     height: int = 384
@@ -253,27 +253,28 @@ def scenes(config: Scenes, _: contextlib.ExitStack) -> Contenders:
     return [Contender("drujax", run)], None
 
 
-def metrics(config: Metrics, _: contextlib.ExitStack) -> Contenders:
-    """drujax and IQA-PyTorch; they return the scores."""
+def metrics(config: Metrics, resources: contextlib.ExitStack) -> Contenders:
+    """drujax and IQA-PyTorch; they return the scores (of Ma the features)."""
     import time
 
     import numpy as np
 
     from drujax.benchmarking import Contender
     from drujax.data.scenes import paint
-    from drujax.metrics.registry import find
+    from experiments.metric_scorers import scorer
 
-    function = find(config.metric).function
-    peer = load_peer(config.peer)
+    folder = Path(resources.enter_context(tempfile.TemporaryDirectory()))
     images = np.stack([paint(0, index, (config.height, config.width)) for index in range(config.batch_size)])
+    score = scorer(config.metric, images, folder)
+    peer = load_peer(config.peer)
     times = [time.perf_counter()]
     for _call in range(2):
-        function(images)
+        score()
         times.append(time.perf_counter())
     seconds = np.diff(times)
-    contenders = [Contender("drujax", lambda: function(images), float(seconds[0] - seconds[1]))]
+    contenders = [Contender("drujax", score, float(seconds[0] - seconds[1]))]
     if peer is not None:
-        contenders.append(Contender(f"IQA-PyTorch {peer.VERSION}", peer.scorer(config.metric, images)))
+        contenders.append(Contender(f"IQA-PyTorch {peer.VERSION}", peer.scorer(config.metric, images, folder)))
     return contenders, None
 
 
