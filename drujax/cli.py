@@ -49,6 +49,9 @@ class Score:
     inputs: Inputs
     # Names of metrics with commas between: brisque, niqe, piqe, ma, pi, nima.
     metrics: str = "brisque,niqe,piqe"
+    # Whose arithmetic they follow: pyiqa (IQA-PyTorch's, as the paper), matlab (the authors' releases), of nima pyiqa,
+    # idealo or idealo-technical.
+    reference: str = "pyiqa"
     # Folder of other versions of the same pictures, by the same names: what differs, picture by picture.
     against: Path | None = None
     # How the rows are printed.
@@ -216,7 +219,7 @@ def _score(options: Score) -> int:
 
     leave_out = _leaving_out(bad, _complain)
     names = [name.strip() for name in options.metrics.split(",") if name.strip()]
-    measures = scoring.measures(names, leave_out)
+    measures = scoring.measures(names, options.reference, leave_out)
     if options.against is None:
         rows = _scored("scoring", paths, measures, bad)
         print(score_report.render(list(rows.values()), options.format))

@@ -18,6 +18,8 @@ from drujax.weights.download import fetch
 
 AHEAD = 4  # pictures read before they are scored
 
+PI = ("pi", "pi_niqe", "ma")  # the columns of "pi"
+
 OnError = Callable[[Path, Exception], None]
 
 
@@ -29,34 +31,36 @@ class Measure:
     function: Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
-def measures(names: Sequence[str], on_missing: Callable[[str, UsageError], None]) -> list[Measure]:
+def measures(names: Sequence[str], reference: str, on_missing: Callable[[str, UsageError], None]) -> list[Measure]:
     """What computes the scores of the metrics called `names`: several columns for "pi", whose parts are told too.
+
+    All follow one `reference` (see `drujax.metrics.registry`).
 
     Weights that are needed are downloaded. A metric that cannot have its own is left out, and `on_missing` is told;
     "pi" without Ma's forests is its part "pi_niqe".
 
     Raises:
-        UsageError: no name, or one of no metric; nothing is left.
+        UsageError: no name, or one of no metric; a metric without that reference; nothing is left.
     """
     if not names:
         raise UsageError(f"--metrics: give at least one of {', '.join(METRICS)}")
     metrics = [find(name) for name in dict.fromkeys(names)]
     result: list[Measure] = []
-    for metric in metrics:
-        measure = PERCEPTUAL_INDEX if metric.name == "pi" else _single(metric.name)
+    for metric, needs in [(metric, metric.needs(reference)) for metric in metrics]:
+        measure = _perceptual_index(reference) if metric.name == "pi" else _single(metric.name, reference)
         try:
-            for need in metric.needs:
+            for need in needs:
                 fetch(need)
         except UsageError as error:
             if metric.name != "pi" and len(metrics) == 1:
                 raise
             on_missing(metric.name, error)
-            measure = NIQE_OF_PI if metric.name == "pi" else None
+            measure = _niqe_of_pi(reference) if metric.name == "pi" else None
         if measure is not None:
             result.append(measure)
     if not result:
         raise UsageError(f"--metrics: none of {', '.join(names)} can be had")
-    if PERCEPTUAL_INDEX in result:  # tells Ma, too
+    if any(measure.columns == PI for measure in result):  # it tells Ma, too
         result = [measure for measure in result if measure.columns != ("ma",)]
     return result
 
@@ -119,19 +123,26 @@ def pairs(inputs: Sequence[Path], against: Path, on_error: OnError) -> list[Pair
     return found
 
 
-def _single(name: str) -> Measure:
-    return Measure((name,), lambda images: [METRICS[name].function(images)])
+def _single(name: str, reference: str) -> Measure:
+    return Measure((name,), lambda images: [METRICS[name].function(images, reference=reference)])
 
 
-def _perceptual_index(images: np.ndarray) -> Sequence[np.ndarray]:
-    from drujax.metrics.pi import combine
+def _perceptual_index(reference: str) -> Measure:
+    def scores(images: np.ndarray) -> Sequence[np.ndarray]:
+        from drujax.metrics.pi import combine
 
-    niqe, ma = METRICS["niqe"].function(images, protocol="pi"), METRICS["ma"].function(images)
-    return combine(ma, niqe), niqe, ma
+        niqe = METRICS["niqe"].function(images, reference=reference, protocol="pi")
+        ma = METRICS["ma"].function(images, reference=reference)
+        return combine(ma, niqe), niqe, ma
+
+    return Measure(PI, scores)
 
 
-PERCEPTUAL_INDEX = Measure(("pi", "pi_niqe", "ma"), _perceptual_index)
-NIQE_OF_PI = Measure(("pi_niqe",), lambda images: [METRICS["niqe"].function(images, protocol="pi")])
+def _niqe_of_pi(reference: str) -> Measure:
+    def scores(images: np.ndarray) -> Sequence[np.ndarray]:
+        return [METRICS["niqe"].function(images, reference=reference, protocol="pi")]
+
+    return Measure(("pi_niqe",), scores)
 
 
 def _read_ahead(paths: Iterable[Path], on_error: OnError) -> Iterator[tuple[Path, np.ndarray]]:

@@ -1,6 +1,7 @@
 """`drujax score`: rows, summaries, comparisons, and what cannot be scored."""
 
 import csv
+import importlib
 import io
 import json
 from pathlib import Path
@@ -58,6 +59,25 @@ def test_json_has_every_picture_and_the_means(folder, capsys):
         assert printed["count"][name] == 2
 
 
+def test_the_reference_is_chosen(folder, capsys):
+    for reference in ("pyiqa", "matlab"):
+        assert run(folder / "a.png", "--metrics=brisque,niqe,piqe", f"--reference={reference}", "--format=json") == 0
+        (row,) = json.loads(capsys.readouterr().out)["images"]
+        expected = {function.__name__: function(scene(0), reference=reference)[0] for function in (brisque, niqe, piqe)}
+        assert {name: row[name] for name in expected} == expected
+
+
+def test_pi_and_its_parts_follow_one_reference(monkeypatch, tmp_path):
+    asked = []
+    for name in ("niqe", "ma"):
+        module = importlib.import_module(f"drujax.metrics.{name}")
+        monkeypatch.setattr(module, name, lambda _, name=name, **how: asked.append((name, how)) or np.ones(1))
+    monkeypatch.setattr(score_files, "fetch", lambda name: tmp_path / name)
+    (measure,) = score_files.measures(["pi"], "matlab", lambda *_: None)
+    assert [float(part[0]) for part in measure.function(np.zeros((1, 8, 8, 3), np.uint8))] == [5.0, 1.0, 1.0]
+    assert asked == [("niqe", {"reference": "matlab", "protocol": "pi"}), ("ma", {"reference": "matlab"})]
+
+
 def test_table_and_csv(folder, capsys):
     assert run(folder, "--metrics=brisque,piqe") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -108,6 +128,14 @@ def test_comparison_of_two_folders(folder, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["{in}", "--metrics=brisk"], "metric: unknown value 'brisk'. Did you mean brisque? Choices: brisque, niqe"),
+        (
+            ["{in}", "--reference=matlap"],
+            "--reference: brisque: unknown value 'matlap'. Did you mean matlab? Choices: pyiqa",
+        ),
+        (
+            ["{in}", "--metrics=piqe,nima", "--reference=matlab"],
+            "nima: unknown value 'matlab'. Choices: pyiqa, idealo, ",
+        ),
         (["{in}", "--metrics=,"], "--metrics: give at least one of brisque, niqe"),
         (["missing"], "missing: no such file or folder"),
         (["{in}", "--against=missing"], "--against: missing is no folder"),
@@ -124,22 +152,23 @@ def test_a_users_mistake_is_one_line(folder, arguments, message, capsys):
 def test_without_its_weights_a_metric_is_refused_and_what_can_be_had_is_told(monkeypatch):
     from drujax.metrics.registry import Metric
 
-    monkeypatch.setitem(METRICS, "pi", Metric("pi", lower_is_better=True, smallest=104, range="", needs=("absent",)))
-    monkeypatch.setitem(METRICS, "ma", Metric("ma", lower_is_better=False, smallest=53, range="", needs=("absent",)))
+    needs = {"pyiqa": ("absent",)}
+    monkeypatch.setitem(METRICS, "pi", Metric("pi", lower_is_better=True, smallest=104, range="", references=needs))
+    monkeypatch.setitem(METRICS, "ma", Metric("ma", lower_is_better=False, smallest=53, range="", references=needs))
 
     def fetch(name):
         raise UsageError(f"{name}.mat is not on this machine")
 
     monkeypatch.setattr(score_files, "fetch", fetch)
     told = []
-    found = score_files.measures(["ma", "pi"], lambda name, error: told.append((name, str(error))))
+    found = score_files.measures(["ma", "pi"], "pyiqa", lambda name, error: told.append((name, str(error))))
     assert [measure.columns for measure in found] == [("pi_niqe",)]
     assert told == [("ma", "absent.mat is not on this machine"), ("pi", "absent.mat is not on this machine")]
     with pytest.raises(UsageError, match=r"absent.mat is not on this machine"):
-        score_files.measures(["ma"], lambda *_: None)
+        score_files.measures(["ma"], "pyiqa", lambda *_: None)
 
 
 def test_pi_tells_its_parts_and_ma_is_not_computed_twice(monkeypatch, tmp_path):
     monkeypatch.setattr(score_files, "fetch", lambda name: tmp_path / name)
-    found = score_files.measures(["ma", "pi", "piqe"], lambda *_: None)
+    found = score_files.measures(["ma", "pi", "piqe"], "matlab", lambda *_: None)
     assert [measure.columns for measure in found] == [("pi", "pi_niqe", "ma"), ("piqe",)]
