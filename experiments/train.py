@@ -27,7 +27,7 @@ def main(config: Config) -> int:
     import numpy as np
 
     from drujax.compilation import enable_compilation_cache
-    from drujax.data.pipeline import fixed_examples, to_devices, train_batches
+    from drujax.data.pipeline import check_pictures, fixed_examples, to_devices, train_batches
     from drujax.training import mesh as meshes
     from drujax.training.initial import start_from
     from drujax.training.loop import NotFinite, Stopped, train
@@ -47,6 +47,7 @@ def main(config: Config) -> int:
 
     # Data and relativistic probabilities.
     dataset = open_dataset(config, workdir)
+    check_pictures(dataset, config.recipe.size, config.recipe.view)
     rp = relativistic_probabilities(config, dataset, workdir)
 
     # Method and state.

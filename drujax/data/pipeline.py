@@ -37,6 +37,7 @@ class Batches(Protocol):
 
 
 CACHE_BYTES = 2**30  # decoded pictures kept in memory, in all workers together
+ENDLESS = sys.maxsize // 2  # examples; grain adds to their number
 BATCHES_AHEAD = 4  # decoded batches waiting, in each worker
 MIN_DARKENING, MAX_DARKENING = 200, 400  # hundredths, both included
 
@@ -103,7 +104,7 @@ def train_batches(
         stride=batch_size,
     )
     # Batching before the order is split among workers keeps the stream the same for any number of them.
-    stream = grain.MapDataset.range(start_step * local, sys.maxsize).map(examples).batch(local)
+    stream = grain.MapDataset.range(start_step * local, ENDLESS).map(examples).batch(local)
     threads = min(BATCHES_AHEAD, os.cpu_count() or 1)
     batches = stream.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=BATCHES_AHEAD))
     if workers:
@@ -136,12 +137,15 @@ def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dic
 
 def fixed_examples(dataset: Dataset, n: int, size: int, view: str = "crop") -> UInt8[np.ndarray, "n {size} {size} 3"]:
     """Up to `n` dark pictures for sample grids, always the same, of val, then test, then train: their centre, or them
-    whole as `view` says.
+    whole as `view` says. Those smaller than the crop are left out.
     """
     splits = (dataset.val_dark, dataset.test_dark, dataset.train_dark)
-    chosen = list(itertools.islice(((split, index) for split in splits for index in range(len(split))), n))
-    shown = _centre if view == "crop" else _resized
-    pictures = [shown(split.image(index), size) for split, index in chosen]
+    pictures = (split.image(index) for split in splits for index in range(len(split)))
+    if view == "crop":
+        shown = (_centre(picture, size) for picture in pictures if min(picture.shape[:2]) >= size)
+    else:
+        shown = (_resized(picture, size) for picture in pictures)
+    pictures = list(itertools.islice(shown, n))
     return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
 
 
@@ -266,6 +270,11 @@ def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: i
         raise UsageError(f"batch_size: {batch_size} is less than 1.")
     if batch_size % processes:
         raise UsageError(f"batch_size: {batch_size} cannot be divided among {processes} processes.")
+    check_pictures(dataset, size, view)
+
+
+def check_pictures(dataset: Dataset, size: int, view: str) -> None:
+    """Raises UsageError where `train_batches` could not give pictures of that size."""
     if size < 1:
         raise UsageError(f"size: {size} is less than one pixel.")
     for name in ("train_dark", "train_bright"):

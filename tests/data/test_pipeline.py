@@ -93,6 +93,10 @@ def found(picture, crop):
     raise AssertionError("the crop is not in the picture")
 
 
+def test_batches_of_one(tiny):
+    assert take(tiny, 2, batch_size=1)[1]["dark"].shape == (1, 16, 16, 3)
+
+
 def test_whole_pictures_are_resized(tiny):
     (batch,) = take(tiny, 1, size=12, view="whole", flips=False)
     for name, split in (("dark", tiny.train_dark), ("bright", tiny.train_bright)):
@@ -208,8 +212,8 @@ if __name__ == "__main__":
     assert json.loads(run.stdout) == take(tiny, 1, batch_size=2, seed=0)[0]["dark_index"].tolist()
 
 
-def test_batches_reach_the_devices_sharded_and_ahead_of_time(tiny):
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+def test_batches_reach_the_device_ahead_of_time(tiny):
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     sharding = NamedSharding(mesh, PartitionSpec("data"))
     drawn = []
 
@@ -246,6 +250,8 @@ def test_fixed_examples_are_centres_of_pictures_that_do_not_train(tiny):
         np.testing.assert_array_equal(crop, picture[2:18, 4:20])
     assert fixed_examples(tiny, 99, 16).shape == (10, 16, 16, 3)
     assert fixed_examples(tiny, 0, 16).shape == (0, 16, 16, 3)
+    assert fixed_examples(tiny, 3, 50).shape == (0, 50, 50, 3)  # all are smaller
+    assert fixed_examples(tiny, 3, 50, "whole").shape == (3, 50, 50, 3)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,12 @@ def test_mistakes(tmp_path):
         train.configuration(["--preset=debgu"])
 
 
+def test_pictures_smaller_than_the_crop_are_told_before_the_long_work(finished, tmp_path):
+    with pytest.raises(UsageError, match="size: crops of 64 do not fit into"):
+        run(tmp_path / "a", f"--data={finished / 'dataset'}", "--recipe.size=64")
+    assert not (tmp_path / "a" / "probability.json").exists()
+
+
 def test_defaults_without_data_are_the_embedded_ones():
     assert train.configuration([]).preset == "embedded"
     assert train.configuration([]).pretrained == "none"
