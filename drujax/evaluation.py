@@ -1,6 +1,10 @@
-"""How good an enhancer is: against synthetic scenes whose bright truth is known, and by the light of real pictures."""
+"""How good an enhancer is: against pictures whose bright truth is known, and by the light of real ones."""
 
+import collections
+import dataclasses
+import statistics
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,18 +12,26 @@ from jaxtyping import UInt8
 
 from drujax.data.qab import mean_luma
 from drujax.data.scenes import pair
+from drujax.data.sources import Candidate, from_folders, read_assignments
+from drujax.errors import UsageError
 from drujax.images import to_float
 from drujax.metrics.fidelity import psnr, ssim
-from drujax.metrics.light import clipped
+from drujax.metrics.light import clipped, colourfulness
+from drujax.metrics.lightness_order import loe
+from drujax.metrics.multi_scale import ms_ssim
 
+Rgb = UInt8[np.ndarray, "_ _ 3"]
 Enhance = Callable[[np.ndarray], np.ndarray]  # uint8 b h w 3 -> the same
 UNCHANGED = 0.12  # a bright picture may change its mean luma by this share
+
+# Of a picture and its truth, floating b h w 3.
+CLOSENESS: dict[str, Callable[..., Any]] = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "loe": loe}
 
 
 def score_scenes(
     enhance: Enhance, count: int, *, size: int, seed: int, on_progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    """Mean PSNR (dB) and SSIM of dark scenes, as they are and enhanced, against the same scenes in bright light.
+    """`score_pairs` of dark scenes and the same scenes in bright light.
 
     Args:
         enhance: uint8 b h w 3 -> the same.
@@ -28,25 +40,105 @@ def score_scenes(
         seed: of the scenes; another one than that of scenes it was trained on.
         on_progress: told how many scenes are done.
     """
-    scores: dict[str, list[np.ndarray]] = {"input": [], "enhanced": []}
-    for index in range(count):
-        dark, bright = pair(seed, index, (size, size))
-        truth = to_float(bright[None])
-        for name, picture in (("input", dark[None]), ("enhanced", enhance(dark[None]))):
+    scenes = (pair(seed, index, (size, size)) for index in range(count))
+    return {"size": size, "seed": seed, **score_pairs(enhance, scenes, on_progress=on_progress)}
+
+
+def score_pairs(
+    enhance: Enhance, pairs: Iterable[tuple[Rgb, Rgb]], *, on_progress: Callable[[int], None]
+) -> dict[str, Any]:
+    """How close dark pictures are to their bright truth, as they are and enhanced.
+
+    Args:
+        enhance: uint8 b h w 3 -> the same.
+        pairs: dark pictures and their truth, both of one size.
+        on_progress: told how many pairs are done.
+
+    Returns:
+        "count"; of "input" and "enhanced" the means of "psnr" (dB), "ssim", "ms_ssim" and "loe" over the pictures that
+        are large enough for them, None where none is. LOE, too, is against the truth: it tells whose order of light is
+        the truth's, where its authors tell what enhancing changed.
+    """
+    scores = {state: {name: [] for name in CLOSENESS} for state in ("input", "enhanced")}
+    count = 0
+    for count, (dark, truth) in enumerate(pairs, start=1):
+        y = to_float(truth[None])
+        for state, picture in (("input", dark[None]), ("enhanced", enhance(dark[None]))):
             x = to_float(picture)
-            scores[name].append(np.concatenate([psnr(x, truth), ssim(x, truth)]))
-        on_progress(index + 1)
-    result: dict[str, Any] = {"count": count, "size": size, "seed": seed}
-    for name, parts in scores.items():
-        means = np.mean(parts, axis=0)
-        result[name] = {"psnr": float(means[0]), "ssim": float(means[1])}
-    return result
+            for name, values in scores[state].items():
+                try:
+                    values.append(float(CLOSENESS[name](x, y)[0]))
+                except UsageError:  # too small for its window
+                    continue
+        on_progress(count)
+    means = {
+        state: {name: statistics.fmean(values) if values else None for name, values in of.items()}
+        for state, of in scores.items()
+    }
+    return {"count": count, **means}
+
+
+@dataclasses.dataclass(frozen=True)
+class QuasiPair:
+    """Two pictures of one scene, in less and in more light."""
+
+    darker: Candidate
+    brighter: Candidate
+
+    def read(self) -> tuple[Rgb, Rgb]:
+        return self.darker.rgb(), self.brighter.rgb()
+
+
+def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPair]:
+    """The darkest and the brightest picture, by mean luma, of each group of a CSV file.
+
+    Args:
+        table: with a column `group` and one that names pictures of its folder, `file` or `id`, as `prepare --groups`
+            takes it.
+        on_left_out: told, in a line, which group has no two pictures of one size, and why.
+
+    Raises:
+        UsageError: no such file, or one without these columns; a picture that it names is not there, or is no picture;
+            no group is left.
+    """
+    if not table.is_file():
+        raise UsageError(f"--pairs: {table} is no file")
+    try:
+        candidates = from_folders([table.parent])
+    except UsageError:
+        raise UsageError(f"--pairs: no pictures in {table.parent}, the folder of {table.name}") from None
+    by_id = {candidate.id: candidate for candidate in candidates}
+    group_of, strangers = read_assignments(table, "group", candidates)
+    if strangers:
+        raise UsageError(
+            f"--pairs: {table} names {len(strangers)} pictures that its folder lacks ({strangers[0]}, ...)"
+        )
+    groups = collections.defaultdict(list)
+    for name, group in group_of.items():
+        groups[group].append(by_id[name])
+    found = []
+    for group, members in groups.items():
+        pictures = [member.rgb() for member in members]
+        order = np.argsort([mean_luma(rgb) for rgb in pictures], kind="stable")
+        darker, brighter = pictures[order[0]], pictures[order[-1]]
+        if len(members) == 1:
+            on_left_out(f"{group}: it has one picture")
+        elif darker.shape != brighter.shape:
+            sizes = " and ".join(f"{rgb.shape[1]}x{rgb.shape[0]}" for rgb in (darker, brighter))
+            on_left_out(f"{group}: its darkest and brightest picture are of {sizes} pixels")
+        elif np.array_equal(darker, brighter):
+            on_left_out(f"{group}: its pictures are equal")
+        else:
+            found.append(QuasiPair(members[order[0]], members[order[-1]]))
+    if not found:
+        raise UsageError(f"--pairs: {table} has no group with two pictures of one size")
+    return found
 
 
 def light_statistics(
     enhance: Enhance, pictures: Iterable[UInt8[np.ndarray, "_ _ 3"]], *, on_progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    """What enhancing does to the light of real pictures.
+    """What enhancing does to the light and colour of real pictures.
 
     Args:
         enhance: uint8 b h w 3 -> the same.
@@ -54,29 +146,42 @@ def light_statistics(
         on_progress: told how many pictures are done.
 
     Returns:
-        "count"; "mean_luma" (0..255) and "clipped" (share of pixels with a channel at 255), each of "input" and
-        "enhanced" as means over the pictures; "luma_change": |enhanced / input - 1| of the mean luma, as "mean" and
-        "max" over the pictures, and the share "unchanged" of pictures where it is at most 12 %.
+        "count"; of "input" and "enhanced", as means over the pictures, "mean_luma" (0..255), "clipped" and "crushed"
+        (shares of pixels with a channel at 255, and with all at 0), "colourfulness" (0 for grey, about 110 at most);
+        "luma_change": |enhanced / input - 1| of the mean luma, as "mean" and "max" over the pictures, and the share
+        "unchanged" of pictures where it is at most 12 %.
     """
-    luma: dict[str, list[float]] = {"input": [], "enhanced": []}
-    blown: dict[str, list[float]] = {"input": [], "enhanced": []}
+    rows: dict[str, list[dict[str, float]]] = {"input": [], "enhanced": []}
     for count, picture in enumerate(pictures, start=1):
-        for name, rgb in (("input", picture), ("enhanced", enhance(picture[None])[0])):
-            luma[name].append(float(mean_luma(rgb)))
-            blown[name].append(float(clipped(rgb)[0, 1]))
+        for state, rgb in (("input", picture), ("enhanced", enhance(picture[None])[0])):
+            rows[state].append(_light(rgb))
         on_progress(count)
-    if not luma["input"]:
+    if not rows["input"]:
         return {"count": 0}
-    change = np.abs(np.array(luma["enhanced"]) - luma["input"]) / np.maximum(luma["input"], 1.0)
+    luma = {state: np.array([row["mean_luma"] for row in of]) for state, of in rows.items()}
+    change = np.abs(luma["enhanced"] - luma["input"]) / np.maximum(luma["input"], 1.0)
+    means = {
+        name: {state: statistics.fmean(row[name] for row in of) for state, of in rows.items()}
+        for name in rows["input"][0]
+    }
     return {
         "count": len(change),
-        "mean_luma": {name: float(np.mean(values)) for name, values in luma.items()},
-        "clipped": {name: float(np.mean(values)) for name, values in blown.items()},
+        **means,
         "luma_change": {
             "mean": float(change.mean()),
             "max": float(change.max()),
             "unchanged": float((change <= UNCHANGED).mean()),
         },
+    }
+
+
+def _light(rgb: Rgb) -> dict[str, float]:
+    crushed, blown = clipped(rgb)[0]
+    return {
+        "mean_luma": float(mean_luma(rgb)),
+        "clipped": float(blown),
+        "crushed": float(crushed),
+        "colourfulness": float(colourfulness(rgb)[0]),
     }
 
 

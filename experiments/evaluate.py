@@ -1,7 +1,8 @@
-"""Scores of a trained network: fidelity on synthetic scenes whose truth is known, and the light of real pictures.
+"""Scores of a trained network: closeness to a known truth on synthetic scenes, and the light of real pictures.
 
     python -m experiments.evaluate --workdir=runs/enlightengan-vit_b16 --data=D     # of a run; D by experiments.prepare
     python -m experiments.evaluate --model=dru-mobilenet-v2 --data=D                # of a named model, or a file
+    python -m experiments.evaluate --model=dru-mobilenet-v2 --pairs=variants.csv    # scenes drawn in two lights, too
 
 Prints tables and, for a run, writes WORKDIR/evaluation.json. After the network is compiled, a picture of 640x360 takes
 about 1.3 seconds of CPU time.
@@ -14,6 +15,15 @@ from typing import Any
 
 from drujax import entry
 from drujax.errors import UsageError
+
+# Titles of columns, and what they show.
+CLOSENESS = {"PSNR (dB)": "psnr", "SSIM": "ssim", "MS-SSIM": "ms_ssim", "LOE": "loe"}
+LIGHT = {
+    "mean luma": "mean_luma",
+    "clipped share": "clipped",
+    "crushed share": "crushed",
+    "colourfulness": "colourfulness",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +38,9 @@ class Config:
     data: Path | None = None
     # At most so many dark and so many bright pictures, spread over the dataset; by default all.
     pictures: int | None = None
+    # CSV (group,file) of pictures in its folder, those of a group being one scene in several lights: the darkest of
+    # each group is enhanced and compared with the brightest.
+    pairs: Path | None = None
     # Scenes with known truth, and their side.
     scenes: int = 64
     scene_size: int = 256
@@ -42,7 +55,7 @@ class Config:
 def main(config: Config) -> int:
     from drujax.compilation import enable_compilation_cache
     from drujax.enhance import Enhancer, check_strength
-    from drujax.evaluation import light_statistics, score_scenes, spread
+    from drujax.evaluation import light_statistics, quasi_pairs, score_pairs, score_scenes, spread
     from drujax.progress import Progress
     from drujax.training.workdir import write_json
 
@@ -52,6 +65,10 @@ def main(config: Config) -> int:
     if config.scenes < 1:
         raise UsageError(f"--scenes: {config.scenes} is under 1")
     dataset = open_dataset(config)
+    left_out: list[str] = []
+    pairs = quasi_pairs(config.pairs, left_out.append) if config.pairs is not None else []
+    for why in left_out:
+        print(f"left out {why}", file=sys.stderr)
     enable_compilation_cache()
     check_strength(config.strength)
     enhancer = Enhancer(config.workdir or str(config.model), guided=False if config.plain else None)
@@ -69,6 +86,13 @@ def main(config: Config) -> int:
         result["scenes"] = score_scenes(
             enhance, config.scenes, size=config.scene_size, seed=config.scene_seed, on_progress=progress.to
         )
+
+    # Pictures of one scene in two lights, if there are any.
+    if pairs:
+        with Progress("pairs", total=len(pairs), unit="pair") as progress:
+            pictures = (pair.read() for pair in pairs)
+            result["pairs"] = score_pairs(enhance, pictures, on_progress=progress.to)
+        result["pairs"] |= {"table": str(config.pairs), "left_out": len(left_out)}
 
     # Real pictures: dark ones it never saw, and bright ones (by eq. 1), which are to stay as they are.
     if dataset is not None:
@@ -101,20 +125,32 @@ def open_dataset(config: Config) -> Any:
     return Dataset.open(path)
 
 
+def closeness(scores: dict[str, float | None]) -> dict[str, float | None]:
+    """The columns of a row of `score_pairs`."""
+    return {title: scores[key] for title, key in CLOSENESS.items()}
+
+
 def tables(result: dict[str, Any]) -> str:
     """The result for people."""
     from drujax.report import table
 
     states = ("input", "enhanced")
     scenes = result["scenes"]
-    rows = [{"": state, "PSNR (dB)": scenes[state]["psnr"], "SSIM": scenes[state]["ssim"]} for state in states]
     size = f"{scenes['size']}x{scenes['size']}"
-    parts = [f"{scenes['count']} synthetic scenes of {size}, against the same in bright light", table(rows, digits=4)]
+    parts = [
+        f"{scenes['count']} synthetic scenes of {size}, against the same in bright light",
+        table([{"": state} | closeness(scenes[state]) for state in states], digits=4),
+    ]
+    if pairs := result.get("pairs"):
+        parts += [
+            f"\n{pairs['count']} pairs of real pictures, the darker against the brighter one",
+            table([{"": state} | closeness(pairs[state]) for state in states], digits=4),
+        ]
     for name in ("dark", "bright"):
         if not result.get(name, {}).get("count"):
             continue
         light = result[name]
-        rows = [{"": s, "mean luma": light["mean_luma"][s], "clipped share": light["clipped"][s]} for s in states]
+        rows = [{"": state} | {title: light[key][state] for title, key in LIGHT.items()} for state in states]
         change = light["luma_change"]
         parts += [
             f"\n{light['count']} {name} pictures",

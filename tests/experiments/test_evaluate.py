@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from PIL import Image
 from tiny_model import command_settings, save_tiny_model
 
 from drujax import entry
 from drujax.data.prepare import prepare
+from drujax.data.scenes import pair
 from drujax.data.sources import Scenes
 from drujax.errors import UsageError
+from drujax.metrics.fidelity import psnr
 from experiments.evaluate import Config, main
 
 
@@ -46,6 +49,21 @@ def test_a_run_with_its_own_pictures(tmp_path, capsys):
     assert unchanged["dark"]["luma_change"]["max"] == 0
 
 
+def test_pairs_of_real_pictures(tmp_path, capsys):
+    path = save_tiny_model(tmp_path)
+    dark, bright = pair(3, 0, (32, 32))
+    for name, rgb in (("night", dark), ("day", bright), ("alone", bright[:20])):
+        Image.fromarray(rgb).save(tmp_path / f"{name}.png")
+    table = tmp_path / "variants.csv"
+    table.write_text("group,file\na,day.png\na,night.png\nb,alone.png\n")
+    assert main(config(f"--model={path}", f"--pairs={table}", "--scenes=1")) == 0
+    said = capsys.readouterr()
+    assert "left out b: it has one picture" in said.err
+    assert "1 pairs of real pictures, the darker against the brighter one" in said.out
+    assert f"{psnr(dark[None] / 255, bright[None] / 255)[0]:.4f}" in said.out
+    assert "MS-SSIM" in said.out
+
+
 def test_a_model_without_pictures(tmp_path, capsys):
     path = save_tiny_model(tmp_path)
     assert main(config(f"--model={path}")) == 0
@@ -61,6 +79,7 @@ def test_a_model_without_pictures(tmp_path, capsys):
         ([], r"give either --workdir=RUN or --model=NAME"),
         (["--workdir=a", "--model=b"], r"give either --workdir=RUN or --model=NAME"),
         (["--model=b", "--scenes=0"], r"--scenes: 0 is under 1"),
+        (["--model=b", "--pairs=/nowhere.csv"], r"--pairs: /nowhere.csv is no file"),
         (["--model=dru-vitb16"], r"Did you mean dru-vit-b16\?"),
         (["--model=dru-vit-b16", "--data=/nowhere"], r"/nowhere: no dataset"),
     ],
