@@ -8,9 +8,11 @@ of 10 to 1000 in at least one of forward, input gradient and weight gradient:
   one matrix product for each kernel position (`matmul`), which also never multiplies the padding's zeros: more than
   half of the work on a 3x3 map;
 * 1x1 kernels, whose gradients are such products too;
-* depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`).
+* depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`);
+* maps that shrink, as those do that were padded by reflection (CLIP-LIT): the convolution that keeps the size, cut
+  (`cut`).
 
-A fourth, the weight gradient on large maps, runs at a quarter of the processor's speed on some machines (Intel's
+Another, the weight gradient on large maps, runs at a quarter of the processor's speed on some machines (Intel's
 Sapphire Rapids) and at full speed on others (AMD's Zen 4); by strips of rows (`strips`) it is fast on both.
 
 All forms keep the batch as the leading dimension, so that a batch sharded over devices stays so.
@@ -76,7 +78,11 @@ def fitting_form(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], geomet
     overhangs = k > min(h, w) or (stride == 1 and (h_out > h or w_out > w))
     if k == 1 or small or overhangs:
         return "matmul"
-    return "strips" if stride == 1 and (h_out, w_out) == (h, w) and c >= 16 else "plain"
+    if stride > 1 or c < 16:
+        return "plain"
+    if (h_out, w_out) == (h, w):
+        return "strips"
+    return "cut" if k % 2 and h_out < h else "plain"
 
 
 def forward(
@@ -194,6 +200,24 @@ def strips_weight_gradient(
     return total.reshape(c, k, k, features).transpose(1, 2, 0, 3)
 
 
+def cut(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry) -> Float[Array, "b h2 w2 o"]:
+    """Padded so that the size stays, for which XLA is fast, and then cut to the pixels asked for."""
+    keeping, beyond = _keeping_size(kernel.shape[0], geometry)
+    return plain(x, kernel, keeping)[:, beyond:-beyond, beyond:-beyond]
+
+
+def cut_weight_gradient(
+    x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 o"], k: int, geometry: Geometry
+) -> Float[Array, "k k c o"]:
+    keeping, beyond = _keeping_size(k, geometry)
+    return strips_weight_gradient(x, _padded(dy, beyond), k, keeping)
+
+
+def _keeping_size(k: int, geometry: Geometry) -> tuple[Geometry, int]:
+    """With the padding that keeps the size, and the pixels at each border that are more than were asked for."""
+    return geometry._replace(padding=k // 2), k // 2 - geometry.padding
+
+
 def depthwise(
     x: Float[Array, "b h w c"], kernel: Float[Array, "k k 1 c"], geometry: Geometry
 ) -> Float[Array, "b h2 w2 c"]:
@@ -265,4 +289,5 @@ FORMS = {
     "strips": Form(plain, strips_weight_gradient, apart=False),
     "matmul": Form(matmul, matmul_weight_gradient),
     "depthwise": Form(depthwise, depthwise_weight_gradient),
+    "cut": Form(cut, cut_weight_gradient, apart=False),
 }
