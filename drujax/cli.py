@@ -35,6 +35,8 @@ class Enhance:
     strength: entry.Strength = "auto"
     # The network's own picture: EnlightenGAN otherwise gives a picture its light alone, along the picture's own edges.
     plain: Flag = False
+    # How levels are rounded; down is how the official scripts of SCI and RUAS save pictures.
+    rounding: Literal["nearest", "floor"] = "nearest"
     # Leave out pictures whose result is there already.
     skip_existing: Flag = False
     # Largest picture that is read, in pixels.
@@ -86,8 +88,8 @@ class Convert:
     model: str
     # The .safetensors file to write.
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    # Corner convention that the network was trained with; by default as in its authors' checkpoint.
-    align_corners: bool | None = None
+    # Options of the network, NAME=VALUE (repeatable), by default as in its authors' checkpoint: --option=crop=True.
+    option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     # Which network of a checkpoint that holds several.
     part: str | None = None
     # Writes half-precision numbers: half the size.
@@ -171,7 +173,7 @@ def _enhance(options: Enhance) -> int:
 
     check_strength(options.strength)
     enable_compilation_cache()
-    enhancer = Enhancer(options.model, guided=False if options.plain else None)
+    enhancer = Enhancer(options.model, guided=False if options.plain else None, rounding=options.rounding)
 
     unchanged = 0
 
@@ -260,13 +262,13 @@ def _sort(options: Sort) -> int:
 
 
 def _convert(options: Convert) -> int:
-    from drujax.weights.importing import convert_checkpoint
+    from drujax.weights.importing import convert_checkpoint, parsed_options
 
     metadata = convert_checkpoint(
         options.checkpoint,
         model=options.model,
         output=options.output,
-        options={} if options.align_corners is None else {"align_corners": options.align_corners},
+        options=parsed_options(options.model, options.option),
         part=options.part,
         dtype="float16" if options.half else None,
     )

@@ -3,7 +3,7 @@
 import dataclasses
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from drujax.data.qab import lack_of_light, quartile_means
-from drujax.errors import UsageError
+from drujax.errors import UsageError, unknown
 from drujax.guided import follow
 from drujax.images import luma
 from drujax.picture import Picture
@@ -22,6 +22,7 @@ from drujax.weights.models import DEFAULT_MODEL
 SLACK = 1e-3
 
 Strength = float | Literal["auto"]
+Rounding = Literal["nearest", "floor"]
 
 
 class Enhancer:
@@ -38,7 +39,14 @@ class Enhancer:
     The network is compiled for each size, rounded up to its multiple (16 for EnlightenGAN), and kept.
     """
 
-    def __init__(self, model: str | Path = DEFAULT_MODEL, *, margin: int | None = None, guided: bool | None = None):
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        margin: int | None = None,
+        guided: bool | None = None,
+        rounding: Rounding = "nearest",
+    ):
         """Loads `model`: a name (`drujax models`), a .safetensors file, or the folder of a training run.
 
         Args:
@@ -48,10 +56,14 @@ class Enhancer:
                 code, border and all.
             guided: take only the light from the network and put it on the picture along the picture's own edges
                 (`drujax.guided`); False is the network's own picture. By default true for EnlightenGAN alone.
+            rounding: of levels: to the nearest, or down, as the official scripts of SCI and RUAS save pictures.
 
         Raises:
-            UsageError: there is no such model, or its file is damaged.
+            UsageError: there is no such model or rounding, or the model's file is damaged.
         """
+        if rounding not in get_args(Rounding):
+            raise unknown("rounding", rounding, get_args(Rounding))
+        self._rounding = rounding
         loaded = load_model(model)
         self.metadata: dict[str, Any] = loaded.metadata
         self._variables = jax.device_put(loaded.variables)
@@ -70,7 +82,9 @@ class Enhancer:
     def __call__(
         self, image: Shaped[Array | np.ndarray, "..."], strength: Strength = "auto"
     ) -> Shaped[np.ndarray, "*b h w 3"]:
-        """The enhanced picture or batch of pictures, clipped and rounded to the nearest level.
+        """The enhanced picture or batch of pictures, clipped and rounded, of the size of the given one.
+
+        A model with the option `crop` (Zero-DCE++) cuts the last rows and columns of what it enhances.
 
         Args:
             image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1. Computed in
@@ -95,7 +109,8 @@ class Enhancer:
         try:
             x = _to_float(padded)
             y, finite = self._network(self._variables, x)
-            enhanced, finite = jax.device_get((_mix(x, y, share, guided=self._guided, dtype=batch.dtype), finite))
+            mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
+            enhanced, finite = jax.device_get((mixed, finite))
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -121,7 +136,10 @@ class Enhancer:
         if (picture.rgb == picture.rgb[..., :1]).all():
             grey = np.rint(np.asarray(luma(rgb))).astype(rgb.dtype)
             rgb = np.repeat(grey[..., None], 3, axis=-1)
-        return dataclasses.replace(picture, rgb=rgb)
+        alpha = picture.alpha
+        if alpha is not None and alpha.shape != rgb.shape[:2]:
+            alpha = alpha[: rgb.shape[0], : rgb.shape[1]]
+        return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
 
 
 def check_strength(strength: Strength) -> None:
@@ -162,10 +180,12 @@ def _to_float(batch):
     return batch.astype(jnp.float32) / jnp.iinfo(batch.dtype).max
 
 
-@partial(jax.jit, static_argnames=("guided", "dtype"))
-def _mix(x, y, strength, *, guided, dtype):
+@partial(jax.jit, static_argnames=("guided", "dtype", "rounding"))
+def _mix(x, y, strength, *, guided, dtype, rounding):
+    x = x[:, : y.shape[1], : y.shape[2]]
     y = follow(x, y) if guided else y
-    mixed = jnp.clip(x + strength * (y - x), 0, 1)
+    mixed = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # y itself at strength 1, which floor would tell
     if jnp.issubdtype(dtype, jnp.floating):
         return mixed
-    return jnp.round(mixed * jnp.iinfo(dtype).max).astype(dtype)
+    levels = mixed * jnp.iinfo(dtype).max
+    return (jnp.round(levels) if rounding == "nearest" else jnp.floor(levels)).astype(dtype)

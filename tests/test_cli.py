@@ -109,6 +109,9 @@ def test_a_run_serves_as_model(frames, model, tmp_path, capsys):
         (["convert", "x.pth", "--model", "enlightengan", "-o", "y.safetensors"], r"x.pth"),
         (["convert", "{a}", "--model", "enlightengn", "-o", "y.safetensors"], r"Did you mean enlightengan\?"),
         (["convert", "{a}", "--model", "enlightengan"], r"--output"),
+        (["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=corp=1"], r"Did you mean crop\?"),
+        (["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=crop=1"], r"crop=1: '1' is no bool"),
+        (["enhance", "{a}", "--rounding=up"], r"invalid choice 'up' for argument '--rounding'"),
     ],
 )
 def test_a_users_mistake_is_one_line(frames, model, arguments, message, capsys):
@@ -154,7 +157,8 @@ def test_convert_makes_a_model_of_a_checkpoint(tmp_path, model, capsys):
     np.testing.assert_allclose(
         converted["params"]["conv1_1"]["kernel"], variables["params"]["conv1_1"]["kernel"], rtol=1e-3
     )
-    assert run("convert", tmp_path / "theirs.npz", "--model=enlightengan", "-o", out, "--align-corners=False") == 0
+    option = "--option=align_corners=False"
+    assert run("convert", tmp_path / "theirs.npz", "--model=enlightengan", "-o", out, option) == 0
     assert files.read_metadata(out)["options"]["align_corners"] is False
 
     variables, _ = files.load_weights(model)  # of another width

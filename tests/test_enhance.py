@@ -57,6 +57,18 @@ def test_the_result_equals_the_generator_and_is_rounded(model, enhancer):
     assert np.abs(enhancer(rgb, strength=1.0) - np.clip(light, 0, 1) * 255).max() <= 0.5 + 1e-2
 
 
+def test_rounding_down(model, enhancer):
+    """At most one level under the nearest, and floating pictures, which have no levels, as they are."""
+    rgb = RANDOM.integers(0, 120, (12, 9, 3), dtype=np.uint8)
+    rgb[:6] = 255  # white stays white
+    down = Enhancer(model, rounding="floor")
+    nearest, floor = enhancer(rgb, strength=1.0).astype(int), down(rgb, strength=1.0).astype(int)
+    assert set(np.unique(nearest - floor)) == {0, 1}
+    values = down(to_float(rgb), strength=1.0)
+    assert np.abs(np.floor(values * 255) - floor).max() == 0
+    np.testing.assert_array_equal(values, enhancer(to_float(rgb), strength=1.0))
+
+
 def test_dtypes_come_back_and_agree(enhancer):
     rgb = RANDOM.integers(0, 200, (9, 12, 3), dtype=np.uint8)
     results = {

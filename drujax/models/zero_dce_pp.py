@@ -14,22 +14,27 @@ ITERATIONS = 8
 
 
 class ZeroDCEpp(nn.Module):
-    """image b h w 3 in [0, 1] -> (enhanced b h w 3, curve b h w 3 in [-1, 1]), any h, w >= 1.
+    """image b h w 3 in [0, 1] -> (enhanced b h w 3, curve b h w 3 in [-1, 1]), any h, w >= 1 (smaller with `crop`).
 
     enhanced is not clipped: x <- x + A (x² - x), eight times with the same curve A.
 
     Attributes:
         ratio: by which the picture is shrunk before its curve is estimated: 12 in the official test, 1 in training.
-            Sides that it does not divide are extended at the bottom and right by reflection and cut back; the
-            official test cuts the picture to a multiple instead.
+            Sides that it does not divide are extended at the bottom and right by reflection and cut back.
         features: channels of the inner layers.
+        crop: cut such sides to a multiple at the bottom and right, as the official test does; shorter ones than one
+            ratio are still extended.
     """
 
     ratio: int = 12
     features: int = 32
+    crop: bool = False
 
     @nn.compact
-    def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]]:
+    def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b h2 w2 3"], Float[Array, "b h2 w2 3"]]:
+        if self.crop:
+            h, w = (side // self.ratio * self.ratio or side for side in image.shape[1:3])
+            image = image[:, :h, :w]
         _, h, w, _ = image.shape
         margins = ((0, 0), (0, -h % self.ratio), (0, -w % self.ratio), (0, 0))
         whole = jnp.pad(image, margins, mode="reflect")

@@ -1,11 +1,11 @@
 """Turns a checkpoint of another program into a weight file of drujax (`drujax convert`)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drujax.errors import UsageError
+from drujax.errors import UsageError, unknown
 from drujax.weights import files
 from drujax.weights.download import cache_folder, fetch
 from drujax.weights.models import MODELS, network_called
@@ -60,6 +60,26 @@ def convert_checkpoint(
     }
     files.save_weights(output, variables, metadata, dtype)
     return files.read_metadata(output)
+
+
+def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
+    """Options NAME=VALUE of a network, or of a model of it, as numbers and such.
+
+    Raises:
+        UsageError: an unknown network or option, or a value of another type.
+    """
+    known = NETWORKS[network_called(model)].options
+    parsed = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        if name not in known:
+            raise unknown("--option", name, known)
+        kind = type(known[name])
+        try:
+            parsed[name] = {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError):
+            raise UsageError(f"--option: {option}: {value!r} is no {kind.__name__}") from None
+    return parsed
 
 
 def import_released(name: str) -> Path:

@@ -20,7 +20,8 @@ class Network:
 
     Attributes:
         build: keyword options -> flax module.
-        run: (module bound to its variables, images b h w 3 in 0..1) -> enhanced b h w 3, nominally 0..1, not clipped.
+        run: (module bound to its variables, images b h w 3 in 0..1) -> enhanced b h w 3, nominally 0..1, not clipped;
+            without the last rows and columns where an option asks for that.
         options: all that `build` takes, with the defaults.
         official: options that differ in the authors' checkpoint.
         licence: of the authors' checkpoint.
@@ -134,7 +135,7 @@ NETWORKS = {
         what="Zero-DCE++'s curve estimation (10,561 parameters)",
         build=_zero_dce_pp,
         run=_first,
-        options={"ratio": 12, "features": 32},
+        options={"ratio": 12, "features": 32, "crop": False},
         licence="CC-BY-NC-4.0",
     ),
     "sci": Network(

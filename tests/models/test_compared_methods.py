@@ -52,6 +52,8 @@ def test_zero_dce_pp_takes_any_size(load):
     assert np.abs(enhanced[:, :, :84] - official).mean() < 0.02
     for size in ((1, 1), (5, 30)):
         assert run(module, variables, image[:, : size[0], : size[1]])[0].shape == (1, *size, 3)
+    for size, kept in (((5, 30), (5, 24)), ((24, 35), (24, 24))):
+        assert run(ZeroDCEpp(crop=True), variables, image[:, : size[0], : size[1]])[0].shape == (1, *kept, 3)
 
 
 def sci(load, level):
