@@ -34,9 +34,16 @@ class Contender(NamedTuple):
     program_bytes: int | None = None
 
 
+class Results(NamedTuple):
+    """What the first and the last run of a contender returned."""
+
+    first: Any
+    last: Any
+
+
 def race(
     contenders: Sequence[Contender], *, rounds: int, pictures: int, flops: float | None = None
-) -> tuple[list[dict[str, Any]], list[Any]]:
+) -> tuple[list[dict[str, Any]], list[Results]]:
     """Runs each contender once to warm up, and then all of them in turn, `rounds` times.
 
     Args:
@@ -45,18 +52,19 @@ def race(
         flops: that one unit of work needs: useful ones, so the same number for all.
 
     Returns:
-        A row for each contender, and what their first runs returned. In a row: name; seconds (median), seconds_min,
+        A row and the results of each contender. In a row: name; seconds (median), seconds_min,
         seconds_all; cpu_seconds (median, of all threads); pictures_per_s and flops_per_s by the median;
         compile_seconds; program_bytes; peak_bytes (see `peak_of`); slower: its seconds over those of the first
         contender, the median over the rounds. None where something is not known.
     """
     peaks, first = zip(*(peak_of(contender.run) for contender in contenders), strict=True)
+    last = list(first)
     seconds: list[list[float]] = [[] for _ in contenders]
     cpu_seconds: list[list[float]] = [[] for _ in contenders]
     for _ in range(rounds):
-        for contender, times, cpu_times in zip(contenders, seconds, cpu_seconds, strict=True):
+        for turn, (contender, times, cpu_times) in enumerate(zip(contenders, seconds, cpu_seconds, strict=True)):
             start, cpu_start = time.perf_counter(), time.process_time()
-            contender.run()
+            last[turn] = contender.run()
             times.append(time.perf_counter() - start)
             cpu_times.append(time.process_time() - cpu_start)
     rows = [
@@ -75,7 +83,7 @@ def race(
         }
         for contender, times, cpu_times, peak in zip(contenders, seconds, cpu_seconds, peaks, strict=True)
     ]
-    return rows, list(first)
+    return rows, [Results(*runs) for runs in zip(first, last, strict=True)]
 
 
 def compiled(name: str, function: Any, *arguments: Any) -> tuple[Contender, Any]:

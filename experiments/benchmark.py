@@ -1,8 +1,8 @@
 """Speed and memory of training, enhancing, the data pipeline, the scene painter and the metrics.
 
-    python -m experiments.benchmark train                                # the full step, batch 2 of 320x320
-    python -m experiments.benchmark train --peer=torch                   # beside the official step in PyTorch
-    python -m experiments.benchmark enhance --height=400 --width=608 --peer=torch
+    python -m experiments.benchmark train                                # EnlightenGAN's full step, batch 2 of 320x320
+    python -m experiments.benchmark train --method=sci --peer=torch      # beside the official step in PyTorch
+    python -m experiments.benchmark enhance --network=sci --height=400 --width=608 --peer=torch
     python -m experiments.benchmark data --data=D --workers=2            # training batches a second
     python -m experiments.benchmark scenes
     python -m experiments.benchmark metrics --metric=niqe --peer=pyiqa   # beside IQA-PyTorch
@@ -16,62 +16,17 @@ two CPU cores.
 
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from drujax import entry
 from drujax.errors import UsageError, unknown
-
-Contenders = tuple[list[Any], float | None]  # and the useful FLOPs of one unit of work
-
-
-@dataclasses.dataclass(frozen=True)
-class Common:
-    """What all benchmarks share."""
-
-    # Timed units of work for each contender, after one to warm up.
-    rounds: int = 5
-    # What is printed.
-    format: Literal["table", "json"] = "table"
-    # File that gets the JSON.
-    out: Path | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Train(Common):
-    """The full training step of DRU-EnlightenGAN: three networks, VGG16, three Adams, pictures on the device."""
-
-    # Who runs beside it.
-    peer: Literal["torch"] | None = None
-    batch_size: int = 2
-    # Side of the square crops.
-    size: int = 320
-    # Patches per picture.
-    patches: int = 6
-    # Arithmetic of the networks (of PyTorch: autocast).
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    # Channels of the first layers of generator, discriminators and VGG16.
-    width: int = 32
-    discriminator_features: int = 64
-    perceptual_width: int = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Enhance(Common):
-    """EnlightenGAN's generator on pictures, floating numbers in and out."""
-
-    peer: Literal["torch"] | None = None
-    batch_size: int = 1
-    height: int = 400
-    width: int = 608
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    # Channels of the generator's first layer.
-    features: int = 32
+from experiments.benchmark_common import Common, Contenders, load_peer
+from experiments.benchmark_networks import Enhance, Train, enhance, train
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +73,7 @@ def main(config: Any) -> int:
     measure = MEASURES[type(config)]
     with contextlib.ExitStack() as resources:
         contenders, flops = measure.contenders(config, resources)
-        rows, first = race(contenders, rounds=config.rounds, pictures=measure.pictures(config), flops=flops)
+        rows, runs = race(contenders, rounds=config.rounds, pictures=measure.pictures(config), flops=flops)
     result = {
         "benchmark": type(config).__name__.lower(),
         "configuration": dataclasses.asdict(config),
@@ -126,9 +81,8 @@ def main(config: Any) -> int:
         "flops": flops,
         "rows": rows,
     }
-    if measure.compare is not None:
-        title, compare = measure.compare
-        result[title] = {row["name"]: compare(first[0], one) for row, one in zip(rows, first, strict=True)}
+    for title, compare in measure.compare.items():
+        result[title] = {row["name"]: compare(runs[0], one) for row, one in zip(rows, runs, strict=True)}
     text = json.dumps(result, indent=2, default=str)
     print(text if config.format == "json" else as_table(result))
     if config.out is not None:
@@ -136,83 +90,6 @@ def main(config: Any) -> int:
 
         write_atomically(config.out, (text + "\n").encode())
     return 0
-
-
-def train(config: Train, _: contextlib.ExitStack) -> Contenders:
-    """drujax, and PyTorch in both layouts; they return the generator's loss."""
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-
-    from drujax.benchmarking import Contender, compiled
-    from drujax.training import mesh as meshes
-    from drujax.training.batch import prepare
-    from drujax.training.enlightengan import EnlightenGAN
-    from drujax.training.patches import draw_offsets
-    from drujax.training.state import step_key
-    from drujax.weights.perceptual import perceptual_variables
-
-    torch_peer = load_peer(config.peer)
-    mesh = meshes.data_mesh()
-    meshes.local_batch_size(config.batch_size, mesh)
-    method = EnlightenGAN(
-        perceptual_variables("random", width=config.perceptual_width),
-        width=config.width,
-        discriminator_features=config.discriminator_features,
-        patches=config.patches,
-        compute_dtype=jnp.bfloat16 if config.dtype == "bfloat16" else None,
-    )
-    state = meshes.create(method, 0, mesh)
-    batch = example_batch(config.batch_size, config.size)
-    inputs = prepare(batch)
-    offsets = np.asarray(draw_offsets(step_key(state), config.patches, inputs.dark.shape[1:3], method.patch_size))
-    players = jax.tree.map(np.asarray, [p.variables for p in (state.generator, state.d_global, state.d_local)])
-
-    frozen = meshes.put(method.frozen, meshes.replicated(mesh))
-    arguments = (meshes.put(batch, meshes.split(mesh)), None, frozen)
-    contender, program = compiled("drujax", meshes.compile_step(method, mesh), state, *arguments)
-    carried = [state]
-
-    def step():
-        carried[0], metrics = program(carried[0], *arguments)
-        return float(metrics["loss_g"])
-
-    def peer(name: str, how: dict[str, Any]) -> Contender:
-        trainer = torch_peer.Trainer(*players, method.frozen, **how)
-        pictures = [trainer.put(np.asarray(x)) for x in (inputs.dark, inputs.darkened, inputs.attention, inputs.bright)]
-        return Contender(name, lambda: trainer.step(*pictures, offsets, method.patch_size))
-
-    return [contender._replace(run=step), *peers(torch_peer, config.dtype, peer)], training_flops(method, inputs)
-
-
-def enhance(config: Enhance, _: contextlib.ExitStack) -> Contenders:
-    """drujax, and PyTorch in both layouts; they return the enhanced picture."""
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-
-    from drujax.benchmarking import Contender, compiled, count_flops
-    from drujax.models.generator import Generator, attention_map
-
-    torch_peer = load_peer(config.peer)
-    generator = Generator(width=config.features, dtype=jnp.bfloat16 if config.dtype == "bfloat16" else None)
-    shape = (config.batch_size, config.height, config.width, 3)
-    image = jnp.asarray(np.random.default_rng(0).uniform(-1, 0, shape), jnp.float32)
-    small = image[:, :16, :16]
-    variables = jax.jit(lambda x: generator.init(jax.random.key(0), x, attention_map(x), train=False))(small)
-
-    def network(variables, image):
-        return generator.apply(variables, image, attention_map(image), train=False)[0]
-
-    contender, program = compiled("drujax", jax.jit(network), variables, image)
-
-    def peer(name: str, how: dict[str, Any]) -> Contender:
-        enhancer = torch_peer.Enhancer(jax.tree.map(np.asarray, variables), **how)
-        arrays = enhancer.put(np.asarray(image)), enhancer.put(np.asarray(attention_map(image)))
-        return Contender(name, lambda: enhancer(*arrays))
-
-    contender = contender._replace(run=lambda: np.asarray(program(variables, image)))
-    return [contender, *peers(torch_peer, config.dtype, peer)], count_flops(network, variables, image)
 
 
 def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
@@ -279,27 +156,29 @@ def metrics(config: Metrics, resources: contextlib.ExitStack) -> Contenders:
 
 
 class Measure(NamedTuple):
-    """A benchmark: its contenders, the pictures of one unit of work, and how results of contenders are compared."""
+    """A benchmark: its contenders, the pictures of one unit of work, and what is told of results (`Results`): a number
+    by those of drujax and of a contender, under a title.
+    """
 
     contenders: Callable[[Any, contextlib.ExitStack], Contenders]
     pictures: Callable[[Any], int]
-    compare: tuple[str, Callable[[Any, Any], float]] | None = None
+    compare: Mapping[str, Callable[[Any, Any], float]] = {}
+
+
+def _difference(ours: Any, theirs: Any) -> float:
+    return float(abs(theirs.first - ours.first).max())
 
 
 MEASURES = {
-    Train: Measure(train, lambda config: config.batch_size, ("loss of the first step", lambda _, loss: loss)),
-    Enhance: Measure(
-        enhance,
-        lambda config: config.batch_size,
-        ("largest difference of a value", lambda ours, picture: float(abs(picture - ours).max())),
+    Train: Measure(
+        train,
+        lambda config: config.shape[0],
+        {"loss of the first step": lambda _, one: one.first, "loss of the last step": lambda _, one: one.last},
     ),
+    Enhance: Measure(enhance, lambda config: config.batch_size, {"largest difference of a value": _difference}),
     Data: Measure(data, lambda config: config.batch_size * config.batches),
     Scenes: Measure(scenes, lambda config: config.scenes),
-    Metrics: Measure(
-        metrics,
-        lambda config: config.batch_size,
-        ("largest difference of a score", lambda ours, scores: float(abs(scores - ours).max())),
-    ),
+    Metrics: Measure(metrics, lambda config: config.batch_size, {"largest difference of a score": _difference}),
 }
 
 
@@ -309,83 +188,8 @@ def check(config: Any) -> None:
         value, least = getattr(config, field.name), 0 if field.name == "workers" else 1
         if isinstance(value, int) and value < least:
             raise UsageError(f"--{field.name.replace('_', '-')}: {value} is under {least}")
-    if isinstance(config, Train) and config.size < 33:
-        raise UsageError(f"--size: {config.size} is under 33, and the patches are 32x32")
-    if getattr(config, "peer", None) is not None:
-        for name in ("size", "height", "width") if isinstance(config, Enhance) else ("size",):
-            if getattr(config, name, 16) % 16:
-                raise UsageError(f"--{name}: {getattr(config, name)} is no multiple of 16, as the peer needs")
-
-
-def peers(torch_peer: Any, dtype: str, peer: Callable[[str, dict[str, Any]], Any]) -> list[Any]:
-    """PyTorch as the official code has it and with the layout that it prefers on CPU; none without PyTorch."""
-    if torch_peer is None:
-        return []
-    import jax
-
-    how = {"dtype": dtype, "device": "cuda" if jax.default_backend() == "gpu" else "cpu"}
-    version = torch_peer.VERSION
-    return [
-        peer(f"torch {version} (official)", {**how, "channels_last": False}),
-        peer(f"torch {version} (channels_last)", {**how, "channels_last": True}),
-    ]
-
-
-def training_flops(method: Any, inputs: Any) -> float:
-    """Useful FLOPs of a step, in forward passes of each network.
-
-    A discriminator has 7: forward on real and fake, back to the fake pictures for the generator's loss, back to weights
-    and inputs through both for its own. The generator has 3. VGG16 has 3: forward on both pictures, back through one.
-    The input gradients of first layers, which nobody needs, are included.
-    """
-    import jax
-    import jax.numpy as jnp
-
-    from drujax.benchmarking import count_flops
-    from drujax.models.perceptual import VGG16Features
-
-    b, patch = inputs.dark.shape[0], method.patch_size
-    patches = jax.ShapeDtypeStruct((b * method.patches, patch, patch, 3), jnp.float32)
-
-    def forward(network, *arrays, **options):
-        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in arrays]
-        variables = jax.eval_shape(lambda *x: network.init(jax.random.key(0), *x, **options), *shapes)
-        return count_flops(lambda variables, *x: network.apply(variables, *x, **options), variables, *shapes)
-
-    vgg16 = VGG16Features(method.frozen["params"]["conv1_1"]["bias"].shape[0])
-    return (
-        3 * forward(method.generator, inputs.darkened, inputs.attention, train=False)
-        + 7 * (forward(method.d_global, inputs.dark) + forward(method.d_local, patches))
-        + 3 * (forward(vgg16, inputs.dark) + forward(vgg16, patches))
-    )
-
-
-def example_batch(batch_size: int, size: int) -> dict[str, Any]:
-    """A batch as the data pipeline sends it."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    positions = np.arange(batch_size, dtype=np.int32)
-    return {
-        "dark": rng.integers(0, 90, (batch_size, size, size, 3), dtype=np.uint8),
-        "bright": rng.integers(0, 256, (batch_size, size, size, 3), dtype=np.uint8),
-        "darkening": np.ones(batch_size, np.float32),
-        "dark_index": positions,
-        "bright_index": positions,
-    }
-
-
-def load_peer(name: Literal["torch", "pyiqa"] | None) -> Any:
-    """The module of a peer; None, after one line that says so, where its package is not installed."""
-    if name is None:
-        return None
-    if importlib.util.find_spec(name) is None:
-        title = {"torch": "PyTorch", "pyiqa": "IQA-PyTorch"}[name]
-        print(
-            f"--peer={name}: {title} is not installed here, so drujax runs alone (pip install {name})", file=sys.stderr
-        )
-        return None
-    return importlib.import_module(f"experiments.{name}_peer")
+    if isinstance(config, Train | Enhance):
+        config.check()
 
 
 def as_table(result: dict[str, Any]) -> str:
@@ -417,7 +221,8 @@ def as_table(result: dict[str, Any]) -> str:
     lines = [head, table(rows)]
     lines += [
         f"{title}: {_listed(result[title])}"
-        for title in (m.compare[0] for m in MEASURES.values() if m.compare)
+        for measure in MEASURES.values()
+        for title in measure.compare
         if title in result
     ]
     return "\n".join(lines)

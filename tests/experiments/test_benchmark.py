@@ -7,7 +7,7 @@ import math
 import pytest
 
 from drujax import entry
-from experiments import benchmark
+from experiments import benchmark, benchmark_common
 
 TRAIN = ["train", "--batch-size=4", "--size=48", "--patches=1", "--width=2", "--discriminator-features=2"]
 ENHANCE = ["enhance", "--height=32", "--width=48", "--features=2"]
@@ -18,8 +18,9 @@ ROW = {
 
 
 @pytest.fixture
-def result(capsys):
+def result(capsys, monkeypatch):
     """Runs a benchmark and returns its JSON."""
+    monkeypatch.setattr("drujax.benchmarking.matmul_speed", lambda _dtype: 1e9)  # which takes half a second
 
     def run(*arguments: str):
         assert benchmark.main(benchmark.configuration([*arguments, "--rounds=2", "--format=json"])) == 0
@@ -49,6 +50,14 @@ def test_train(result, monkeypatch):
     assert row["compile_seconds"] > 0
     assert row["program_bytes"] > 0
     assert math.isfinite(measured["loss of the first step"]["drujax"])
+    assert math.isfinite(measured["loss of the last step"]["drujax"])
+
+
+@pytest.mark.parametrize("method", ["zero_dce_pp", "sci", "ruas"])
+def test_train_a_compared_method(result, method):
+    measured = result("train", f"--method={method}", "--batch-size=2", "--size=48")
+    assert_complete(measured, pictures=2)
+    assert measured["loss of the last step"]["drujax"] < measured["loss of the first step"]["drujax"]
 
 
 def test_enhance(result):
@@ -58,8 +67,10 @@ def test_enhance(result):
     assert measured["flops"] > 2 * 32 * 48 * 9 * 2 * 2
 
 
-def test_enhance_takes_any_size_without_a_peer(result):
-    assert_complete(result("enhance", "--height=17", "--width=33", "--features=2"), pictures=1)
+@pytest.mark.parametrize("network", ["enlightengan", "zero_dce_pp"])
+def test_enhance_takes_any_size_without_a_peer(result, network):
+    arguments = ("enhance", f"--network={network}", "--height=17", "--width=33", "--features=2")
+    assert_complete(result(*arguments), pictures=1)
 
 
 def test_data(result):
@@ -78,7 +89,7 @@ def test_scenes_as_a_table_and_a_file(tmp_path, capsys):
 
 def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert benchmark.load_peer("torch") is None
+    assert benchmark_common.load_peer("torch") is None
     (line,) = capsys.readouterr().err.splitlines()
     assert "PyTorch is not installed" in line
 
@@ -90,6 +101,8 @@ def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
         (["train", "--rounds=0"], "--rounds: 0 is under 1"),
         (["train", "--size=32"], "--size: 32 is under 33"),
         (["enhance", "--height=40", "--peer=torch"], "--height: 40 is no multiple of 16"),
+        (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: 608 is no multiple of 12"),
+        (["train", "--method=sci", "--dtype=bfloat16"], "--dtype: sci is computed in float32 alone"),
         (["train", "--peer=tensorflow"], "torch"),
     ],
 )
@@ -101,13 +114,40 @@ def test_mistakes_get_one_line(arguments, said, capsys):
 
 @pytest.mark.filterwarnings("ignore")  # of another project
 def test_peer_computes_the_same(result, monkeypatch):
+    """Networks, losses and, as the last loss follows two updates, optimisers."""
     pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
+    for method in ("zero_dce_pp", "sci", "ruas"):
+        measured = result("train", f"--method={method}", "--batch-size=1", "--size=48", "--peer=torch")
+        for when in ("first", "last"):
+            ours, *theirs = measured[f"loss of the {when} step"].values()
+            assert theirs == pytest.approx([ours, ours], rel=1e-4), (method, when)
+    for network in ("zero_dce_pp", "sci", "ruas", "clip_lit"):
+        measured = result("enhance", f"--network={network}", "--height=24", "--width=36", "--peer=torch")
+        assert max(measured["largest difference of a value"].values()) < 1e-4, network
     monkeypatch.setattr("drujax.models.conv.fitting_form", lambda *_: "plain")
     measured = result(*TRAIN, "--perceptual-width=2", "--peer=torch")
     ours, *theirs = measured["loss of the first step"].values()
     assert theirs == pytest.approx([ours, ours], rel=1e-4)
     measured = result(*ENHANCE, "--peer=torch")
     assert max(measured["largest difference of a value"].values()) < 1e-5
+
+
+def test_ruas_peer_removes_noise_as_drujax_does():
+    """Each second step; both optimisers."""
+    pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
+    import jax
+
+    from drujax.training.ruas import RUAS
+    from experiments import benchmark_networks, torch_peer
+
+    method = RUAS(learning_rate=0.015, denoise_every=2)
+    state = method.init(jax.random.key(1))
+    batch = benchmark_networks.example_batch(1, 48)
+    peer = benchmark_networks.SUBJECTS["ruas"].peer(torch_peer, method, state, batch, {"channels_last": False})
+    step = jax.jit(method.step)
+    for _ in range(6):
+        state, metrics = step(state, batch, None, {})
+        assert peer() == pytest.approx(float(metrics["loss"]), rel=1e-4)
 
 
 def test_metrics(result):

@@ -1,14 +1,10 @@
-"""The peer of `experiments.benchmark --peer=torch`: EnlightenGAN in PyTorch, computed as the official code does.
+"""EnlightenGAN in PyTorch: the networks, VGG16 and the official training step.
 
-The networks take drujax's own variables, so that both sides run the same weights. What the official training step does
-twice is done twice here: the discriminators see the enhanced pictures once for the generator's loss and once for their
-own, the patches go through D and VGG16 one by one, the generator's backward pass also fills the discriminators'
-gradients, and VGG16 runs to conv5_3 though relu5_1 is compared.
-
-Imported only when PyTorch is asked for; it is no dependency of drujax.
+What the official training step does twice is done twice here: the discriminators see the enhanced pictures once for the
+generator's loss and once for their own, the patches go through D and VGG16 one by one, the generator's backward pass
+also fills the discriminators' gradients, and VGG16 runs to conv5_3 though relu5_1 is compared.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +12,7 @@ import torch  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional as F  # pyright: ignore[reportMissingImports]
 
-Variables = Mapping[str, Any]
-VERSION = torch.__version__
+from experiments.torch_peer.common import Peer, Variables
 
 
 class Generator(nn.Module):
@@ -38,7 +33,13 @@ class Generator(nn.Module):
             below = out
         self.conv10 = nn.Conv2d(width, 3, 1)
 
-    def forward(self, image: Tensor, attention: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
+        """Enhanced images, b c h w in 0..1."""
+        r, g, b = images.split(1, 1)
+        return (self.generate(images * 2 - 1, 1 - (0.299 * r + 0.587 * g + 0.114 * b)) + 1) / 2
+
+    def generate(self, image: Tensor, attention: Tensor) -> Tensor:
+        """The same in -1..1, as in training."""
         pyramid = [attention]
         for _ in range(4):
             pyramid.append(F.max_pool2d(pyramid[-1], 2))
@@ -61,15 +62,21 @@ class Generator(nn.Module):
         return x if name == "9_2" else self.get_submodule(f"bn{name}")(x)
 
 
-def discriminator(strided_layers: int, features: int) -> nn.Sequential:
-    """PatchGAN without norm, 4x4 kernels with padding 2; `model.0`, `model.2`, ... are its convolutions."""
-    layers: list[nn.Module] = []
-    below = 3
-    for n in range(strided_layers + 1):
-        out = features * min(2**n, 8)
-        layers += [nn.Conv2d(below, out, 4, 2 if n < strided_layers else 1, 2), nn.LeakyReLU(0.2, inplace=True)]
-        below = out
-    return nn.Sequential(*layers, nn.Conv2d(below, 1, 4, 1, 2))
+class Discriminator(nn.Module):
+    """PatchGAN without norm, 4x4 kernels with padding 2."""
+
+    def __init__(self, strided_layers: int, features: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        below = 3
+        for n in range(strided_layers + 1):
+            out = features * min(2**n, 8)
+            layers += [nn.Conv2d(below, out, 4, 2 if n < strided_layers else 1, 2), nn.LeakyReLU(0.2, inplace=True)]
+            below = out
+        self.model = nn.Sequential(*layers, nn.Conv2d(below, 1, 4, 1, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
 
 
 class VGG16(nn.Module):
@@ -99,40 +106,6 @@ class VGG16(nn.Module):
         return features
 
 
-class Peer:
-    """How a peer computes: layout of its arrays, arithmetic ("float32", or "bfloat16" by autocast), device."""
-
-    def __init__(self, *, channels_last: bool, dtype: str = "float32", device: str = "cpu"):
-        self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._dtype, self._device = dtype, device
-
-    def put(self, x: np.ndarray) -> Tensor:
-        """b h w c to a tensor b c h w."""
-        tensor = torch.from_numpy(np.moveaxis(x, -1, 1).copy())
-        return tensor.to(self._device, memory_format=self._layout)
-
-    def _load(self, network: nn.Module, variables: Variables) -> Any:
-        return load(network, variables).to(self._device, memory_format=self._layout)
-
-    def _arithmetic(self) -> torch.autocast:
-        return torch.autocast(self._device, torch.bfloat16, enabled=self._dtype == "bfloat16")
-
-
-class Enhancer(Peer):
-    """The generator on pictures and their attention, b c h w."""
-
-    def __init__(self, variables: Variables, **how: Any):
-        super().__init__(**how)
-        self._generator = self._load(Generator(_width(variables, "conv1_1")), variables).eval()
-
-    @torch.no_grad()
-    def __call__(self, image: Tensor, attention: Tensor) -> np.ndarray:
-        """The enhanced pictures, b h w 3."""
-        with self._arithmetic():
-            enhanced = self._generator(image, attention)
-        return enhanced.float().permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-
 class Trainer(Peer):
     """The three networks, their optimisers, and the official training step."""
 
@@ -140,9 +113,9 @@ class Trainer(Peer):
         super().__init__(**how)
         features = _width(d_global, "model.0")
         self.generator = self._load(Generator(_width(generator, "conv1_1")), generator)
-        self.d_global = self._load(discriminator(5, features), d_global)
-        self.d_local = self._load(discriminator(4, features), d_local)
-        self.vgg16 = self._load(VGG16(_width(vgg16, "conv1_1")), vgg16)
+        self.d_global = self._load(Discriminator(5, features), d_global)
+        self.d_local = self._load(Discriminator(4, features), d_local)
+        self.vgg16 = self._load(VGG16(_width(vgg16, "conv1_1")), vgg16, unused=("conv5_2", "conv5_3"))
         self.optimisers = [
             torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.999))
             for network in (self.generator, self.d_global, self.d_local)
@@ -156,7 +129,7 @@ class Trainer(Peer):
         """
         adam_g, adam_d_global, adam_d_local = self.optimisers
         with self._arithmetic():
-            fake = self.generator(darkened, attention)
+            fake = self.generator.generate(darkened, attention)
             patches = [
                 tuple(x[:, :, i : i + patch_size, j : j + patch_size] for x in (fake, bright, dark))
                 for i, j in offsets.tolist()
@@ -200,23 +173,6 @@ class Trainer(Peer):
             for fake, real, _ in patches
         ]
         return torch.stack(losses).mean()
-
-
-def load(network: nn.Module, variables: Variables) -> Any:
-    """Fills a network with drujax's variables, which have its names: kernels HWIO to OIHW."""
-    names = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
-    state = {}
-    for collection in variables.values():
-        for layer, leaves in collection.items():
-            for leaf, value in leaves.items():
-                array = np.asarray(value, np.float32)
-                array = array.transpose(3, 2, 0, 1) if leaf == "kernel" else array
-                state[f"{layer.removeprefix('model.')}.{names[leaf]}"] = torch.from_numpy(array.copy())
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    # VGG16's conv5_2 and conv5_3 are computed by the official code but not used; their weights do not matter.
-    assert not unexpected
-    assert all(name.startswith("conv5_") or name.endswith("num_batches_tracked") for name in missing), missing
-    return network
 
 
 def _towards(scores: Tensor, target: int) -> Tensor:
