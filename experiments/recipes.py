@@ -127,7 +127,8 @@ class Config:
     # Scenes to paint where there is no --data, and their side.
     scenes: int = 600
     scene_size: int = 96
-    # Of training on several machines: host:port of the first process, or "auto" where the cluster says it.
+    # Of training on several machines, which share the folders: host:port of the first process, or "auto" where the
+    # cluster says it.
     coordinator: str | None = None
     processes: int | None = None
     process_index: int | None = None

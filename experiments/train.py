@@ -77,6 +77,7 @@ def main(config: Config) -> int:
         )
         return to_devices(batches, meshes.split(mesh))
 
+    meshes.meet("training")
     examples = fixed_examples(dataset, 6, config.recipe.size, config.recipe.view)
     preview = jax.jit(method.preview)
     try:
@@ -147,15 +148,20 @@ def default_workdir(config: Config) -> Path:
 
 
 def open_dataset(config: Config, workdir: Path):
-    """The dataset of --data, or one of synthetic scenes, painted once into the workdir."""
+    """The dataset of --data, or one of synthetic scenes, painted once into the workdir by the first process."""
+    import jax
+
     from drujax.data.dataset import Dataset
     from drujax.data.prepare import prepare
     from drujax.data.sources import Scenes
+    from drujax.training import mesh as meshes
 
     if config.data is not None:
         return Dataset.open(config.data)
-    scenes = Scenes(count=config.scenes, size=(config.scene_size, config.scene_size), seed=config.seed)
-    prepare(scenes, workdir / "dataset", crop=config.recipe.size, seed=config.seed)
+    if jax.process_index() == 0:
+        scenes = Scenes(count=config.scenes, size=(config.scene_size, config.scene_size), seed=config.seed)
+        prepare(scenes, workdir / "dataset", crop=config.recipe.size, seed=config.seed)
+    meshes.meet("dataset")
     return Dataset.open(workdir / "dataset")
 
 

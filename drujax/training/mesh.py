@@ -15,6 +15,11 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from drujax.errors import UsageError
 from drujax.training.method import Method
 
+PATIENCE_MS = 3_600_000
+# XLA:CPU sums over devices in whatever order the sums come up. Those of one process wait for each other for ever when
+# all threads are taken, and Gloo's of several processes meet the wrong ones and end the run.
+IN_ORDER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+
 
 def join_processes(coordinator: str | None, processes: int | None = None, process_index: int | None = None) -> None:
     """Makes this process one of several that train together. Call it before anything asks JAX for devices.
@@ -47,6 +52,18 @@ def join_processes(coordinator: str | None, processes: int | None = None, proces
         jax.distributed.initialize()
     except ValueError as error:  # what JAX raises where it recognises no cluster
         raise UsageError(f"coordinator: auto finds no cluster here ({error}); give host:port") from error
+
+
+def meet(where: str) -> None:
+    """Waits until all processes are here; each place of a program has a name `where` of its own.
+
+    By the coordinator, for as long as painting a dataset or compiling may take: Gloo, by which CPUs meet, gives up when
+    one process comes 30 seconds after another.
+    """
+    if jax.process_count() > 1:
+        from orbax.checkpoint import multihost
+
+        multihost.get_barrier_sync_fn()(key=where, timeout_ms=PATIENCE_MS)
 
 
 def data_mesh(devices: Sequence[Any] | None = None) -> Mesh:
@@ -91,5 +108,9 @@ def compile_step(method: Method, mesh: Mesh) -> Callable[..., tuple[Any, dict[st
     """`method.step` over the mesh: (state, batch, rp, frozen) -> (state, metrics). The given state is used up."""
     whole = replicated(mesh)
     return jax.jit(
-        method.step, donate_argnums=0, in_shardings=(whole, split(mesh), whole, whole), out_shardings=(whole, whole)
+        method.step,
+        donate_argnums=0,
+        in_shardings=(whole, split(mesh), whole, whole),
+        out_shardings=(whole, whole),
+        compiler_options=IN_ORDER if mesh.size > 1 and jax.default_backend() == "cpu" else None,
     )

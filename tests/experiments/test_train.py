@@ -1,12 +1,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import get_args
 
+import devices
 import numpy as np
 import pytest
 
@@ -112,6 +114,24 @@ def test_compared_methods_are_plain_unless_asked(tmp_path):
         train.configuration(["--method=sci", "--dru", "--backbone=none"])
     with pytest.raises(UsageError, match="--method: unknown value 'sic'. Did you mean sci"):
         train.configuration(["--method=sic"])
+
+
+def test_two_processes_paint_and_train_together(tmp_path):
+    """The command itself, over loopback; its losses are those of one process."""
+    arguments = ["--preset=debug", "--method=zero_dce_pp"]
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    together = [*arguments, f"--workdir={tmp_path / 'two'}", f"--coordinator=localhost:{port}", "--processes=2"]
+    processes = [devices.start(1, train.__file__, *together, f"--process-index={index}") for index in range(2)]
+    devices.finish(*processes)
+    assert train.main(train.configuration([*arguments, f"--workdir={tmp_path / 'one'}"])) == 0
+    files = (tmp_path / run / "metrics.jsonl" for run in ("two", "one"))
+    two, one = ([json.loads(line) for line in path.read_text().splitlines()] for path in files)
+    assert len(two) == len(one) == STEPS
+    for ours, theirs in zip(two, one, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
+    assert weights(tmp_path / "two")[1]["steps"] == STEPS
 
 
 def test_changed_configuration_is_refused(finished):
