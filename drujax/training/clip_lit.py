@@ -18,6 +18,7 @@ which compares the two (docs/method.md).
 """
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ from drujax.models.clip.prompts import end_of
 from drujax.models.clip_lit import CLIPLIT as Network
 from drujax.models.initialise import Scheme, initial_variables
 from drujax.training.augment import warped
-from drujax.training.batch import Batch, Probabilities, example_weights, mean_luma, pictures
+from drujax.training.batch import Batch, Probabilities, Weights, example_weights, mean_luma, pictures
 from drujax.training.single import Metrics, Served, apply
 from drujax.training.state import GeneratorState, Player, Variables, moving_average, step_key
 
@@ -68,6 +69,9 @@ class _Seen(NamedTuple):
     psnr: Float[Array, ""] | float = 0.0
     clip: Float[Array, ""] | float = 0.0
     identity: Float[Array, ""] | float = 0.0
+
+
+_Outcome = tuple[Player, Player, _Seen]  # the network, the prompts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,70 +163,18 @@ class CLIPLIT(Served):
         *of_pictures, of_restart = jax.random.split(step_key(state), 3)
         dark, bright = (warped(x, key, zoom=zoom) for x, key in zip(pictures(batch), of_pictures, strict=True))
 
-        def prompts(loss_of):
-            """One update of the prompts by a loss of their features."""
-
-            def loss_of_embeddings(embeddings):
-                return loss_of(self._of_texts(embeddings, frozen))
-
-            loss, gradients = jax.value_and_grad(loss_of_embeddings)(state.prompts.params)
-            seen = _Seen(loss, optax.tree.norm(gradients))
-            return state.generator, state.prompts.updated(gradients, self.prompt_optimiser), seen
-
-        def network(loss_of):
-            """One update of the network by a loss of what it makes of the dark pictures."""
-
-            def loss_of_params(params):
-                enhanced, _ = apply(self.network, {"params": params}, dark)
-                loss, terms = loss_of(enhanced)
-                return loss, {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, dark), **terms}
-
-            (loss, terms), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(state.generator.params)
-            seen = _Seen(loss, optax.tree.norm(gradients), **terms)
-            return state.generator.updated(gradients, self.optimiser), state.prompts, seen
-
-        def initialise():
-            features = self._of_pictures(jnp.concatenate([dark, bright]), frozen)
-            labels = jnp.repeat(jnp.arange(2), len(dark))
-            share = jnp.concatenate(weights)
-            return prompts(lambda texts: (share * clip_lit.prompt_initialisation(features, texts, labels)).mean())
-
-        def reconstruct():
-            before = self._stages(dark, frozen)
-
-            def loss_of(enhanced):
-                loss = clip_lit.reconstruction(self._stages(enhanced, frozen), before)
-                return (weights.dark * loss).mean(), {}
-
-            return network(loss_of)
-
-        def enhance():
-            before, texts = self._stages(dark, frozen), self._of_texts(state.prompts.params, frozen)
-
-            def loss_of(enhanced):
-                features = self._of_pictures(enhanced, frozen)
-                loss, terms = clip_lit.enhancement(features, texts, self._stages(enhanced, frozen), before)
-                return (weights.dark * loss).mean(), {name: term.mean() for name, term in terms.items()}
-
-            return network(loss_of)
-
-        def refine(*networks):
-            made = (apply(self.network, {"params": params}, dark)[0] for params in networks)
-            features = [self._of_pictures(x, frozen) for x in (dark, bright, *made)]
-            pair = weights.dark * weights.bright
-
-            def loss_of(texts):
-                scores = [clip_lit.backlit_probability(of_one, texts) for of_one in features]
-                return (pair * clip_lit.prompt_refinement(*scores)).mean()
-
-            return prompts(loss_of)
-
+        phases = _Phases(self, state, weights, dark, bright, frozen)
         newest, previous = state.earlier
-        choices = [initialise, reconstruct, enhance, refine, lambda: refine(newest), lambda: refine(previous, newest)]
+        choices = [
+            phases.initialise,
+            phases.reconstruct,
+            phases.enhance,
+            phases.refine,
+            lambda: phases.refine(newest),
+            lambda: phases.refine(previous, newest),
+        ]
         round_of = jnp.where(state.phase == REFINEMENT, jnp.clip(state.rounds - 1, 0, 2), 0)
-        generator, learned, seen = jax.lax.switch(
-            state.phase + round_of, [lambda choice=choice: _arrays(choice()) for choice in choices]
-        )
+        generator, learned, seen = jax.lax.switch(state.phase + round_of, choices)
         ema = state.ema
         if ema is not None and self.ema_decay is not None:
             ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
@@ -288,14 +240,87 @@ class CLIPLIT(Served):
             earlier=(choose(state.generator.params, newest), choose(newest, previous)),
         )
 
-    def _of_texts(self, embeddings: Float[Array, "2 t c"], frozen: Variables) -> Float[Array, "2 k"]:
-        return apply(self.clip.text.module, frozen["text"], embeddings, end=end_of())
 
-    def _of_pictures(self, images: Float[Array, "b h w 3"], frozen: Variables) -> Float[Array, "b k"]:
-        return apply(self.clip.image.module, frozen["image"], normalised(images, resolution=self.resolution))
+class _Phases(NamedTuple):
+    """One step's pictures, and what each phase does with them: both players after it, and what was seen."""
 
-    def _stages(self, images: Float[Array, "b h w 3"], frozen: Variables) -> list[Float[Array, "b _ _ _"]]:
-        return apply(self.resnet.module, frozen["resnet"], normalised(images, resolution=self.resolution), stages=True)
+    method: CLIPLIT
+    state: State
+    weights: Weights
+    dark: Float[Array, "b s s 3"]
+    bright: Float[Array, "b s s 3"]
+    frozen: Variables
+
+    def initialise(self) -> _Outcome:
+        """The prompts learn which split a picture is of."""
+        features = self._of_pictures(jnp.concatenate([self.dark, self.bright]))
+        labels = jnp.repeat(jnp.arange(2), len(self.dark))
+        share = jnp.concatenate(self.weights)
+        return self._prompts(lambda texts: (share * clip_lit.prompt_initialisation(features, texts, labels)).mean())
+
+    def reconstruct(self) -> _Outcome:
+        """The network learns to leave pictures as they are."""
+        before = self._stages(self.dark)
+
+        def loss_of(enhanced):
+            loss = clip_lit.reconstruction(self._stages(enhanced), before)
+            return (self.weights.dark * loss).mean(), {}
+
+        return self._network(loss_of)
+
+    def enhance(self) -> _Outcome:
+        """The network learns to make pictures that the prompts take for well lit."""
+        before, texts = self._stages(self.dark), self._of_texts(self.state.prompts.params)
+
+        def loss_of(enhanced):
+            features = self._of_pictures(enhanced)
+            loss, terms = clip_lit.enhancement(features, texts, self._stages(enhanced), before)
+            return (self.weights.dark * loss).mean(), {name: term.mean() for name, term in terms.items()}
+
+        return self._network(loss_of)
+
+    def refine(self, *networks: Any) -> _Outcome:
+        """The prompts learn to rank what `networks` (parameters, old to new) make between dark and bright pictures."""
+        made = (apply(self.method.network, {"params": params}, self.dark)[0] for params in networks)
+        features = [self._of_pictures(x) for x in (self.dark, self.bright, *made)]
+        pair = self.weights.dark * self.weights.bright
+
+        def loss_of(texts):
+            scores = [clip_lit.backlit_probability(of_one, texts) for of_one in features]
+            return (pair * clip_lit.prompt_refinement(*scores)).mean()
+
+        return self._prompts(loss_of)
+
+    def _prompts(self, loss_of: Callable[[Array], Array]) -> _Outcome:
+        """One update of the prompts by a loss of their features."""
+        player = self.state.prompts
+        loss, gradients = jax.value_and_grad(lambda embeddings: loss_of(self._of_texts(embeddings)))(player.params)
+        player = player.updated(gradients, self.method.prompt_optimiser)
+        return _arrays((self.state.generator, player, _Seen(loss, optax.tree.norm(gradients))))
+
+    def _network(self, loss_of: Callable[[Array], tuple[Array, Metrics]]) -> _Outcome:
+        """One update of the network by a loss of what it makes of the dark pictures, and its terms."""
+
+        def loss_of_params(params):
+            enhanced, _ = apply(self.method.network, {"params": params}, self.dark)
+            loss, terms = loss_of(enhanced)
+            return loss, {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, self.dark), **terms}
+
+        player = self.state.generator
+        (loss, terms), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(player.params)
+        player = player.updated(gradients, self.method.optimiser)
+        return _arrays((player, self.state.prompts, _Seen(loss, optax.tree.norm(gradients), **terms)))
+
+    def _of_texts(self, embeddings: Float[Array, "2 t c"]) -> Float[Array, "2 k"]:
+        return apply(self.method.clip.text.module, self.frozen["text"], embeddings, end=end_of())
+
+    def _of_pictures(self, images: Float[Array, "b h w 3"]) -> Float[Array, "b k"]:
+        images = normalised(images, resolution=self.method.resolution)
+        return apply(self.method.clip.image.module, self.frozen["image"], images)
+
+    def _stages(self, images: Float[Array, "b h w 3"]) -> list[Float[Array, "b _ _ _"]]:
+        images = normalised(images, resolution=self.method.resolution)
+        return apply(self.method.resnet.module, self.frozen["resnet"], images, stages=True)
 
 
 def _psnr(enhanced: Float[Array, "b h w 3"], images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
@@ -304,6 +329,6 @@ def _psnr(enhanced: Float[Array, "b h w 3"], images: Float[Array, "b h w 3"]) ->
     return (-10 * jnp.log10(error + 1e-8)).mean()
 
 
-def _arrays(outcome: tuple[Player, Player, _Seen]) -> tuple[Player, Player, _Seen]:
+def _arrays(outcome: _Outcome) -> _Outcome:
     """With an array for every number, so that all choices give the same types."""
     return jax.tree.map(jnp.asarray, outcome)
