@@ -19,7 +19,7 @@ from drujax.metrics.buckets import boxed, run
 from drujax.metrics.luma import Luma, levels
 from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.resize import HALF_BORDER
-from drujax.metrics.strips import over_strips, strip_height
+from drujax.metrics.tiles import counted, over_tiles, tile_size
 
 # The window of 7 pixels fits into the half-size picture.
 SMALLEST = 13
@@ -73,11 +73,11 @@ def features(
         raise unknown("reference", reference, REFERENCES)
     arithmetic = REFERENCES[reference]
     pictures = as_pictures(images, "brisque", SMALLEST)
-    grey = (boxed(levels(picture, arithmetic.luma), HALF_BORDER) for picture in pictures)
+    grey = (boxed(levels(picture, arithmetic.luma), HALF_BORDER, "symmetric") for picture in pictures)
     h, w = pictures.shape[1:3]
-    sizes = (h * w, -(-h // 2) * -(-w // 2))
+    sizes = ((h, w), (-(-h // 2), -(-w // 2)))
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
-    return np.array([np.concatenate([_fit(*scale) for scale in zip(sums, sizes, strict=True)]) for sums in results])
+    return np.array([np.concatenate([_fit(*scale) for scale in zip(scales, sizes, strict=True)]) for scales in results])
 
 
 def score(features: Float[np.ndarray, "b 36"]) -> Float[np.ndarray, " b"]:
@@ -90,61 +90,90 @@ def score(features: Float[np.ndarray, "b 36"]) -> Float[np.ndarray, " b"]:
     return (np.exp(-model["brisque_gamma"] * distance) * model["brisque_weights"]).sum(axis=-1) - model["brisque_rho"]
 
 
-def _fit(sums: Float[np.ndarray, "strips 5 5 _"], size: int) -> Float[np.ndarray, " 18"]:
-    """The features of one scale from its sums over rows: of the coefficients and of four kinds of products."""
-    totals = sums.sum(axis=(0, -1), dtype=np.float64)
+class Parts(NamedTuple):
+    """What a program makes of each tile of a scale: sums over its rows of the coefficients and of four kinds of
+    products with neighbours inside the picture (see `sums_over_rows`), and the coefficients along the picture's edges,
+    wherever these are in the tile.
+    """
+
+    sums: Shaped[Any, "tiles 5 5 w"]
+    rows: Shaped[Any, "tiles 2 w"]
+    columns: Shaped[Any, "tiles 2 h"]
+
+
+def _fit(parts: Parts, size: tuple[int, int]) -> Float[np.ndarray, " 18"]:
+    """The features of one scale of a picture of `size` from its parts."""
+    totals = parts.sums.sum(axis=(0, -1), dtype=np.float64)
+    totals[1:] += [_sums_of(products) for products in _around(parts, size)]
+    count = size[0] * size[1]
     grid = natural_scenes.grid()
-    variance = totals[:1, :2].sum(axis=-1) / size
+    variance = totals[:1, :2].sum(axis=-1) / count
     with np.errstate(divide="ignore", invalid="ignore"):
-        shape = ggd_shape(variance / (totals[:1, 4] / size) ** 2, grid)
+        shape = ggd_shape(variance / (totals[:1, 4] / count) ** 2, grid)
     products = totals[1:]
-    fit = fit_aggd(products[:, :2], products[:, 2:4], products[:, 4], float(size), grid)
+    fit = fit_aggd(products[:, :2], products[:, 2:4], products[:, 4], float(count), grid)
     rows = np.column_stack([fit.alpha, fit.mean, fit.sigma**2])
     return np.concatenate([shape, variance, rows.ravel()])
 
 
-def _program(mirrored: UInt8[Array, "_ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
-    """Sums over the rows of each strip (strips 5 5 w) at both scales."""
+def _around(parts: Parts, size: tuple[int, int]) -> list[Float[np.ndarray, " n"]]:
+    """The products with neighbours beyond an edge, which are those at the opposite one (circshift), of each kind."""
+    rows, columns = counted(size)
+    row_of, column_of = (part[: rows * columns].reshape(rows, columns, 2, -1) for part in (parts.rows, parts.columns))
+    top, bottom = row_of[0, :, 0].ravel()[: size[1]], row_of[-1, :, 1].ravel()[: size[1]]
+    left, right = column_of[:, 0, 0].ravel()[: size[0]], column_of[:, -1, 1].ravel()[: size[0]]
+    return [
+        left * right,
+        top * bottom,
+        np.concatenate([top * np.roll(bottom, 1), left[1:] * right[:-1]]),
+        np.concatenate([bottom * np.roll(top, 1), left[:-1] * right[1:]]),
+    ]
+
+
+def _sums_of(products: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 5"]:
+    """As `sums_over_rows`, of everything."""
+    x = products.astype(np.float64)
+    return np.array([(x[x < 0] ** 2).sum(), (x[x > 0] ** 2).sum(), (x < 0).sum(), (x > 0).sum(), np.abs(x).sum()])
+
+
+def _program(mirrored: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Parts, ...]:
+    """The parts of both scales."""
     pictures = ((height, width), ((height + 1) // 2, (width + 1) // 2))
     return tuple(
-        _sums(plane, size, *picture, excess, epsilon)
-        for (plane, size), picture in zip(natural_scenes.two_scales(mirrored), pictures, strict=True)
+        _parts(plane, array, picture, excess, epsilon)
+        for (plane, array), picture in zip(natural_scenes.two_scales(mirrored), pictures, strict=True)
     )
 
 
-def _sums(plane: natural_scenes.Plane, size: tuple[int, int], height, width, excess, epsilon):
-    """Sums of a picture of height x width in an array of `size`, of which `plane(first, count)` gives rows, also such
-    beyond its edges, with any content there.
+def _parts(plane: natural_scenes.Plane, array: tuple[int, int], picture: tuple[Any, Any], excess, epsilon) -> Parts:
+    """Of a picture of the size `picture` in an array of the size `array`, tile by tile; every stage is materialised, as
+    XLA would else compute it for each use.
     """
-    strip = strip_height()
+    high, wide = tile = tile_size()
     barrier = jax.lax.optimization_barrier
-    columns = jnp.arange(size[1] + 2 * RADIUS) - RADIUS
-    inside = (columns >= 0) & (columns < width)
 
-    def coefficients(first, count: int):
-        """Of `count` rows from `first` on. Every stage is materialised; XLA would else compute it for each use."""
-        rows = jnp.pad(plane(first - RADIUS, count + 2 * RADIUS), ((0, 0), (RADIUS, RADIUS)))
-        place = first - RADIUS + jnp.arange(count + 2 * RADIUS)[:, None]
+    def inside(first, size):
+        rows, columns = (start + jnp.arange(side) for start, side in zip(first, size, strict=True))
+        within = [(places >= 0) & (places < end) for places, end in zip((rows, columns), picture, strict=True)]
+        return within[0][:, None] & within[1]
+
+    def one_tile(corner):
+        """With the row above, the row below and the column before, where neighbours are."""
+        first, size = tuple(start - 1 - RADIUS for start in corner), (high + 2 + 2 * RADIUS, wide + 1 + 2 * RADIUS)
         # Zeros around the picture, as filter2 has them.
-        rows = barrier(jnp.where(inside & (place >= 0) & (place < height), rows, 0))
-        s = mscn(rows, excess=excess, epsilon=epsilon)
-        return barrier(jnp.where(inside[RADIUS:-RADIUS], s, 0))
-
-    # Neighbours beyond an edge are at the opposite one (circshift).
-    top, bottom = jax.vmap(lambda row: coefficients(row, 1))(jnp.stack([jnp.int32(0), height - 1]))
-
-    def one_strip(place):
-        first = place * strip
-        rows = first - 1 + jnp.arange(strip + 2)[:, None]
-        s = jnp.where(rows < height, coefficients(first - 1, strip + 2), jnp.where(rows == height, top, 0))
-        s = jnp.where(rows < 0, bottom, s)
-        left = jax.lax.dynamic_slice_in_dim(s, width - 1, 1, axis=1)
-        around = barrier(jnp.concatenate([left, s], axis=1))
-        own = barrier(jnp.where(rows < height, s, 0)[1:-1])
+        known = jnp.where(inside(first, size), plane(first, size), 0)
+        s = mscn(barrier(known), excess=excess, epsilon=epsilon)
+        s = barrier(jnp.where(inside([start + RADIUS for start in first], s.shape), s, 0))
+        own = s[1:-1, 1:]
         moments = [natural_scenes.sums_over_rows(own)]
         for down, right in NEIGHBOURS:
-            neighbour = around[1 + down : 1 + down + strip, 1 + right : 1 + right + s.shape[1]]
+            neighbour = s[1 + down : 1 + down + high, 1 + right : 1 + right + wide]
             moments.append(natural_scenes.sums_over_rows(own * neighbour))
-        return jnp.stack([jnp.stack(parts) for parts in moments])
+        bottom, right = (
+            jnp.clip(end - 1 - start, 0, side - 1) for start, side, end in zip(corner, tile, picture, strict=True)
+        )
+        rows = jnp.stack([own[0], jax.lax.dynamic_index_in_dim(own, bottom, 0, keepdims=False)])
+        columns = jnp.stack([own[:, 0], jax.lax.dynamic_index_in_dim(own, right, 1, keepdims=False)])
+        return Parts(jnp.stack([jnp.stack(sums) for sums in moments]), rows, columns)
 
-    return over_strips(one_strip, -(-height // strip), -(-size[0] // strip))
+    return over_tiles(one_tile, tile, picture, array)

@@ -1,52 +1,55 @@
 """Pictures of any size through programs of a few sizes.
 
-A picture is put into the corner of an array whose width is rounded up to one of four steps an octave and whose height
-to a power of two, and its own size goes with it as a number. So a folder of mixed sizes compiles a handful of programs,
-and a picture's result cannot depend on what it is batched with: the size of its array follows from its own size alone,
-and a program always takes the same number of pictures, one on a CPU (where more are no faster) and `CHUNK` elsewhere,
-the missing ones being empty.
+A picture is put into the corner of an array whose height is one of 64, 256, 1024, ... and whose width one of 128, 256,
+512, ..., and its own size goes with it as a number; rows and columns without picture cost next to nothing (tiles.py).
+So a folder of mixed sizes compiles a handful of programs, and a picture's result cannot depend on what it is batched
+with: the size of its array follows from its own size alone, and a program always takes the same number of pictures, one
+on a CPU (where more are no faster) and `CHUNK` elsewhere, the missing ones being empty.
 """
 
 import collections
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Shaped
 
-from drujax.metrics.strips import strip_height
+from drujax.metrics.tiles import tile_size
 
 CHUNK = 8  # pictures of one call on an accelerator
 IN_FLIGHT = 4  # calls that are under way at once
 
+Mode = Literal["edge", "symmetric"]  # of np.pad
+
 
 class Boxed(NamedTuple):
-    """A picture in an array of a bucket's size."""
+    """A picture, once or several times, in an array of a bucket's size."""
 
-    array: Shaped[np.ndarray, "_ _"]
+    array: Shaped[np.ndarray, "n _ _"]
     height: int
     width: int
 
 
-def bucket(length: int) -> int:
-    """The least of 1, 2, ..., 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ... that is not under `length`."""
-    step = 1 << max(length.bit_length() - 3, 0)
-    return -(-length // step) * step
+def bucket(length: int, step: int, factor: int) -> int:
+    """The least of step, step * factor, step * factor^2, ... that is not under `length`."""
+    while step < length:
+        step *= factor
+    return step
 
 
-def boxed(picture: Shaped[np.ndarray, "h w"], border: int, unit: int = 1) -> Boxed:
-    """`picture` with a mirrored border, in the corner of an array for its bucket.
+def boxed(picture: Shaped[np.ndarray, "h w"], border: int, *modes: Mode, unit: int = 1) -> Boxed:
+    """`picture` once for each of `modes`, with a border of that kind, in the corner of an array for its bucket.
 
-    The width is a bucket's, counted in `unit` pixels; the height a power of two of strips (see strips.py), since rows
-    without picture cost nothing.
+    The array has whole tiles of `unit` (see tiles.py) and the border.
     """
     h, w = picture.shape
-    strip = strip_height(unit)
-    height = strip << (-(-h // strip) - 1).bit_length()
-    array = np.zeros((height + 2 * border, unit * bucket(-(-w // unit)) + 2 * border), picture.dtype)
-    array[: h + 2 * border, : w + 2 * border] = np.pad(picture, border, mode="symmetric")
+    tile = tile_size(unit)
+    height, width = bucket(h, tile[0], 4), bucket(w, tile[1], 2)
+    array = np.zeros((len(modes), height + 2 * border, width + 2 * border), picture.dtype)
+    for part, mode in zip(array, modes, strict=True):
+        part[: h + 2 * border, : w + 2 * border] = np.pad(picture, border, mode=mode)
     return Boxed(array, h, w)
 
 

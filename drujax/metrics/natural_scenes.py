@@ -15,13 +15,14 @@ from jaxtyping import Array, Float, UInt8
 
 from drujax.metrics.aggd import Shapes, shapes
 from drujax.metrics.resize import HALF_BORDER, halved
-from drujax.metrics.strips import strip_height
+from drujax.metrics.tiles import tile_size
 
 GRID = (0.2, 0.001, 9801)  # shapes 0.2 .. 10, as LIVE's code has them
-STRIP_UNIT = 96  # the highest blocks that strips consist of: NIQE's
+TILE_UNIT = 96  # the largest blocks that tiles consist of: NIQE's
 
-# Gives rows of a picture as float32: `count` from `first` on, also up to 4 beyond its edges, with any content there.
-Plane = Callable[[Any, int], Float[Array, "count w"]]
+# Gives a part of a picture as float32: `plane((row, column), (rows, columns))` from that pixel on, also up to 4 beyond
+# the edges, with any content there.
+Plane = Callable[[tuple[Any, Any], tuple[int, int]], Float[Array, "rows columns"]]
 
 
 @functools.cache
@@ -37,19 +38,25 @@ def grid(dtype: str = "float64") -> Shapes:
     return shapes(*GRID, dtype)
 
 
-def two_scales(mirrored: UInt8[Array, "_ _"]) -> tuple[tuple[Plane, tuple[int, int]], ...]:
-    """Rows of a picture with a mirrored border of 4 pixels, and of its half size, and the sizes of both."""
-    high, wide = (side - 2 * HALF_BORDER for side in mirrored.shape)
-    # Windows, neighbours and whole strips reach beyond the picture.
-    above = HALF_BORDER + 4
-    rows = jnp.pad(mirrored, ((above, above + 2 * strip_height(STRIP_UNIT)), (0, 0)))
+def two_scales(bordered: UInt8[Array, "n _ _"]) -> tuple[tuple[Plane, tuple[int, int]], ...]:
+    """Parts of a picture, and of its half size, and the sizes of both.
 
-    def full(first, count: int):
-        part = jax.lax.dynamic_slice_in_dim(rows, first + HALF_BORDER + above, count)
-        return part[:, HALF_BORDER:-HALF_BORDER].astype(jnp.float32)
+    The first of `bordered` has a mirrored border of 4 pixels, the last one that which is wanted around the picture.
+    """
+    high, wide = (side - 2 * HALF_BORDER for side in bordered.shape[1:])
+    # Windows, neighbours and whole tiles reach beyond the picture.
+    before = HALF_BORDER + 4
+    around = jnp.pad(bordered, [(0, 0), *((before, before + 2 * side) for side in tile_size(TILE_UNIT))])
 
-    def half(first, count: int):
-        return halved(jax.lax.dynamic_slice_in_dim(rows, 2 * first + above, 2 * (count + HALF_BORDER)))
+    def part(of: UInt8[Array, "_ _"], first: tuple[Any, ...], size: tuple[int, ...]):
+        return jax.lax.dynamic_slice(of, [start + before for start in first], size)
+
+    def full(first: tuple[Any, Any], size: tuple[int, int]):
+        return part(around[-1], tuple(start + HALF_BORDER for start in first), size).astype(jnp.float32)
+
+    def half(first: tuple[Any, Any], size: tuple[int, int]):
+        sides = tuple(2 * (side + HALF_BORDER) for side in size)
+        return halved(part(around[0], tuple(2 * start for start in first), sides))
 
     return (full, (high, wide)), (half, (-(-high // 2), -(-wide // 2)))
 

@@ -19,7 +19,7 @@ from drujax.metrics.buckets import boxed, run
 from drujax.metrics.luma import Luma, levels
 from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.resize import HALF_BORDER
-from drujax.metrics.strips import over_strips, strip_height
+from drujax.metrics.tiles import counted, edges_go_on, joined, over_tiles, tile_size
 
 BLOCK = 96
 PI_CROP = 4
@@ -94,7 +94,7 @@ def features(
     if (h, w) == (BLOCK, BLOCK):
         raise UsageError("niqe: the picture has one block of 96x96 pixels, and it takes two to have a covariance.")
     pictures = pictures[:, crop : crop + h, crop : crop + w]
-    grey = (boxed(levels(picture, luma), HALF_BORDER, BLOCK) for picture in pictures)
+    grey = (boxed(levels(picture, luma), HALF_BORDER, "symmetric", "edge", unit=BLOCK) for picture in pictures)
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
     grid = natural_scenes.grid(arithmetic.grid)
     return np.stack(
@@ -125,10 +125,10 @@ def distance(features: Float[np.ndarray, "p 36"]) -> float:
 
 
 def _fit(
-    sums: Float[np.ndarray, "strips 5 5 _ w"], side: int, rows: int, columns: int, grid: Shapes
+    sums: Float[np.ndarray, "tiles 5 5 _ w"], side: int, rows: int, columns: int, grid: Shapes
 ) -> Float[np.ndarray, "p 18"]:
     """The features of one scale from its sums over the rows of each block."""
-    sums = np.moveaxis(sums, 0, 2).reshape(5, 5, -1, sums.shape[-1])[:, :, :rows, : columns * side]
+    sums = joined(sums, counted((rows * BLOCK, columns * BLOCK), BLOCK))[:, :, :rows, : columns * side]
     totals = sums.reshape(5, 5, rows * columns, side).sum(axis=-1, dtype=np.float64)
     totals = np.moveaxis(totals, 1, -1)  # kind of product, block, sum
     fit = fit_aggd(totals[..., :2], totals[..., 2:4], totals[..., 4], float(side * side), grid)
@@ -137,34 +137,33 @@ def _fit(
     return np.concatenate([own, *products], axis=-1)
 
 
-def _program(mirrored: UInt8[Array, "_ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
-    """Sums over the rows of each block (strips 5 5 rows w) at both scales."""
+def _program(bordered: UInt8[Array, "2 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
+    """Sums over the rows of each block (tiles 5 5 rows w) at both scales."""
     return tuple(
-        _sums(plane, size, height * side // BLOCK, width * side // BLOCK, side, excess, epsilon)
-        for (plane, size), side in zip(natural_scenes.two_scales(mirrored), SIDES, strict=True)
+        _sums(plane, size, (height * side // BLOCK, width * side // BLOCK), side, excess, epsilon)
+        for (plane, size), side in zip(natural_scenes.two_scales(bordered), SIDES, strict=True)
     )
 
 
-def _sums(plane: natural_scenes.Plane, size: tuple[int, int], height, width, side: int, excess, epsilon):
-    strip = strip_height(BLOCK) // BLOCK * side
+def _sums(plane: natural_scenes.Plane, size: tuple[int, int], picture: tuple[Any, Any], side: int, excess, epsilon):
+    """Of a picture of the size `picture` in an array of `size`, tile by tile; every stage is materialised, as XLA would
+    else compute it for each use.
+    """
+    tile = tuple(length // BLOCK * side for length in tile_size(BLOCK))
+    rows = tile[0] // side
     barrier = jax.lax.optimization_barrier
-    top, bottom = plane(jnp.int32(0), 1), plane(height - 1, 1)
 
-    def one_strip(place):
-        """Every stage is materialised; XLA would else compute it for each use."""
-        first = place * strip - RADIUS
-        rows = plane(first, strip + 2 * RADIUS)
-        places = first + jnp.arange(strip + 2 * RADIUS)[:, None]
-        rows = barrier(jnp.where(places < 0, top, jnp.where(places < height, rows, bottom)))  # the edges go on
-        last = jax.lax.dynamic_slice_in_dim(rows, width - 1, 1, axis=1)
-        rows = jnp.where(jnp.arange(size[1]) < width, rows, last)
-        padded = barrier(jnp.pad(rows, ((0, 0), (RADIUS, RADIUS)), mode="edge"))
-        s = barrier(mscn(padded, excess=excess, epsilon=epsilon))
-        blocks = s.reshape(strip // side, side, -1, side)
-        moments = [natural_scenes.sums_over_rows(s.reshape(strip // side, side, -1))]
+    def one_tile(corner):
+        first = tuple(start - RADIUS for start in corner)
+        part = barrier(plane(first, (tile[0] + 2 * RADIUS, tile[1] + 2 * RADIUS)))
+        if side < BLOCK:  # the whole picture has such a border
+            part = barrier(edges_go_on(part, first, picture))
+        s = barrier(mscn(part, excess=excess, epsilon=epsilon))
+        blocks = s.reshape(rows, side, -1, side)
+        moments = [natural_scenes.sums_over_rows(s.reshape(rows, side, -1))]
         for down, right in NEIGHBOURS:
             neighbour = barrier(jnp.roll(blocks, (down, right), (1, 3)))
-            moments.append(natural_scenes.sums_over_rows((blocks * neighbour).reshape(strip // side, side, -1)))
+            moments.append(natural_scenes.sums_over_rows((blocks * neighbour).reshape(rows, side, -1)))
         return jnp.stack([jnp.stack(parts) for parts in moments])
 
-    return over_strips(one_strip, -(-height // strip), -(-size[0] // strip))
+    return over_tiles(one_tile, tile, picture, size)

@@ -17,7 +17,7 @@ from drujax.metrics.arguments import as_pictures
 from drujax.metrics.buckets import boxed, run
 from drujax.metrics.luma import levels, stretched_levels
 from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
-from drujax.metrics.strips import over_strips, strip_height
+from drujax.metrics.tiles import counted, joined, over_tiles, tile_size
 
 BLOCK = 16
 STRETCH = 6
@@ -61,10 +61,11 @@ def features(
         raise unknown("reference", reference, REFERENCES)
     pictures = as_pictures(images, "piqe", BLOCK)
     completed = [_completed(picture, reference) for picture in pictures]
-    h, w = (side // BLOCK for side in completed[0].shape)
-    results = run(_program, (boxed(grey, 0, BLOCK) for grey in completed), *REFERENCES[reference])
+    size = completed[0].shape
+    h, w = (side // BLOCK for side in size)
+    results = run(_program, (boxed(grey, RADIUS, "edge", unit=BLOCK) for grey in completed), *REFERENCES[reference])
     return [
-        _decided(*(part.reshape(-1, part.shape[-1])[:h, :w].astype(np.float64) for part in result))
+        _decided(*(joined(part, counted(size, BLOCK))[:h, :w].astype(np.float64) for part in result))
         for result in results
     ]
 
@@ -92,24 +93,17 @@ def _score(variance, artifact, noisy) -> float:
     return 100 * float((distortion[active].sum() + CONSTANT) / (active.sum() + CONSTANT))
 
 
-def _program(grey: UInt8[Array, "_ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
-    """Variances of each block (see `_decided`), strip by strip, each from deviations from the mean."""
-    strip = strip_height(BLOCK)
-    rows, wide = grey.shape
-    above = jnp.repeat(grey[:1], RADIUS, axis=0)  # the edges go on
-    bottom = jax.lax.dynamic_slice_in_dim(grey, height - 1, 1)
-    padded = jnp.concatenate([above, jnp.where(jnp.arange(rows)[:, None] < height, grey, bottom)])
-    padded = jnp.pad(padded, ((0, RADIUS), (0, 0)), mode="edge")
+def _program(grey: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
+    """Variances of each block (see `_decided`), tile by tile, each from deviations from the mean."""
+    tile = tile_size(BLOCK)
+    barrier = jax.lax.optimization_barrier
 
-    def one_strip(place):
-        part = jax.lax.dynamic_slice_in_dim(padded, place * strip, strip + 2 * RADIUS)
-        last = jax.lax.dynamic_slice_in_dim(part, width - 1, 1, axis=1)
-        part = jnp.where(jnp.arange(wide) < width, part, last)
-        part = jnp.pad(part, ((0, 0), (RADIUS, RADIUS)), mode="edge")
-        part = jax.lax.optimization_barrier(part.astype(jnp.float32))
-        return _variances(jax.lax.optimization_barrier(mscn(part, excess=excess, epsilon=epsilon)))
+    def one_tile(corner):
+        part = jax.lax.dynamic_slice(grey[0], corner, [side + 2 * RADIUS for side in tile]).astype(jnp.float32)
+        return _variances(barrier(mscn(barrier(part), excess=excess, epsilon=epsilon)))
 
-    return over_strips(one_strip, -(-height // strip), rows // strip)
+    array = [side - 2 * RADIUS for side in grey.shape[1:]]
+    return over_tiles(one_tile, tile, (height, width), array)
 
 
 def _variances(s: Float[Array, "h w"]) -> tuple[Float[Array, "rows columns"], ...]:

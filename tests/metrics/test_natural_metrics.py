@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from drujax import metrics
 from drujax.errors import UsageError
-from drujax.metrics import buckets, natural_scenes
+from drujax.metrics import buckets, natural_scenes, tiles
 from drujax.metrics.niqe import features as niqe_features
 from drujax.metrics.registry import METRICS, find
 
@@ -70,17 +70,28 @@ def test_chunks_of_an_accelerator_give_the_same(name, monkeypatch):
 def test_the_size_of_the_array_changes_nothing(name, monkeypatch):
     rgb = scene(1)
     expected = OWN[name](rgb)
-    monkeypatch.setattr(buckets, "bucket", lambda length: length + 3)
+    monkeypatch.setattr(buckets, "bucket", lambda length, step, factor: (-(-length // step) + 1) * step)
     np.testing.assert_allclose(OWN[name](rgb), expected, rtol=1e-6)
 
 
-def test_buckets_are_few_and_close():
-    lengths = np.arange(1, 5000)
-    sizes = np.array([buckets.bucket(int(length)) for length in lengths])
-    assert (sizes >= lengths).all()
-    assert (sizes <= 1.25 * lengths).all()
-    assert len(set(sizes)) < 50
-    assert sizes[:10].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 10, 10]
+@pytest.mark.parametrize("name", NAMES)
+def test_the_size_of_the_tiles_changes_nothing(name, monkeypatch):
+    """Edges, neighbours and blocks at the borders of tiles; (240, 330) has several of either."""
+    rgb = scene(6, (240, 330))
+    expected = [OWN[name](rgb, reference=reference)[0] for reference in ("pyiqa", "matlab")]
+    buckets._compiled.cache_clear()
+    monkeypatch.setattr(tiles, "LEAST", (256, 384))
+    whole = [OWN[name](rgb, reference=reference)[0] for reference in ("pyiqa", "matlab")]
+    buckets._compiled.cache_clear()
+    np.testing.assert_allclose(expected, whole, rtol=1e-6)
+
+
+def test_buckets_are_few_and_no_tile_is_wasted():
+    heights = {buckets.bucket(length, 64, 4) for length in range(1, 10_000)}
+    assert sorted(heights) == [64, 256, 1024, 4096, 16384]
+    assert [buckets.bucket(length, 128, 2) for length in (1, 128, 129, 640, 1920)] == [128, 128, 256, 1024, 2048]
+    sizes = {buckets.boxed(np.zeros((h, w), np.uint8), 0, "edge").array.shape for h in (200, 500) for w in (400, 500)}
+    assert sizes == {(1, 256, 512), (1, 1024, 512)}
 
 
 @pytest.mark.parametrize("name", NAMES)
