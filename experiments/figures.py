@@ -1,114 +1,239 @@
-"""Before/after grids: one row a picture, the input and what each model makes of it, with labels.
+"""Pictures side by side: what models make of them, as a labelled grid and as a page with before/after sliders.
 
-    python -m experiments.figures --out=grid.png                                   # the default model, painted scenes
-    python -m experiments.figures --model=dru-mobilenet-v2 --model=enlightengan --input=frames/ --out=grid.png
+    python -m experiments.figures compare night.png frames/ --models=sci-medium,zero-dce-pp,runs/mine --out=grid.png
+    python -m experiments.figures compare night.png --models=Ours=runs/mine,SCI=sci-medium --crop=620,310,160,90 \\
+        --out=grid.png --html=compare.html
+    python -m experiments.figures scenes --out=grid.png   # painted dark scenes, by the default model, and their truth
 
-Two seconds a picture and model on two cores.
+The page is one file that needs no other and no network. Two seconds a picture and model on two cores.
 """
 
 import dataclasses
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import tyro
 from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont
 
 from drujax import entry
-from drujax.errors import UsageError
-from drujax.images import Picture, pictures_of, read_picture, to_float, to_uint8, write_picture
+from drujax.errors import UsageError, unknown
+from drujax.images import Picture, output_format, pictures_of, read_picture, to_float, to_uint8, write_picture
 from drujax.weights.models import DEFAULT_MODEL
+from experiments.figures_grid import Box, detail, draw, fitted, framed
+from experiments.figures_page import Shown, page
 
-LABEL_HEIGHT = 28
-GAP = 4
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Draws a before/after grid."""
+class Common:
+    """What both figures share."""
 
-    # Picture to write.
-    out: Path
-    # Name of a model, weights file or folder of a run (repeatable); by default drujax's own.
-    model: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    # Picture or folder (repeatable); without it, dark synthetic scenes beside their bright truth.
-    input: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
-    # Rows at most; the pictures of a folder are taken at equal distances.
+    # Names of models, weights files or folders of runs, with commas between; LABEL=NAME says what stands above it.
+    models: Annotated[str, tyro.conf.arg(aliases=["--model"])] = DEFAULT_MODEL
+    # How much of the change is made, as in drujax enhance: 0 none, 1 all, auto what each picture's light asks for.
+    strength: entry.Strength = "auto"
+    # The networks' own pictures, as in drujax enhance --plain.
+    plain: tyro.conf.FlagCreatePairsOff[bool] = False
+    # How levels are rounded, as in drujax enhance.
+    rounding: Literal["nearest", "floor"] = "nearest"
+    # Pictures at most; those of folders are taken at equal distances.
     rows: int = 6
     # Width of one picture in the grid.
     width: int = 400
-    # Seed of the synthetic scenes; not the one that runs train on.
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare(Common):
+    """Any models on any pictures."""
+
+    # Pictures, and folders of pictures (with their subfolders).
+    inputs: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...", help_behavior_hint="")
+    ] = ()
+    # Grid to write: a row for each picture, a column for the input and for each model.
+    out: Path | None = None
+    # Page to write: a slider between the input and each model's picture, at full size, to zoom into.
+    html: Path | None = None
+    # Detail that is shown enlarged, X,Y,W,H in pixels of the input: one for all pictures, or one for each (repeatable).
+    crop: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scenes(Common):
+    """Dark painted scenes beside the same scenes in bright light."""
+
+    # Grid to write.
+    out: Path
+    # Seed of the scenes; not the one that runs train on.
     seed: int = 7
 
 
-def main(config: Config) -> int:
-    """Writes the grid."""
-    from drujax.compilation import enable_compilation_cache
-    from drujax.enhance import Enhancer
+class Row(NamedTuple):
+    """A picture by its name, and the versions of it that stand beside each other."""
 
-    for name, value in (("--rows", config.rows), ("--width", config.width)):
-        if value < 1:
-            raise UsageError(f"{name}: {value} is under 1.")
-    enable_compilation_cache()
-    models = config.model or (DEFAULT_MODEL,)
-    enhancers = [Enhancer(model) for model in models]
-    columns = ["input", *(Path(model).stem for model in models)]
-    if not config.input:
-        columns.append("same scene in bright light")
+    name: str
+    versions: list[Pixels]
+    box: Box | None = None
+
+
+def compare(config: Compare) -> list[Path]:
+    """Writes the grid, the page, or both; says what it wrote."""
+    if not config.inputs:
+        raise UsageError("INPUT: give at least one picture or folder.")
+    if config.out is None and config.html is None:
+        raise UsageError("give --out=GRID.png, --html=PAGE.html, or both.")
+    if config.out is not None:
+        output_format(config.out)
+    if config.html is not None and config.html.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--html: {config.html} does not end in .html.")
+    chosen = named_models(config.models)
+    pictures = list(_given(config))
+    enhancers = _enhancers(config, list(chosen.values()))
+    rows = [Row(name, [given, *_enhanced(given, enhancers, config)], box) for name, given, box in pictures]
+    labels = ["input", *chosen]
+    written = []
+    if config.out is not None:
+        write_picture(config.out, Picture(grid(labels, rows, config.width)))
+        written.append(config.out)
+    if config.html is not None:
+        from drujax.files import write_atomically
+
+        write_atomically(config.html, page(labels, [Shown(*row) for row in rows]).encode())
+        written.append(config.html)
+    return written
+
+
+def scenes(config: Scenes) -> list[Path]:
+    """Writes the grid."""
+    from drujax.data.scenes import pair
+
+    output_format(config.out)
+    chosen = named_models(config.models)
+    enhancers = _enhancers(config, list(chosen.values()))
+    size = (round(config.width * 9 / 16), config.width)
     rows = []
-    for dark, truth in _given(config) if config.input else _scenes(config):
-        pictures = [dark, *(enhance(dark) for enhance in enhancers), *([] if truth is None else [truth])]
-        rows.append([_fitted(picture, config.width) for picture in pictures])
-    write_picture(config.out, Picture(draw(columns, rows)))
-    print(config.out)
+    for index in range(config.rows):
+        dark, truth = pair(config.seed, index, size)
+        rows.append([dark, *_enhanced(dark, enhancers, config), truth])
+    write_picture(config.out, Picture(draw(["input", *chosen, "same scene in bright light"], rows)))
+    return [config.out]
+
+
+def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The grid, with a second row for each picture of which a detail is shown."""
+    drawn, names = [], []
+    for row in rows:
+        whole = [fitted(version, width) for version in row.versions]
+        if row.box is not None:
+            scale = width / row.versions[0].shape[1]
+            whole = [framed(version, row.box, scale) for version in whole]
+        drawn.append(whole)
+        names.append(row.name)
+        if row.box is not None:
+            drawn.append([detail(version, row.box, width) for version in row.versions])
+            names.append("detail")
+    return draw(labels, drawn, names)
+
+
+def named_models(text: str) -> dict[str, str]:
+    """The models of --models, by the label that each gets: the one given, or the shortest name that tells them apart.
+
+    Raises UsageError where there are none, or two have one label.
+    """
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    if not given:
+        raise UsageError("--models: give at least one name or path.")
+    pairs = []
+    for name in given:
+        label, equals, rest = name.partition("=")
+        pairs.append((label, rest) if equals and not Path(name).exists() else (_short(name), name))
+    labels = [label for label, _ in pairs]
+    pairs = [(label if labels.count(label) == 1 else f"{label} ({name})", name) for label, name in pairs]
+    if len(dict(pairs)) < len(pairs):
+        raise UsageError("--models: two of them are the same; write LABEL=NAME to tell them apart.")
+    return dict(pairs)
+
+
+def parsed_box(text: str) -> Box:
+    """Raises UsageError for what is not X,Y,W,H."""
+    try:
+        x, y, w, h = (int(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(f"--crop: {text!r} is not X,Y,W,H in whole pixels.") from None
+    if min(x, y) < 0 or min(w, h) < 1:
+        raise UsageError(f"--crop: {text} is no part of a picture.")
+    return Box(x, y, w, h)
+
+
+def _short(name: str) -> str:
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        return path.parent.name if path.stem == "weights" and path.parent.name else path.stem
+    return path.name or name
+
+
+def _given(config: Compare) -> Iterator[tuple[str, Pixels, Box | None]]:
+    """The user's pictures, each with its detail."""
+    from drujax.evaluation import spread
+
+    paths = [path for given in config.inputs for path in pictures_of(given)]
+    chosen = [paths[position] for position in spread(len(paths), config.rows)]
+    if len(chosen) < len(paths):
+        print(f"{len(chosen)} of {len(paths)} pictures (--rows)", file=sys.stderr)
+    boxes: list[Box | None] = [parsed_box(text) for text in config.crop] or [None]
+    if len(boxes) not in (1, len(chosen)):
+        raise UsageError(f"--crop: {len(boxes)} for {len(chosen)} pictures; give one for all, or one for each.")
+    boxes = boxes * len(chosen) if len(boxes) == 1 else boxes
+    for path, box in zip(chosen, boxes, strict=True):
+        rgb = read_picture(path).rgb
+        h, w, _ = rgb.shape
+        if box is not None and (box.x + box.w > w or box.y + box.h > h):
+            raise UsageError(f"--crop: {box.x},{box.y},{box.w},{box.h} leaves {path}, which is {w}x{h}.")
+        yield path.name, rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb)), box
+
+
+def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]]:
+    from drujax.compilation import enable_compilation_cache
+    from drujax.enhance import Enhancer, check_strength
+
+    check_strength(config.strength)
+    enable_compilation_cache()
+    return [Enhancer(model, guided=False if config.plain else None, rounding=config.rounding) for model in models]
+
+
+def _enhanced(given: Pixels, enhancers: Sequence[Callable[..., Any]], config: Common) -> list[Pixels]:
+    """What each makes of it; black where a model cuts its border off."""
+    pictures = (enhance(given, config.strength) for enhance in enhancers)
+    return [np.pad(p, [(0, all_ - kept) for all_, kept in zip(given.shape, p.shape, strict=True)]) for p in pictures]
+
+
+FIGURES: dict[str, tuple[type[Common], Callable[[Any], list[Path]]]] = {
+    "compare": (Compare, compare),
+    "scenes": (Scenes, scenes),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Draws the figure that the first argument names."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in FIGURES:
+        raise unknown("figure", name, FIGURES)
+    kind, figure = FIGURES[name]
+    config = entry.parse(kind, rest, program=f"experiments.figures {name}")
+    for option, value in (("--rows", config.rows), ("--width", config.width)):
+        if value < 1:
+            raise UsageError(f"{option}: {value} is under 1.")
+    for path in figure(config):
+        print(path)
     return 0
 
 
-def draw(labels: list[str], rows: list[list[UInt8[np.ndarray, "_ w 3"]]]) -> UInt8[np.ndarray, "height width 3"]:
-    """The grid: `labels` above the columns, pictures of one width; those of a row have one height."""
-    width = rows[0][0].shape[1]
-    step = width + GAP
-    height = LABEL_HEIGHT + sum(row[0].shape[0] + GAP for row in rows) - GAP
-    canvas = Image.new("RGB", (step * len(labels) - GAP, height), "white")
-    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
-    for column, label in enumerate(labels):
-        pen.text((column * step + width / 2, LABEL_HEIGHT / 2), label, fill="black", font=font, anchor="mm")
-    top = LABEL_HEIGHT
-    for row in rows:
-        for column, picture in enumerate(row):
-            canvas.paste(Image.fromarray(picture), (column * step, top))
-        top += row[0].shape[0] + GAP
-    return np.asarray(canvas)
-
-
-def _scenes(config: Config):
-    """Dark scenes and their truth."""
-    from drujax.data.scenes import pair
-
-    size = (round(config.width * 9 / 16), config.width)
-    return (pair(config.seed, index, size) for index in range(config.rows))
-
-
-def _given(config: Config):
-    """The user's pictures, without a truth."""
-    from drujax.evaluation import spread
-
-    paths = [path for given in config.input for path in pictures_of(given)]
-    for position in spread(len(paths), config.rows):
-        rgb = read_picture(paths[position]).rgb
-        yield (rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb))), None
-
-
-def _fitted(picture: UInt8[np.ndarray, "_ _ 3"], width: int) -> UInt8[np.ndarray, "_ {width} 3"]:
-    h, w, _ = picture.shape
-    if w == width:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((width, max(1, round(h * width / w))), Image.Resampling.LANCZOS))
-
-
 if __name__ == "__main__":
-    sys.exit(
-        entry.run(lambda: main(entry.parse(Config, sys.argv[1:], program="experiments.figures")), "experiments.figures")
-    )
+    sys.exit(entry.run(lambda: main(sys.argv[1:]), "experiments.figures"))

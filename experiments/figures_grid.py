@@ -1,0 +1,80 @@
+"""The grid of `experiments.figures`: pictures in rows and columns, with labels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+LABEL_HEIGHT = 28
+GAP = 4
+FRAME = (255, 210, 0)
+
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+
+
+class Box(NamedTuple):
+    """A part of a picture, in its pixels."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+def draw(labels: Sequence[str], rows: Sequence[Sequence[Pixels]], names: Sequence[str] | None = None) -> Pixels:
+    """The grid: `labels` above the columns, `names` along the rows; all pictures of one width, those of a row of one
+    height.
+    """
+    width = rows[0][0].shape[1]
+    step, left = width + GAP, 0 if names is None else LABEL_HEIGHT
+    height = LABEL_HEIGHT + sum(row[0].shape[0] + GAP for row in rows) - GAP
+    canvas = Image.new("RGB", (left + step * len(labels) - GAP, height), "white")
+    for column, label in enumerate(labels):
+        canvas.paste(_label(label, width), (left + column * step, 0))
+    top = LABEL_HEIGHT
+    for position, row in enumerate(rows):
+        if names is not None:
+            canvas.paste(_label(names[position], row[0].shape[0]).transpose(Image.Transpose.ROTATE_90), (0, top))
+        for column, picture in enumerate(row):
+            canvas.paste(Image.fromarray(picture), (left + column * step, top))
+        top += row[0].shape[0] + GAP
+    return np.asarray(canvas)
+
+
+def fitted(picture: Pixels, width: int) -> Pixels:
+    """The picture in another width, its shape kept."""
+    h, w, _ = picture.shape
+    if w == width:
+        return picture
+    filter_ = Image.Resampling.LANCZOS if width < w else Image.Resampling.BICUBIC  # Lanczos rings where it enlarges
+    return np.asarray(Image.fromarray(picture).resize((width, max(1, round(h * width / w))), filter_))
+
+
+def detail(picture: Pixels, box: Box, width: int) -> Pixels:
+    """The part of the picture, in that width, framed."""
+    part = fitted(picture[box.y : box.y + box.h, box.x : box.x + box.w], width)
+    return framed(part, Box(0, 0, part.shape[1], part.shape[0]), 1)
+
+
+def framed(picture: Pixels, box: Box, scale: float) -> Pixels:
+    """The picture with a line around the part that `box`, times the scale, is."""
+    image = Image.fromarray(picture)
+    h, w, _ = picture.shape
+    left, top = round(box.x * scale), round(box.y * scale)
+    right = min(max(round((box.x + box.w) * scale), left + 1), w) - 1
+    low = min(max(round((box.y + box.h) * scale), top + 1), h) - 1
+    ImageDraw.Draw(image).rectangle((min(left, right), min(top, low), right, low), outline=FRAME, width=2)
+    return np.asarray(image)
+
+
+def _label(text: str, room: int) -> Image.Image:
+    """The text in the middle of a strip that is `room` wide, shortened where it is longer."""
+    strip, font = Image.new("RGB", (room, LABEL_HEIGHT), "white"), ImageFont.load_default(15)
+    shown = text
+    while len(text) > 1 and font.getlength(shown) > room:
+        text = text[:-1]
+        shown = f"{text}..."
+    ImageDraw.Draw(strip).text((room / 2, LABEL_HEIGHT / 2), shown, fill="black", font=font, anchor="mm")
+    return strip
