@@ -9,6 +9,8 @@ of 10 to 1000 in at least one of forward, input gradient and weight gradient:
   half of the work on a 3x3 map;
 * 1x1 kernels, whose gradients are such products too;
 * depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`);
+* hardly any channels in and out (SCI, RUAS), which fill no vector: multiply-adds of whole planes, one for each weight
+  (`planes`), back to the input, too;
 * maps that shrink, as those do that were padded by reflection (CLIP-LIT): the convolution that keeps the size, cut
   (`cut`).
 
@@ -19,6 +21,7 @@ All forms keep the batch as the leading dimension, so that a batch sharded over 
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 
@@ -31,6 +34,8 @@ from jaxtyping import Array, Float
 CACHE_FLOATS = 2**18
 # Multiply-adds in a picture.
 LITTLE = 2**18
+# Weights that make one output, and weights that one input meets.
+FEW_WEIGHTS = 64
 
 
 class Geometry(NamedTuple):
@@ -49,10 +54,14 @@ class Geometry(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A way to convolve: `output(x, kernel, geometry)`, and a weight gradient where autodiff's is not the best."""
+    """A way to convolve: `output(x, kernel, geometry)`, and gradients where autodiff's are not the best. `weights_of`
+    names the form whose weight gradient is taken.
+    """
 
     output: Callable
     weight_gradient: Callable | None = None
+    input_gradient: Callable | None = None
+    weights_of: str | None = None
     # Whether XLA is kept from fusing it with what is around it, see `_perhaps_apart`.
     apart: bool = True
 
@@ -67,17 +76,20 @@ def fitting_form(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], geomet
     _, h, w, c = x_shape
     k, _, _, features = kernel_shape
     stride, _, groups, dilation = geometry
-    if dilation > 1:
-        return "plain"
     if groups > 1:
-        return "depthwise" if groups == c == features else "plain"
+        return "depthwise" if groups == c == features and dilation == 1 else "plain"
     h_out, w_out = geometry.output_size(h, w, k)
     if h_out * w_out * k**2 * c * features < LITTLE:
         return "plain"
+    few = stride == 1 and k**2 * max(c, features) <= FEW_WEIGHTS
+    if dilation > 1:
+        return "planes" if few else "plain"
     small = h_out * w_out <= 7 * 7
     overhangs = k > min(h, w) or (stride == 1 and (h_out > h or w_out > w))
     if k == 1 or small or overhangs:
         return "matmul"
+    if few:
+        return "planes"
     if stride > 1 or c < 16:
         return "plain"
     if (h_out, w_out) == (h, w):
@@ -104,7 +116,7 @@ def gradients(
     They are apart from each other, too: a caller often needs only one of them, and XLA then drops the other.
     """
     dx = _perhaps_apart(_input_gradient, form, geometry, kernel, dy, size=x.shape[1:3])
-    return dx, _perhaps_apart(_weight_gradient, form, geometry, x, dy, k=kernel.shape[0])
+    return dx, _perhaps_apart(_weight_gradient, FORMS[form].weights_of or form, geometry, x, dy, k=kernel.shape[0])
 
 
 def _perhaps_apart(function: Callable[..., Array], form: str, geometry: Geometry, *arrays: Array, **static) -> Array:
@@ -124,6 +136,8 @@ def _output(x, kernel, *, form: str, geometry: Geometry):
 
 @functools.partial(jax.jit, static_argnames=("form", "geometry", "size"))
 def _input_gradient(kernel, dy, *, form: str, geometry: Geometry, size: tuple[int, int]):
+    if (gradient := FORMS[form].input_gradient) is not None:
+        return gradient(kernel, dy, geometry)
     x = jnp.zeros((dy.shape[0], *size, kernel.shape[2] * geometry.groups), dy.dtype)
     return jax.vjp(lambda x: FORMS[form].output(x, kernel, geometry), x)[1](dy)[0]
 
@@ -198,6 +212,30 @@ def strips_weight_gradient(
 
     total = jax.lax.fori_loop(0, h // rows, add_strip, jnp.zeros((c, k**2 * features), wide))
     return total.reshape(c, k, k, features).transpose(1, 2, 0, 3)
+
+
+def planes(
+    x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry
+) -> Float[Array, "b h2 w2 o"]:
+    """At stride 1: for each weight, a plane of the input, moved, times it. Rows of planes fill vectors."""
+    k, _, c, features = kernel.shape
+    h_out, w_out = geometry.output_size(x.shape[1], x.shape[2], k)
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    inputs, weights = jnp.moveaxis(_padded(x, geometry.padding), -1, 1).astype(wide), kernel.astype(wide)
+    y = jnp.zeros((x.shape[0], features, h_out, w_out), wide)
+    for i, j, channel in itertools.product(range(k), range(k), range(c)):
+        top, left = geometry.dilation * i, geometry.dilation * j
+        plane = inputs[:, channel, None, top : top + h_out, left : left + w_out]
+        y = y + plane * weights[i, j, channel][:, None, None]
+    return jnp.moveaxis(y, 1, -1).astype(x.dtype)
+
+
+def planes_input_gradient(
+    kernel: Float[Array, "k k c o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
+) -> Float[Array, "b h w c"]:
+    """The convolution of the cotangents with the kernel turned round."""
+    beyond = geometry.dilation * (kernel.shape[0] - 1) - geometry.padding
+    return planes(dy, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), geometry._replace(padding=beyond))
 
 
 def cut(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry) -> Float[Array, "b h2 w2 o"]:
@@ -289,5 +327,6 @@ FORMS = {
     "strips": Form(plain, strips_weight_gradient, apart=False),
     "matmul": Form(matmul, matmul_weight_gradient),
     "depthwise": Form(depthwise, depthwise_weight_gradient),
+    "planes": Form(planes, input_gradient=planes_input_gradient, weights_of="plain"),
     "cut": Form(cut, cut_weight_gradient, apart=False),
 }

@@ -24,6 +24,8 @@ CASES = [
     ("matmul", (1, 5, 7, 3), (1, 1, 3, 4), 2, 0, 1),
     ("strips", (2, 14, 15, 16), (3, 3, 16, 4), 1, 1, 1),
     ("strips", (1, 18, 12, 17), (5, 5, 17, 3), 1, 2, 1),
+    ("planes", (2, 14, 15, 3), (3, 3, 3, 6), 1, 1, 1),
+    ("planes", (1, 15, 14, 2), (5, 5, 2, 1), 1, 2, 1),
     ("cut", (2, 14, 15, 16), (3, 3, 16, 4), 1, 0, 1),  # padded by reflection before
     ("cut", (1, 14, 18, 17), (5, 5, 17, 3), 1, 1, 1),
     ("depthwise", (2, 6, 5, 4), (3, 3, 1, 4), 1, 1, 4),
@@ -81,6 +83,11 @@ def test_dilation():
     assert dilated.shape == (2, 9, 8, 4)
     np.testing.assert_allclose(dilated, conv2d(x, spread, padding=2), atol=1e-5)
     assert fitting_form((1, 64, 64, 32), (3, 3, 32, 32), Geometry(1, 2, 1, 2)) == "plain"
+    assert fitting_form((1, 64, 64, 6), (3, 3, 6, 6), Geometry(1, 2, 1, 2)) == "planes"
+    got = value_and_gradients((2, 9, 8, 3), (3, 3, 3, 4), np.float32, padding=2, dilation=2, form="planes")
+    expected = value_and_gradients((2, 9, 8, 3), (3, 3, 3, 4), np.float32, padding=2, dilation=2, form="plain")
+    for ours, theirs in zip(got, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(7, 10), (3, 1), (12, 12)])
@@ -120,7 +127,7 @@ def test_program_for_another_platform_has_the_plain_convolution(
         return traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.convolution")
 
     assert convolutions("tpu") == convolutions("tpu", form="plain") >= 3
-    assert convolutions("cpu") == (2 if form in ("strips", "cut") else 0)
+    assert convolutions("cpu") == {"strips": 2, "cut": 2, "planes": 1}.get(form, 0)
 
 
 def test_sharded_batch_stays_sharded():
