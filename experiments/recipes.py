@@ -168,7 +168,7 @@ OFFICIAL: Mapping[str, Recipe] = {
 # What the small presets change of them.
 LAPTOP: Mapping[str, dict[str, Any]] = {
     "enlightengan": {"size": 128, "batch_size": 8, "steps": 2000, "learning_rate": 2e-4, "ema_decay": 0.99},
-    "zero_dce_pp": {"size": 256, "steps": 2000, "learning_rate": 5e-4},
+    "zero_dce_pp": {"size": 128, "steps": 2000, "learning_rate": 5e-4},
     "sci": {"size": 256, "steps": 4000},
     "ruas": {"size": 256},
     "clip_lit": {"size": 256, "batch_size": 4, "steps": 2000},

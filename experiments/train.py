@@ -126,9 +126,11 @@ def headline(config: Config) -> str:
         )
     if config.method == "enlightengan":
         scratch.append("the self-feature-preserving loss looks through a VGG16 with random weights")
+    downloads = config.method == "clip_lit" and "openai" in (config.clip_lit.clip, config.clip_lit.resnet)
+    needs = "CLIP's weights are downloaded" if downloads else "Nothing is downloaded"
     return (
         f"Training on {config.scenes} embedded synthetic scenes of {config.scene_size}x{config.scene_size}, preset "
-        f"{config.preset}: {how}. Nothing is downloaded{': ' * bool(scratch)}{', and '.join(scratch)}. The recipe of "
+        f"{config.preset}: {how}. {needs}{': ' * bool(scratch)}{', and '.join(scratch)}. The recipe of "
         "the paper on your pictures: python -m experiments.prepare --source=PICTURES --out=D, then "
         f"python -m experiments.train --data=D {asked(config)}"
     )

@@ -13,18 +13,22 @@ from drujax.weights.files import load_weights
 
 
 def start_from(state: Any, path: Path, mesh: Mesh) -> Any:
-    """`state` with the generator (and its moving average, where it has one) of the weights file `path`.
+    """`state` with the network that enhances (and its moving average, where it has one) of the weights file `path`.
+
+    What only training uses (as what calibrates SCI's stages) is in no such file, and stays as it is.
 
     Raises:
         UsageError: the file's network differs.
     """
     variables, _ = load_weights(path)
-    ours = jax.tree_util.tree_flatten_with_path(state.generator.variables)[0]
+    ours, tree = jax.tree_util.tree_flatten_with_path(state.generator.variables)
     theirs = dict(jax.tree_util.tree_flatten_with_path(variables)[0])
-    for name, array in ours:
-        if name not in theirs or theirs[name].shape != array.shape:
+    shapes = {name: array.shape for name, array in ours}
+    for name, array in theirs.items():
+        if shapes.get(name) != array.shape:
             raise UsageError(f"--init: {path} holds another network: {jax.tree_util.keystr(name)} differs.")
-    variables = jax.tree.map(lambda ours, theirs: np.asarray(theirs, ours.dtype), state.generator.variables, variables)
+    started = [np.asarray(theirs.get(name, array), array.dtype) for name, array in ours]
+    variables = jax.tree.unflatten(tree, started)
     whole = meshes.replicated(mesh)
     started = meshes.put(variables, whole)
     generator = state.generator.replace(params=started["params"], batch_stats=started["batch_stats"])

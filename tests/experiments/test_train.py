@@ -93,6 +93,9 @@ def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path,
     assert run(tmp_path / "parts", *command) == 0
     whole, metadata = weights(tmp_path / "whole")
     parts, _ = weights(tmp_path / "parts")
+    start = f"--init={tmp_path / 'whole' / 'weights.safetensors'}"
+    if method == "sci":  # whose weights leave out what only training uses
+        assert run(tmp_path / "more", *command, start, "--recipe.steps=1") == 0
     assert metadata["network"] == method
     assert metadata["backbone"] == backbone
     for name, array in whole.items():
