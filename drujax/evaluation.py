@@ -14,7 +14,6 @@ from drujax.data.qab import mean_luma
 from drujax.data.scenes import pair
 from drujax.data.sources import Candidate, from_folders, read_assignments
 from drujax.errors import UsageError
-from drujax.images import to_float
 from drujax.metrics.fidelity import psnr, ssim
 from drujax.metrics.light import clipped, colourfulness
 from drujax.metrics.lightness_order import loe
@@ -24,7 +23,6 @@ Rgb = UInt8[np.ndarray, "_ _ 3"]
 Enhance = Callable[[np.ndarray], np.ndarray]  # uint8 b h w 3 -> the same
 UNCHANGED = 0.12  # a bright picture may change its mean luma by this share
 
-# Of a picture and its truth, floating b h w 3.
 CLOSENESS: dict[str, Callable[..., Any]] = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "loe": loe}
 
 
@@ -62,12 +60,10 @@ def score_pairs(
     scores = {state: {name: [] for name in CLOSENESS} for state in ("input", "enhanced")}
     count = 0
     for count, (dark, truth) in enumerate(pairs, start=1):
-        y = to_float(truth[None])
         for state, picture in (("input", dark[None]), ("enhanced", enhance(dark[None]))):
-            x = to_float(picture)
             for name, values in scores[state].items():
                 try:
-                    values.append(float(CLOSENESS[name](x, y)[0]))
+                    values.append(float(CLOSENESS[name](picture, truth[None])[0]))
                 except UsageError:  # too small for its window
                     continue
         on_progress(count)

@@ -4,15 +4,35 @@
 
     metrics.brisque(images)  # (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1] -> (b,)
 
-`drujax.metrics.registry` says of each metric what it needs and which way is better.
+    metrics.ssim(images, truth)  # likewise psnr, ms_ssim, loe
+
+`drujax.metrics.registry` says of each metric without truth what it needs and which way is better.
 """
 
 # Not on demand: a metric's module has its name, and would take its place here when it is imported first.
 from drujax.metrics.brisque import brisque
+from drujax.metrics.fidelity import psnr, ssim
+from drujax.metrics.light import clipped, colourfulness, mean_luma
+from drujax.metrics.lightness_order import loe
 from drujax.metrics.ma import ma
+from drujax.metrics.multi_scale import ms_ssim
 from drujax.metrics.nima import nima
 from drujax.metrics.niqe import niqe
 from drujax.metrics.pi import pi
 from drujax.metrics.piqe import piqe
 
-__all__ = ["brisque", "ma", "nima", "niqe", "pi", "piqe"]
+__all__ = [
+    "brisque",
+    "clipped",
+    "colourfulness",
+    "loe",
+    "ma",
+    "mean_luma",
+    "ms_ssim",
+    "nima",
+    "niqe",
+    "pi",
+    "piqe",
+    "psnr",
+    "ssim",
+]

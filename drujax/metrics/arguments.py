@@ -1,7 +1,7 @@
 """What metrics accept as pictures, checked once for all of them."""
 
 import numpy as np
-from jaxtyping import Array, Shaped
+from jaxtyping import Array, Float32, Shaped
 
 from drujax.errors import UsageError
 from drujax.images import to_float
@@ -43,3 +43,17 @@ def as_pictures(
     if not (low >= -SLACK and high <= 1 + SLACK):  # false for NaN, too
         raise UsageError(f"{metric}: floating values must be in 0..1; these go from {low:g} to {high:g}.")
     return batch.clip(0, 1)
+
+
+def as_pair(
+    images: Shaped[Array | np.ndarray, "..."],
+    truth: Shaped[Array | np.ndarray, "..."],
+    metric: str,
+    smallest: int = 1,
+) -> tuple[Float32[np.ndarray, "b h w 3"], Float32[np.ndarray, "b h w 3"]]:
+    """Pictures and what they are compared with, in 0..1, of one shape. Arguments and errors as of `as_pictures`."""
+    pictures = [as_pictures(of, metric, smallest) for of in (images, truth)]
+    if pictures[0].shape != pictures[1].shape:
+        raise UsageError(f"{metric}: shapes {pictures[0].shape} and {pictures[1].shape} differ.")
+    x, y = (to_float(of) if of.dtype == np.uint8 else of.astype(np.float32) for of in pictures)
+    return x, y

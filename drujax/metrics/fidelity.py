@@ -3,41 +3,54 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
-from drujax.errors import UsageError
+from drujax.metrics.arguments import as_pair
 
-Images = Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"]
+Images = Float[Array, "b h w 3"]
+Given = Shaped[Array | np.ndarray, "..."]
 
 WINDOW = 11
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 
 
-@jax.jit
-def psnr(image: Images, truth: Images) -> Float[Array, " b"]:
-    """Peak signal-to-noise ratio in dB of each picture, values in [0, 1]; higher is better, infinite for equal ones.
+def psnr(images: Given, truth: Given) -> Float[np.ndarray, " b"]:
+    """Peak signal-to-noise ratio in dB of each picture; higher is better, infinite for equal ones.
 
-    10 log10(1 / MSE), the mean taken over pixels and channels.
+    10 log10(1 / MSE) of values in 0..1, the mean taken over pixels and channels.
+
+    Args:
+        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1].
+        truth: of the same shape.
+
+    Raises:
+        UsageError: what pictures may not be, or two shapes.
     """
-    return -10 * jnp.log10(jnp.mean((image - truth) ** 2, axis=(1, 2, 3)))
+    return np.asarray(_psnr(*as_pair(images, truth, "psnr")))
 
 
-def ssim(image: Images, truth: Images) -> Float[Array, " b"]:
-    """Structural similarity of each picture, values in [0, 1]; in [-1, 1], higher is better, 1 for equal ones.
+def ssim(images: Given, truth: Given) -> Float[np.ndarray, " b"]:
+    """Structural similarity of each picture; in [-1, 1], higher is better, 1 for equal ones.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 13(4), 2004: a
     Gaussian window of 11 x 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, windows wholly inside the picture, no
     downsampling; weighted (biased) variances. R, G and B are compared separately and averaged (scikit-image's
     channel_axis, gaussian_weights and use_sample_covariance=False, but for its border).
 
+    Args:
+        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 11 pixels.
+        truth: of the same shape.
+
     Raises:
-        UsageError: a side under 11 pixels.
+        UsageError: what pictures may not be, or two shapes.
     """
-    _, h, w, _ = image.shape
-    if min(h, w) < WINDOW:
-        raise UsageError(f"ssim: pictures of {w}x{h} pixels are smaller than its window of {WINDOW}x{WINDOW}.")
-    return _ssim(image, truth)
+    return np.asarray(_ssim(*as_pair(images, truth, "ssim", WINDOW)))
+
+
+@jax.jit
+def _psnr(x, y):
+    return -10 * jnp.log10(jnp.mean((x - y) ** 2, axis=(1, 2, 3)))
 
 
 @jax.jit

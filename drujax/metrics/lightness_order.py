@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from drujax.errors import UsageError
-from drujax.metrics.arguments import as_pictures
+from drujax.metrics.arguments import as_pair
 
 SHORT_SIDE = 100  # pixels that are compared, as in the authors' code
 
@@ -29,10 +28,7 @@ def loe(
     Raises:
         UsageError: what pictures may not be, or two shapes.
     """
-    pictures = [as_pictures(images, "loe") for images in (enhanced, original)]
-    if pictures[0].shape != pictures[1].shape:
-        raise UsageError(f"loe: shapes {pictures[0].shape} and {pictures[1].shape} differ.")
-    light = [_sampled(images.max(axis=-1)) for images in pictures]
+    light = [_sampled(of.max(axis=-1)) for of in as_pair(enhanced, original, "loe")]
     return np.array([1000 * np.float64(_changed(*pair)) / pair[0].size ** 2 for pair in zip(*light, strict=True)])
 
 

@@ -2,31 +2,33 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
 
-from drujax.errors import UsageError
-from drujax.metrics.fidelity import WINDOW, Images, similarity
+from drujax.metrics.arguments import as_pair
+from drujax.metrics.fidelity import WINDOW, Given, similarity
 
 # Exponents of the scales, finest first (table 1 of the paper; the last is that of luminance, too).
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)  # the window fits into the coarsest scale
 
 
-def ms_ssim(image: Images, truth: Images) -> Float[Array, " b"]:
-    """Multi-scale structural similarity of each picture, values in [0, 1]; 1 for equal ones, higher is better.
+def ms_ssim(images: Given, truth: Given) -> Float[np.ndarray, " b"]:
+    """Multi-scale structural similarity of each picture; 0 to 1, for equal ones, higher is better.
 
     Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment", Asilomar 2003: contrast
     and structure at five scales, each half the one before (means of 2 x 2 pixels, an odd last row or column is left
     out), luminance at the coarsest. Window and constants as in `ssim`; R, G and B are compared separately and averaged.
     Negative similarities of a scale count as 0, since their powers are not real.
 
+    Args:
+        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 176 pixels.
+        truth: of the same shape.
+
     Raises:
-        UsageError: a side under 176 pixels.
+        UsageError: what pictures may not be, or two shapes.
     """
-    _, h, w, _ = image.shape
-    if min(h, w) < SMALLEST:
-        raise UsageError(f"ms_ssim: pictures of {w}x{h} pixels are too small; each side needs at least {SMALLEST}.")
-    return _ms_ssim(image, truth)
+    return np.asarray(_ms_ssim(*as_pair(images, truth, "ms_ssim", SMALLEST)))
 
 
 @jax.jit

@@ -7,7 +7,7 @@ from scipy.ndimage import correlate
 from scipy.signal import fftconvolve
 
 from drujax.errors import UsageError
-from drujax.metrics.fidelity import psnr, ssim
+from drujax.metrics import loe, ms_ssim, psnr, ssim
 
 
 def pictures(seed: int, *, flat: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +56,7 @@ def test_ssim_of_equal_pictures_is_one_and_falls_with_noise_and_blur():
     _, truth = pictures(2)
     random = np.random.default_rng(3)
     np.testing.assert_allclose(ssim(jnp.asarray(truth), jnp.asarray(truth)), 1.0, rtol=1e-6)
-    noisy = [ssim(jnp.asarray(truth + random.normal(0, s, truth.shape)), jnp.asarray(truth)) for s in (0.01, 0.05, 0.2)]
+    noisy = [ssim((truth + random.normal(0, s, truth.shape)).clip(0, 1), truth) for s in (0.01, 0.05, 0.2)]
     assert (np.diff(np.stack(noisy), axis=0) < 0).all()
     blurred = [
         ssim(jnp.asarray(fftconvolve(truth, np.ones((1, n, n, 1)) / n**2, mode="same")), jnp.asarray(truth))
@@ -65,7 +65,27 @@ def test_ssim_of_equal_pictures_is_one_and_falls_with_noise_and_blur():
     assert (np.diff(np.stack(blurred), axis=0) < 0).all()
 
 
-def test_ssim_refuses_pictures_smaller_than_its_window():
-    small = jnp.zeros((1, 20, 10, 3))
-    with pytest.raises(UsageError, match=r"ssim: pictures of 10x20 pixels are smaller than its window of 11x11"):
-        ssim(small, small)
+@pytest.mark.parametrize("metric", [psnr, ssim, loe, ms_ssim])
+def test_whatever_holds_the_same_picture_has_the_same_score(metric):
+    random = np.random.default_rng(4)
+    image, truth = random.integers(0, 256, (2, 178, 177, 3), np.uint8)
+    (expected,) = metric(image, truth)
+    assert isinstance(metric(image, truth), np.ndarray)
+    for same in (image[None] / 255, (image / np.float32(255)).astype(np.float32), image.astype(np.uint16) * 257):
+        np.testing.assert_allclose(metric(same, truth[None]), [expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("metric", "smallest"), [(psnr, 1), (ssim, 11), (ms_ssim, 176), (loe, 1)])
+def test_what_cannot_be_compared_is_one_line(metric, smallest):
+    name, whole = metric.__name__, np.zeros((1, 200, 180, 3), np.float32)
+    for images, message in (
+        (np.full_like(whole, np.nan), "floating values must be in 0..1; these go from nan to nan"),
+        (255 * np.ones_like(whole), "floating values must be in 0..1; these go from 255 to 255"),
+        (whole[..., :1], r"images of shape \(1, 200, 180, 1\)"),
+        (np.zeros((1, 200, 180, 4), np.uint8), r"images of shape \(1, 200, 180, 4\)"),
+        (whole[:, :190], r"shapes \(1, 190, 180, 3\) and \(1, 200, 180, 3\) differ"),
+        (whole[:, : smallest - 1], "too small; each side needs at least" if smallest > 1 else "images of shape"),
+    ):
+        with pytest.raises(UsageError, match=f"{name}: .*{message}") as error:
+            metric(images, whole)
+        assert "\n" not in str(error.value)

@@ -2,10 +2,8 @@
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from scipy.ndimage import correlate, gaussian_filter
 
-from drujax.errors import UsageError
 from drujax.metrics.multi_scale import WEIGHTS, ms_ssim
 
 RANDOM = np.random.default_rng(0)
@@ -40,14 +38,8 @@ def test_equals_its_definition():
 
 
 def test_equal_pictures_have_one_and_worse_ones_less():
-    truth = jnp.asarray(TRUTH)
+    truth = TRUTH
     np.testing.assert_allclose(ms_ssim(truth, truth), 1.0, rtol=1e-6)
-    noisy = [ms_ssim(truth + jnp.asarray(RANDOM.normal(0, s, TRUTH.shape)), truth) for s in (0.02, 0.1, 0.4)]
+    noisy = [ms_ssim((truth + RANDOM.normal(0, s, TRUTH.shape)).clip(0, 1), truth) for s in (0.02, 0.1, 0.4)]
     assert (np.diff(np.stack(noisy), axis=0) < 0).all()
     np.testing.assert_allclose(ms_ssim(1 - truth, truth), 0.0, atol=1e-6)  # opposed structure counts as none
-
-
-def test_smaller_pictures_are_refused():
-    small = jnp.zeros((1, 300, 175, 3))
-    with pytest.raises(UsageError, match=r"ms_ssim: pictures of 175x300 pixels are too small; .* at least 176"):
-        ms_ssim(small, small)
