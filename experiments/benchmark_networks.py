@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from drujax.allocation import keep_freed_memory
 from drujax.errors import UsageError
 from experiments.benchmark_common import Common, Contenders, load_peer
 
@@ -30,6 +31,8 @@ class Train(Common):
     width: int = 32
     discriminator_features: int = 64
     perceptual_width: int = 64
+    # Keeps freed memory for the next step, as experiments.train does; PyTorch's, too: they share the process.
+    keep_memory: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,6 +78,8 @@ PEER_MULTIPLES = {"enlightengan": 16, "zero_dce_pp": 12}
 
 def train(config: Train, _: contextlib.ExitStack) -> Contenders:
     """drujax, and PyTorch in both layouts, from the same weights; they return the loss (of the generator)."""
+    if config.keep_memory:
+        keep_freed_memory()
     import jax
 
     from drujax.benchmarking import Contender, compiled

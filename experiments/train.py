@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from drujax import entry
+from drujax.allocation import keep_freed_memory
 from drujax.errors import unknown
 from experiments.recipes import FREE, OFFICIAL, PRESETS, Config, preset
 
@@ -231,4 +232,5 @@ def configuration(arguments: list[str]) -> Config:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()  # of a process that does nothing else
     sys.exit(entry.run(lambda: main(configuration(sys.argv[1:])), "experiments.train"))

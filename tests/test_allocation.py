@@ -1,0 +1,27 @@
+import platform
+import resource
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import resource
+from drujax.allocation import keep_freed_memory
+keep_freed_memory()
+for _ in range(4):
+    b"x" * 2**26
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+BLOCK = 2**26 // resource.getpagesize()
+
+
+def faults(code: str) -> int:
+    """Pages that the system had to clear for the process."""
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
+def test_freed_memory_is_used_again():
+    """The pages of the first block serve the other three."""
+    assert faults(CODE.replace("\nkeep_freed_memory()", "")) - faults(CODE) > 2 * BLOCK
