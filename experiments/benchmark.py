@@ -186,7 +186,7 @@ def check(config: Any) -> None:
     """Refuses numbers that make no sense."""
     for field in dataclasses.fields(config):
         value, least = getattr(config, field.name), 0 if field.name == "workers" else 1
-        if isinstance(value, int) and value < least:
+        if type(value) is int and value < least:
             raise UsageError(f"--{field.name.replace('_', '-')}: {value} is under {least}")
     if isinstance(config, Train | Enhance):
         config.check()
