@@ -13,7 +13,7 @@ from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransforme
 from drujax.models.clip.preprocessing import normalised
 from drujax.models.clip.prompts import end_of, initial_prompt
 from drujax.training import augment, clip_lit
-from drujax.training.batch import pictures
+from drujax.training.batch import example_weights, pictures
 from drujax.training.clip_lit import CLIPLIT, ENHANCEMENT, PROMPTS, RECONSTRUCTION, REFINEMENT, Lengths
 
 SIDE = 32
@@ -117,11 +117,12 @@ def test_certainty_is_the_method_itself(method, start, step, run):
         assert not differs(plain, weighted)
 
 
-def test_weights_of_the_losses(method, run, monkeypatch):
+def test_weights_of_the_losses(method, run):
     """RP_d and RP_b weight the pictures' own losses, computed here one by one."""
-    monkeypatch.setattr(clip_lit, "warped", lambda images, key, zoom: images)
     state = run[0][0]
-    _, metrics = jax.jit(lambda *arguments: method.step(*arguments))(state, tiny.batch(), tiny.tables(), method.frozen)
+    weights = example_weights(tiny.batch(), jax.tree.map(jnp.asarray, tiny.tables()))
+    phases = clip_lit._Phases(method, state, weights, *pictures(tiny.batch()), method.frozen)
+    _, _, seen = jax.jit(phases.initialise)()
     texts = method.clip.text.module.apply(method.frozen["text"], jnp.asarray(state.prompts.params), end=end_of())
     rp = {name: tiny.tables()[name][tiny.batch()[f"{name}_index"]] for name in ("dark", "bright")}
     expected = []
@@ -129,7 +130,7 @@ def test_weights_of_the_losses(method, run, monkeypatch):
         features = method.clip.image.module.apply(method.frozen["image"], normalised(images, resolution=SIDE))
         entropy = losses.prompt_initialisation(features, texts, jnp.full(tiny.BATCH, label))
         expected.append(rp[name] * np.asarray(entropy))
-    np.testing.assert_allclose(metrics["loss"], np.mean(expected), rtol=1e-4)
+    np.testing.assert_allclose(seen.loss, np.mean(expected), rtol=1e-4)
 
 
 def test_what_is_released(method, run):
