@@ -175,9 +175,7 @@ class CLIPLIT(Served):
         ]
         round_of = jnp.where(state.phase == REFINEMENT, jnp.clip(state.rounds - 1, 0, 2), 0)
         generator, learned, seen = jax.lax.switch(state.phase + round_of, choices)
-        ema = state.ema
-        if ema is not None and self.ema_decay is not None:
-            ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
+        ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         metrics = {
             "loss": seen.loss,
             "phase": state.phase.astype(jnp.float32),

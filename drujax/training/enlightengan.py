@@ -197,9 +197,7 @@ class EnlightenGAN:
     def updated(self, state: TrainState, gradients: Gradients, batch_stats: Any) -> TrainState:
         """One step of the three optimisers."""
         generator = state.generator.updated(gradients.generator, self.generator_optimiser, batch_stats)
-        ema = state.ema
-        if ema is not None and self.ema_decay is not None:
-            ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
+        ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         return dataclasses.replace(
             state,
             step=state.step + 1,

@@ -101,9 +101,7 @@ class OneNetwork(Served):
 
         (loss, (batch_stats, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.generator.params)
         generator = state.generator.updated(gradients, self.optimiser, batch_stats)
-        ema = state.ema
-        if ema is not None and self.ema_decay is not None:
-            ema = moving_average(ema, generator.variables, state.step, self.ema_decay)
+        ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         finite = jnp.isfinite(loss + optax.tree.norm(gradients)).astype(jnp.float32)
         shown = {"rp_dark": weights.dark.mean(), "rp_bright": weights.bright.mean(), "finite": finite}
         return dataclasses.replace(state, step=state.step + 1, generator=generator, ema=ema), {

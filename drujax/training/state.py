@@ -59,7 +59,13 @@ def step_key(state: GeneratorState) -> jax.Array:
     return jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
 
 
-def moving_average(average: Variables, new: Variables, step: Int[Array, ""], decay: float) -> Variables:
-    """The average after step `step` (from 0). Young averages forget faster, so that the initial weights fade."""
+def moving_average(
+    average: Variables | None, new: Variables, step: Int[Array, ""], decay: float | None
+) -> Variables | None:
+    """The average after step `step` (from 0); None where there is none. Young averages forget faster, so that the
+    initial weights fade.
+    """
+    if average is None or decay is None:
+        return average
     share = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
     return jax.tree.map(lambda old, now: old + share.astype(now.dtype) * (now - old), average, new)
