@@ -56,11 +56,20 @@ def score_pairs(
         "count"; of "input" and "enhanced" the means of "psnr" (dB), "ssim", "ms_ssim" and "loe" over the pictures that
         are large enough for them, None where none is. LOE, too, is against the truth: it tells whose order of light is
         the truth's, where its authors tell what enhancing changed.
+
+    Raises:
+        UsageError: `enhance` changes the size of pictures.
     """
     scores = {state: {name: [] for name in CLOSENESS} for state in ("input", "enhanced")}
     count = 0
     for count, (dark, truth) in enumerate(pairs, start=1):
-        for state, picture in (("input", dark[None]), ("enhanced", enhance(dark[None]))):
+        enhanced = enhance(dark[None])
+        if enhanced.shape != truth[None].shape:
+            raise UsageError(
+                f"the model changes the size of pictures, {dark.shape[1]}x{dark.shape[0]} to "
+                f"{enhanced.shape[2]}x{enhanced.shape[1]}, so they cannot be compared with their truth"
+            )
+        for state, picture in (("input", dark[None]), ("enhanced", enhanced)):
             for name, values in scores[state].items():
                 try:
                     values.append(float(CLOSENESS[name](picture, truth[None])[0]))

@@ -136,3 +136,9 @@ def test_spread_is_even_and_never_more_than_there_is():
     assert list(spread(10, None)) == list(range(10))
     assert list(spread(3, 5)) == [0, 1, 2]
     assert list(spread(10, 4)) == [0, 2, 5, 7]
+
+
+def test_a_model_that_changes_the_size_is_told():
+    dark = np.zeros((20, 24, 3), np.uint8)
+    with pytest.raises(UsageError, match="changes the size of pictures, 24x20 to 24x12"):
+        score_pairs(lambda batch: batch[:, :12], [(dark, dark)], on_progress=silent)
