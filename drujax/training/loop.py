@@ -119,6 +119,7 @@ class _Record:
         self._workdir = workdir
         self._sample = sample
         self._pending: list[dict[str, jax.Array]] = []
+        self._before: dict[str, jax.Array] = {}
         self._logged = first
         self._pictures = 0
         self._start = time.monotonic()
@@ -128,8 +129,11 @@ class _Record:
         self._progress = Progress("training", total=steps, done=first, unit="step", quiet=not self._writes)
 
     def add(self, step: int, metrics: dict[str, jax.Array], *, batch_size: int) -> None:
-        self._pending.append(metrics)  # not read yet: the device goes on with the next step meanwhile
+        self._pending.append(metrics)  # not read yet: the device goes on with this step meanwhile
         self._pictures += batch_size
+        # No more steps than this one wait for the device, or a run that is asked to stop would do them all first.
+        jax.block_until_ready(self._before)
+        self._before = metrics
         self._progress.to(step)
 
     def log(self, step: int, *, last_good: int | None) -> None:

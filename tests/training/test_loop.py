@@ -88,6 +88,22 @@ def test_non_finite_metric_stops_and_names_the_last_good_checkpoint(tmp_path):
     assert int(run(tmp_path / "a", 6).step) == 6
 
 
+def test_one_step_at_a_time_waits_for_the_device(tmp_path, monkeypatch):
+    """A run that is asked to stop would do all that wait before."""
+    made, waited_for = [], []
+    monkeypatch.setattr(jax, "block_until_ready", waited_for.append)
+
+    def ahead(state, batch):
+        assert all(any(metrics is seen for seen in waited_for) for metrics in made[:-1])
+        state, metrics = step_function(state, batch)
+        made.append(metrics)
+        return state, metrics
+
+    options = LoopOptions(log_every=50, save_every=50, sample_every=50)
+    train(initial(), ahead, batches_from, steps=6, workdir=tmp_path, options=options)
+    assert len(made) == 6
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_saves_and_the_run_goes_on(tmp_path, number):
     def interrupting(start):
