@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from drujax.models.conv import Conv
 
 DARKEST = 0.001  # of an illumination: pictures are divided by it
+LAST_LAYER = "activate.0"  # of noise removal
 PLACES = ("c1_d", "c1_r", "c2_d", "c2_r", "c3_d", "c3_r", "c4")
 # The released genotypes: the operation at each of PLACES.
 ILLUMINATION = ("skip", "resconv1x1", "resdilconv3x3", "conv3x3", "conv3x3", "skip", "conv3x3")
@@ -88,7 +89,7 @@ class NoiseRemoval(nn.Module):
         x = Conv(self.features, 3, padding=1, name="stem")(x)
         for k in range(3):
             x = Cell(NOISE, name=f"nrms.{k}")(x)
-        return Conv(3, 3, padding=1, name="activate.0")(x)
+        return Conv(3, 3, padding=1, name=LAST_LAYER)(x)
 
 
 class RUAS(nn.Module):

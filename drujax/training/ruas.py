@@ -2,8 +2,8 @@
 
 Official recipe: 800 steps of one random 320x320 crop each; SGD with momentum 0.9 and weight decay 3e-4, gradients
 clipped to norm 5, for illumination estimation (0.015) each step and for noise removal (0.001) each 50th, which starts
-from weights trained before. The released trainer sees one picture alone, and no PyTorch since 1.5 runs it; by default
-all dark pictures are trained on here.
+from weights trained before, nobody says how; without them (`denoiser`) it starts here by removing nothing. The released
+trainer sees one picture alone, and no PyTorch since 1.5 runs it; by default all dark pictures are trained on here.
 
 With data uncertainty, RP_d weights both losses of each picture (docs/method.md).
 """
@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from drujax.losses import retinex
 from drujax.models.initialise import Scheme, initial_variables
 from drujax.models.ruas import RUAS as Network
-from drujax.models.ruas import IlluminationEstimation, NoiseRemoval
+from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
 from drujax.training.single import Metrics, OneNetwork, apply
 from drujax.training.state import GeneratorState, Variables
@@ -35,7 +35,7 @@ class RUAS(OneNetwork):
     # Of noise removal, and the steps from one of its updates to the next.
     denoising_rate: float = 0.001
     denoise_every: int = 50
-    # What noise removal starts from (parameters of `denoise_net`), instead of random weights.
+    # What noise removal starts from (parameters of `denoise_net`), instead of removing nothing.
     denoiser: Any = None
     # Whether noise is removed from what the trained network enhances; the official test does so with the weights from
     # LOL alone.
@@ -59,7 +59,11 @@ class RUAS(OneNetwork):
 
     def initial(self, key: Key[Array, ""]) -> Variables:
         variables = initial_variables(Network(), key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme())
-        if self.denoiser is not None:
+        noise_removal = variables["params"]["denoise_net"]
+        if self.denoiser is None:
+            # Its few updates would never undo the colour cast that a random last layer subtracts from every picture.
+            noise_removal[LAST_LAYER] = jax.tree.map(jnp.zeros_like, noise_removal[LAST_LAYER])
+        else:
             variables["params"]["denoise_net"] = self.denoiser
         return variables
 

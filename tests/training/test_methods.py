@@ -190,6 +190,14 @@ def test_noise_removal_learns_each_third_step(steps, starts):
     assert changed == [False, False, True] * 2
 
 
+def test_ruas_starts_by_removing_no_noise(starts):
+    """What a random last layer subtracts would be a colour cast, which noise removal's few updates never undo."""
+    dark, _ = pictures(tiny.batch())
+    denoised, made = NETWORKS["ruas"].module({}).apply(starts["ruas"].generator.variables, dark)
+    np.testing.assert_array_equal(denoised, made[-1].enhanced)
+    assert np.ptp(made[-1].enhanced) > 0
+
+
 def test_ruas_starts_from_a_denoiser(goldens):
     from drujax.models.ruas import NoiseRemoval
 
