@@ -8,7 +8,8 @@ of 10 to 1000 in at least one of forward, input gradient and weight gradient:
   one matrix product for each kernel position (`matmul`), which also never multiplies the padding's zeros: more than
   half of the work on a 3x3 map;
 * 1x1 kernels, whose gradients are such products too;
-* depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`);
+* depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`), whose sums for the weight gradient are
+  taken row by row, or on large maps (Zero-DCE++) tile by tile (`tiles`);
 * hardly any channels in and out (SCI, RUAS), which fill no vector: multiply-adds of whole planes, one for each weight
   (`planes`), back to the input, too;
 * maps that shrink, as those do that were padded by reflection (CLIP-LIT): the convolution that keeps the size, cut
@@ -32,6 +33,8 @@ from jaxtyping import Array, Float
 
 # One megabyte: the cache that one core has to itself.
 CACHE_FLOATS = 2**18
+# Pixels of a map on which sums for every column of a row no longer stay in the caches.
+LARGE = 56 * 56
 # Multiply-adds in a picture.
 LITTLE = 2**18
 # Weights that make one output, and weights that one input meets.
@@ -76,9 +79,11 @@ def fitting_form(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], geomet
     _, h, w, c = x_shape
     k, _, _, features = kernel_shape
     stride, _, groups, dilation = geometry
-    if groups > 1:
-        return "depthwise" if groups == c == features and dilation == 1 else "plain"
     h_out, w_out = geometry.output_size(h, w, k)
+    if groups > 1:
+        if not groups == c == features or dilation > 1:
+            return "plain"
+        return "tiles" if stride == 1 and h_out * w_out >= LARGE else "depthwise"
     if h_out * w_out * k**2 * c * features < LITTLE:
         return "plain"
     few = stride == 1 and k**2 * max(c, features) <= FEW_WEIGHTS
@@ -283,6 +288,56 @@ def depthwise_weight_gradient(
     return jnp.stack([total.sum((0, 1, 2)) for total in sums]).reshape(k, k, 1, c)
 
 
+def depthwise_input_gradient(
+    kernel: Float[Array, "k k 1 c"], dy: Float[Array, "b h2 w2 c"], geometry: Geometry
+) -> Float[Array, "b h w c"]:
+    """At stride 1: the convolution of the cotangents with the kernel turned round."""
+    return depthwise(dy, kernel[::-1, ::-1], geometry._replace(padding=kernel.shape[0] - 1 - geometry.padding))
+
+
+def tiles_weight_gradient(
+    x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 c"], k: int, geometry: Geometry
+) -> Float[Array, "k k 1 c"]:
+    """At stride 1, tile by tile: what the k x k taps read again and again of both maps stays in the caches, and so do
+    the sums. The tiles of all pictures are one step.
+    """
+    b, h, w, c = dy.shape
+    rows = min(h, 8)
+    columns = _evenly(w, 2 * CACHE_FLOATS // (b * rows * c))  # two cores' caches, half a tile of each map in either
+    down, across = -(-h // rows), -(-w // columns)
+    below, right = down * rows - h, across * columns - w
+    p = geometry.padding
+    x = jnp.pad(x, ((0, 0), (p, p + below), (p, p + right), (0, 0)))
+    dy = jnp.pad(dy, ((0, 0), (0, below), (0, right), (0, 0)))
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+
+    def add_tile(n, sums):
+        top, left = n // across * rows, n % across * columns
+        pixels = jax.lax.dynamic_slice(x, (0, top, left, 0), (b, rows + k - 1, columns + k - 1, c))
+        cotangents = jax.lax.dynamic_slice(dy, (0, top, left, 0), (b, rows, columns, c))
+        # Apart, or each tap would fetch its tile from the whole maps.
+        return set_xla_metadata(_add_taps(pixels, cotangents, sums, k=k), inlineable="false")
+
+    sums = jax.lax.fori_loop(0, down * across, add_tile, (jnp.zeros((b, columns, c), wide),) * k**2)
+    return jnp.stack([total.sum((0, 1)) for total in sums]).reshape(k, k, 1, c)
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def _add_taps(pixels, cotangents, sums, *, k: int):
+    """Adds to the sums, b w c for each tap, what the rows of a tile have of it."""
+    totals = []
+    for total, tap in zip(sums, _taps(pixels, k, Geometry(1, 0, 1)), strict=True):
+        for row in range(cotangents.shape[1]):
+            total = total + tap[:, row].astype(total.dtype) * cotangents[:, row].astype(total.dtype)
+        totals.append(total)
+    return tuple(totals)
+
+
+def _evenly(n: int, fitting: int) -> int:
+    """The size of equal parts of n, the last perhaps smaller, of at most `fitting` and at least one each."""
+    return -(-n // max(1, -(-n // max(1, fitting))))
+
+
 def _padded(x: Float[Array, "b h w c"], padding: int) -> Float[Array, "b h2 w2 c"]:
     return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
@@ -327,6 +382,7 @@ FORMS = {
     "strips": Form(plain, strips_weight_gradient, apart=False),
     "matmul": Form(matmul, matmul_weight_gradient),
     "depthwise": Form(depthwise, depthwise_weight_gradient),
+    "tiles": Form(depthwise, tiles_weight_gradient, depthwise_input_gradient),
     "planes": Form(planes, input_gradient=planes_input_gradient, weights_of="plain"),
     "cut": Form(cut, cut_weight_gradient, apart=False),
 }

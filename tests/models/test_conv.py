@@ -32,6 +32,9 @@ CASES = [
     ("depthwise", (1, 7, 6, 3), (3, 3, 1, 3), 2, 1, 3),
     ("depthwise", (2, 1, 1, 3), (3, 3, 1, 3), 1, 1, 3),
     ("depthwise", (1, 2, 2, 3), (3, 3, 1, 3), 2, 1, 3),
+    ("depthwise", (1, 114, 113, 2), (3, 3, 1, 2), 2, 1, 2),
+    ("tiles", (2, 58, 61, 24), (3, 3, 1, 24), 1, 1, 24),  # two tiles across, and not quite eight down
+    ("tiles", (1, 58, 60, 3), (3, 3, 1, 3), 1, 0, 3),  # padded before
 ]
 
 
