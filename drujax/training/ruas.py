@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from drujax.losses import retinex
 from drujax.models.initialise import Scheme, initial_variables
-from drujax.models.ruas import RUAS as Network
 from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval
+from drujax.models.ruas import RUAS as Network
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
 from drujax.training.single import Metrics, OneNetwork, apply
 from drujax.training.state import GeneratorState, Variables
