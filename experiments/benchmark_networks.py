@@ -16,7 +16,7 @@ Step = Callable[[], float]  # does one training step and returns its loss
 class Train(Common):
     """The full training step of a method, pictures on the device: networks, losses, optimisers."""
 
-    method: Literal["enlightengan", "zero_dce_pp", "sci", "ruas"] = "enlightengan"
+    method: Literal["enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit"] = "enlightengan"
     # Who runs beside it.
     peer: Literal["torch"] | None = None
     # Dark pictures of a step, and as many bright ones where the method sees any. By default 2 for EnlightenGAN, else as
@@ -31,6 +31,8 @@ class Train(Common):
     width: int = 32
     discriminator_features: int = 64
     perceptual_width: int = 64
+    # Of CLIP-LIT alone: encoders of CLIP's size, or tiny ones; none is trained.
+    clip: Literal["random", "tiny"] = "random"
     # Keeps freed memory for the next step, as experiments.train does; PyTorch's, too: they share the process.
     keep_memory: bool = False
 
@@ -315,6 +317,70 @@ def _ruas_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mappin
     return lambda: trainer.step(images)
 
 
+def _clip_lit(config: Train) -> Any:
+    """In the first round of enhancement, as most steps of a training are alike."""
+    import numpy as np
+
+    from drujax.models.clip.prompts import initial_prompt
+    from drujax.training.clip_lit import CLIPLIT, Lengths
+    from experiments.methods import clip_encoders
+
+    clip, resnet, resolution = clip_encoders(config.clip, config.clip)
+    prompt = np.asarray(initial_prompt(clip.words))
+    learned = prompt + np.random.default_rng(0).normal(0, 0.02, (2, *prompt.shape)).astype(np.float32)
+    return CLIPLIT(
+        learning_rate=2e-5,
+        clip=clip,
+        resnet=resnet,
+        initial_prompts=learned,
+        lengths=Lengths(prompts=0, reconstruction=0),
+        resolution=resolution,
+    )
+
+
+def _clip_lit_flops(method: Any, state: Any, batch: Any) -> float:
+    """Of the network three passes; of the encoders of enhanced pictures those forward and back to the pictures, of
+    dark pictures and of the prompts those forward.
+    """
+    import jax
+
+    from drujax.benchmarking import count_flops
+    from drujax.models.clip.prompts import end_of
+
+    dark = _pictures(batch, "dark")
+    seen = jax.ShapeDtypeStruct((len(dark), method.resolution, method.resolution, 3), dark.dtype)
+
+    def forward(encoder, x, **options):
+        return count_flops(lambda variables, x: encoder.module.apply(variables, x, **options), encoder.variables, x)
+
+    return (
+        _three_passes(method.network, state, dark)
+        + 2 * forward(method.clip.image, seen)
+        + 3 * forward(method.resnet, seen, stages=True)
+        + forward(method.clip.text, state.prompts.params, end=end_of())
+    )
+
+
+def _clip_lit_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
+    """Each step sees the pictures that drujax's sees, augmented by drujax: the official loader does it elsewhere."""
+    import jax
+    import numpy as np
+
+    from drujax.models.clip.prompts import end_of
+
+    trainer = torch_peer.clip_lit.Trainer(method, start.generator.variables, start.prompts.params, end_of(), **how)
+    augmented = jax.jit(method.augmented)
+    state = start
+
+    def step() -> float:
+        nonlocal state
+        dark, _ = augmented(state, batch)
+        state = state.replace(step=state.step + 1)
+        return trainer.step(trainer.put(np.asarray(dark)))
+
+    return step
+
+
 def _pictures(batch: Any, *kinds: str) -> Any:
     import numpy as np
 
@@ -335,4 +401,5 @@ SUBJECTS = {
     "zero_dce_pp": Subject(4, 512, "loss", _zero_dce_pp, _zero_dce_pp_flops, _zero_dce_pp_peer),
     "sci": Subject(1, 320, "loss", _sci, _sci_flops, _sci_peer),
     "ruas": Subject(1, 320, "loss", _ruas, _ruas_flops, _ruas_peer),
+    "clip_lit": Subject(8, 512, "loss", _clip_lit, _clip_lit_flops, _clip_lit_peer),
 }

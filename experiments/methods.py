@@ -101,20 +101,11 @@ def _denoiser(path: Path) -> dict[str, Any]:
 def _clip_lit(config: Config, common: dict[str, Any]) -> Method:
     import numpy as np
 
-    from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, pretrained
     from drujax.models.clip.prompts import initial_prompt
     from drujax.training.clip_lit import CLIPLIT, Lengths
 
     asked = config.clip_lit
-    if asked.clip == "tiny":
-        tiny = VisionTransformer(width=64, layers=1, embedding=16), TextTransformer(64, 1, 16)
-        clip = pretrained.random_clip(*tiny, resolution=TINY)
-    else:
-        clip = pretrained.load_clip(asked.clip, argument="--clip-lit.clip")
-    if asked.resnet == "tiny":
-        resnet = pretrained.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), pretrained.picture(TINY))
-    else:
-        resnet = pretrained.load_clip_resnet(asked.resnet, argument="--clip-lit.resnet")
+    clip, resnet, resolution = clip_encoders(asked.clip, asked.resnet)
     if asked.prompts is None:
         prompts = np.stack([np.asarray(initial_prompt(clip.words))] * 2)
     else:
@@ -131,8 +122,25 @@ def _clip_lit(config: Config, common: dict[str, Any]) -> Method:
             enhancement=asked.enhancement_steps,
             refinement=asked.refinement_steps,
         ),
-        resolution=TINY if "tiny" in (asked.clip, asked.resnet) else RESOLUTION,
+        resolution=resolution,
     )
+
+
+def clip_encoders(clip: str, resnet: str) -> tuple[Any, Any, int]:
+    """CLIP's ViT-B/32 with its texts, RN101, and the side of the pictures that both take; by `CLIPLIT.clip`."""
+    from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, pretrained
+
+    if clip == "tiny":
+        tiny = VisionTransformer(width=64, layers=1, embedding=16), TextTransformer(64, 1, 16)
+        encoders = pretrained.random_clip(*tiny, resolution=TINY)
+    else:
+        encoders = pretrained.load_clip(clip, argument="--clip-lit.clip")
+    if resnet == "tiny":
+        stages = pretrained.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), pretrained.picture(TINY))
+    else:
+        stages = pretrained.load_clip_resnet(resnet, argument="--clip-lit.resnet")
+    # RN101's stages, which are all that is used of it, take any size.
+    return encoders, stages, TINY if clip == "tiny" else RESOLUTION
 
 
 def _prompts(path: Path, width: int) -> Any:

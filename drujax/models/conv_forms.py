@@ -168,6 +168,23 @@ def plain(x: Float[Array, "b h w c"], kernel: Float[Array, "k k i o"], geometry:
     )
 
 
+def turned_round(output: Callable) -> Callable:
+    """The input gradient at stride 1 of the form with this `output`: the convolution of the cotangents with the kernel
+    turned round.
+
+    For XLA's convolution autodiff says the same but for the order of the kernel's dimensions, with which XLA:CPU takes
+    50 to 80 times as long inside a conditional (CLIP-LIT's phases).
+    """
+
+    def gradient(
+        kernel: Float[Array, "k k i o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
+    ) -> Float[Array, "b h w c"]:
+        beyond = geometry.dilation * (kernel.shape[0] - 1) - geometry.padding
+        return output(dy, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), geometry._replace(padding=beyond))
+
+    return gradient
+
+
 def matmul(
     x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry
 ) -> Float[Array, "b h2 w2 o"]:
@@ -235,18 +252,17 @@ def planes(
     return jnp.moveaxis(y, 1, -1).astype(x.dtype)
 
 
-def planes_input_gradient(
-    kernel: Float[Array, "k k c o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
-) -> Float[Array, "b h w c"]:
-    """The convolution of the cotangents with the kernel turned round."""
-    beyond = geometry.dilation * (kernel.shape[0] - 1) - geometry.padding
-    return planes(dy, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), geometry._replace(padding=beyond))
-
-
 def cut(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry) -> Float[Array, "b h2 w2 o"]:
     """Padded so that the size stays, for which XLA is fast, and then cut to the pixels asked for."""
     keeping, beyond = _keeping_size(kernel.shape[0], geometry)
     return plain(x, kernel, keeping)[:, beyond:-beyond, beyond:-beyond]
+
+
+def cut_input_gradient(
+    kernel: Float[Array, "k k c o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
+) -> Float[Array, "b h w c"]:
+    keeping, beyond = _keeping_size(kernel.shape[0], geometry)
+    return turned_round(plain)(kernel, _padded(dy, beyond), keeping)
 
 
 def cut_weight_gradient(
@@ -286,13 +302,6 @@ def depthwise_weight_gradient(
 
     sums = jax.lax.fori_loop(0, h_out, add_row, (jnp.zeros((b, 1, w_out, c), wide),) * k**2)
     return jnp.stack([total.sum((0, 1, 2)) for total in sums]).reshape(k, k, 1, c)
-
-
-def depthwise_input_gradient(
-    kernel: Float[Array, "k k 1 c"], dy: Float[Array, "b h2 w2 c"], geometry: Geometry
-) -> Float[Array, "b h w c"]:
-    """At stride 1: the convolution of the cotangents with the kernel turned round."""
-    return depthwise(dy, kernel[::-1, ::-1], geometry._replace(padding=kernel.shape[0] - 1 - geometry.padding))
 
 
 def tiles_weight_gradient(
@@ -379,10 +388,10 @@ def _meeting(n: int, at: int, k: int, geometry: Geometry) -> tuple[slice, slice]
 
 FORMS = {
     "plain": Form(plain, apart=False),
-    "strips": Form(plain, strips_weight_gradient, apart=False),
+    "strips": Form(plain, strips_weight_gradient, turned_round(plain), apart=False),
     "matmul": Form(matmul, matmul_weight_gradient),
     "depthwise": Form(depthwise, depthwise_weight_gradient),
-    "tiles": Form(depthwise, tiles_weight_gradient, depthwise_input_gradient),
-    "planes": Form(planes, input_gradient=planes_input_gradient, weights_of="plain"),
-    "cut": Form(cut, cut_weight_gradient, apart=False),
+    "tiles": Form(depthwise, tiles_weight_gradient, turned_round(depthwise)),
+    "planes": Form(planes, input_gradient=turned_round(planes), weights_of="plain"),
+    "cut": Form(cut, cut_weight_gradient, cut_input_gradient, apart=False),
 }

@@ -158,11 +158,7 @@ class CLIPLIT(Served):
     def step(self, state: State, batch: Batch, rp: Probabilities | None, frozen: Variables) -> tuple[State, Metrics]:
         """One update of the prompts or of the network, by the phase of the state."""
         weights = example_weights(batch, rp)
-        learns_prompts = (state.phase == PROMPTS) | (state.phase == REFINEMENT)
-        zoom = jnp.where(learns_prompts, 0.5, 0.7), jnp.where(learns_prompts, 1.5, 1.3)
-        *of_pictures, of_restart = jax.random.split(step_key(state), 3)
-        dark, bright = (warped(x, key, zoom=zoom) for x, key in zip(pictures(batch), of_pictures, strict=True))
-
+        dark, bright = self.augmented(state, batch)
         phases = _Phases(self, state, weights, dark, bright, frozen)
         newest, previous = state.earlier
         choices = [
@@ -188,7 +184,15 @@ class CLIPLIT(Served):
             "finite": jnp.isfinite(seen.loss + seen.gradient).astype(jnp.float32),
         }
         after = dataclasses.replace(state, step=state.step + 1, generator=generator, prompts=learned, ema=ema)
-        return self._advanced(self._restarted(after, seen.psnr, of_restart), seen.loss), metrics
+        return self._advanced(self._restarted(after, seen.psnr, _keys(state)[2]), seen.loss), metrics
+
+    def augmented(self, state: State, batch: Batch) -> tuple[Float[Array, "b s s 3"], Float[Array, "b s s 3"]]:
+        """The dark and the bright pictures of a batch as the step from `state` sees them."""
+        learns_prompts = (state.phase == PROMPTS) | (state.phase == REFINEMENT)
+        zoom = jnp.where(learns_prompts, 0.5, 0.7), jnp.where(learns_prompts, 1.5, 1.3)
+        of_dark, of_bright, _ = _keys(state)
+        dark, bright = pictures(batch)
+        return warped(dark, of_dark, zoom=zoom), warped(bright, of_bright, zoom=zoom)
 
     @property
     def _lengths(self) -> tuple[int, ...]:
@@ -319,6 +323,11 @@ class _Phases(NamedTuple):
     def _stages(self, images: Float[Array, "b h w 3"]) -> list[Float[Array, "b _ _ _"]]:
         images = normalised(images, resolution=self.method.resolution)
         return apply(self.method.resnet.module, self.frozen["resnet"], images, stages=True)
+
+
+def _keys(state: State) -> Key[Array, " 3"]:
+    """Of one step: for the augmentation of dark and of bright pictures, and for another start."""
+    return jax.random.split(step_key(state), 3)
 
 
 def _psnr(enhanced: Float[Array, "b h w 3"], images: Float[Array, "b h w 3"]) -> Float[Array, ""]:

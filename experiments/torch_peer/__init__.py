@@ -11,11 +11,10 @@ from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
 
-from experiments.torch_peer import enlightengan, ruas, sci, zero_dce_pp
-from experiments.torch_peer.clip_lit import CLIPLIT
+from experiments.torch_peer import clip_lit, enlightengan, ruas, sci, zero_dce_pp
 from experiments.torch_peer.common import Enhancer
 
-__all__ = ["NETWORKS", "VERSION", "Enhancer", "enlightengan", "ruas", "sci", "zero_dce_pp"]
+__all__ = ["NETWORKS", "VERSION", "Enhancer", "clip_lit", "enlightengan", "ruas", "sci", "zero_dce_pp"]
 
 VERSION = torch.__version__
 
@@ -25,5 +24,5 @@ NETWORKS: Mapping[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
     "zero_dce_pp": lambda options: zero_dce_pp.ZeroDCEpp(ratio=options["ratio"], features=options["features"]),
     "sci": lambda _: sci.SCI(),
     "ruas": lambda options: ruas.RUAS(denoise=options["denoise"]),
-    "clip_lit": lambda options: CLIPLIT(padding=options["padding"], epsilon=options["epsilon"]),
+    "clip_lit": lambda options: clip_lit.CLIPLIT(padding=options["padding"], epsilon=options["epsilon"]),
 }

@@ -53,9 +53,9 @@ def test_train(result, monkeypatch):
     assert math.isfinite(measured["loss of the last step"]["drujax"])
 
 
-@pytest.mark.parametrize("method", ["zero_dce_pp", "sci", "ruas"])
+@pytest.mark.parametrize("method", ["zero_dce_pp", "sci", "ruas", "clip_lit"])
 def test_train_a_compared_method(result, method):
-    measured = result("train", f"--method={method}", "--batch-size=2", "--size=48")
+    measured = result("train", f"--method={method}", "--batch-size=2", "--size=48", "--clip=tiny")
     assert_complete(measured, pictures=2)
     assert measured["loss of the last step"]["drujax"] < measured["loss of the first step"]["drujax"]
 
@@ -116,8 +116,9 @@ def test_mistakes_get_one_line(arguments, said, capsys):
 def test_peer_computes_the_same(result, monkeypatch):
     """Networks, losses and, as the last loss follows two updates, optimisers."""
     pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
-    for method in ("zero_dce_pp", "sci", "ruas"):
-        measured = result("train", f"--method={method}", "--batch-size=1", "--size=48", "--peer=torch")
+    for method in ("zero_dce_pp", "sci", "ruas", "clip_lit"):
+        arguments = (f"--method={method}", "--batch-size=1", "--size=48", "--clip=tiny", "--peer=torch")
+        measured = result("train", *arguments)
         for when in ("first", "last"):
             ours, *theirs = measured[f"loss of the {when} step"].values()
             assert theirs == pytest.approx([ours, ours], rel=1e-4), (method, when)
