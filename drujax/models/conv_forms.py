@@ -31,8 +31,8 @@ import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Float
 
-# One megabyte: the cache that one core has to itself.
-CACHE_FLOATS = 2**18
+# Four megabytes of maps are worked on at once: little enough for the caches, and enough for one matrix product.
+CACHE_FLOATS = 2**20
 # Pixels of a map on which sums for every column of a row no longer stay in the caches.
 LARGE = 56 * 56
 # Multiply-adds in a picture.
@@ -180,7 +180,9 @@ def turned_round(output: Callable) -> Callable:
         kernel: Float[Array, "k k i o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
     ) -> Float[Array, "b h w c"]:
         beyond = geometry.dilation * (kernel.shape[0] - 1) - geometry.padding
-        return output(dy, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), geometry._replace(padding=beyond))
+        turned = kernel[::-1, ::-1]
+        back = turned if geometry.groups > 1 else jnp.swapaxes(turned, 2, 3)  # a depthwise kernel leads nowhere else
+        return output(dy, back, geometry._replace(padding=beyond))
 
     return gradient
 
@@ -312,7 +314,7 @@ def tiles_weight_gradient(
     """
     b, h, w, c = dy.shape
     rows = min(h, 8)
-    columns = _evenly(w, 2 * CACHE_FLOATS // (b * rows * c))  # two cores' caches, half a tile of each map in either
+    columns = _evenly(w, CACHE_FLOATS // (2 * b * rows * c))
     down, across = -(-h // rows), -(-w // columns)
     below, right = down * rows - h, across * columns - w
     p = geometry.padding
