@@ -6,7 +6,15 @@ import secrets
 import time
 from pathlib import Path
 
+from drujax.errors import UsageError
+
 LEFTOVER_AGE = 3600.0  # seconds; no living process writes a file for so long
+
+
+def check_folder(argument: str, path: Path | None) -> None:
+    """Raises UsageError, in the name of an `argument`, where the folder of a file to be written does not exist."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise UsageError(f"{argument}: {path.parent} is no folder")
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

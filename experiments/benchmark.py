@@ -25,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 from drujax import entry
 from drujax.errors import UsageError, unknown
+from drujax.files import check_folder
 from experiments.benchmark_common import Common, Contenders, load_peer
 from experiments.benchmark_networks import Enhance, Train, enhance, train
 
@@ -70,6 +71,7 @@ def main(config: Any) -> int:
     from drujax.benchmarking import machine, race
 
     check(config)
+    check_folder("--out", config.out)
     measure = MEASURES[type(config)]
     with contextlib.ExitStack() as resources:
         contenders, flops = measure.contenders(config, resources)

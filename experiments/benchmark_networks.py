@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from drujax.allocation import keep_freed_memory
 from drujax.errors import UsageError
 from experiments.benchmark_common import Common, Contenders, load_peer
+from experiments.recipes import SMALLEST
 
 Step = Callable[[], float]  # does one training step and returns its loss
 
@@ -46,8 +47,10 @@ class Train(Common):
         _, size = self.shape
         if self.dtype != "float32" and self.method != "enlightengan":
             raise UsageError(f"--dtype: {self.method} is computed in float32 alone")
-        if size < 33:
+        if self.method == "enlightengan" and size < 33:
             raise UsageError(f"--size: {size} is under 33, and the patches are 32x32")
+        if size < (least := SMALLEST.get(self.method, 1)):
+            raise UsageError(f"--size: {size} is under {least}, as the losses of {self.method} need")
         if self.peer is not None and size % 16:
             raise UsageError(f"--size: {size} is no multiple of 16, as the peer needs")
 

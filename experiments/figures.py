@@ -10,7 +10,7 @@ The page is one file that needs no other and no network. Two seconds a picture a
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -20,12 +20,14 @@ from jaxtyping import UInt8
 
 from drujax import entry
 from drujax.errors import UsageError, unknown
+from drujax.files import check_folder
 from drujax.images import Picture, output_format, pictures_of, read_picture, to_float, to_uint8, write_picture
 from drujax.weights.models import DEFAULT_MODEL
 from experiments.figures_grid import Box, detail, draw, fitted, framed
 from experiments.figures_page import Shown, page
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
+WIDEST = 4096  # pixels of one picture in a grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Row(NamedTuple):
     box: Box | None = None
 
 
-def compare(config: Compare) -> list[Path]:
-    """Writes the grid, the page, or both; says what it wrote."""
+def compare(config: Compare) -> tuple[list[Path], int]:
+    """Writes the grid, the page, or both."""
     if not config.inputs:
         raise UsageError("INPUT: give at least one picture or folder.")
     if config.out is None and config.html is None:
@@ -90,8 +92,10 @@ def compare(config: Compare) -> list[Path]:
         output_format(config.out)
     if config.html is not None and config.html.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--html: {config.html} does not end in .html.")
+    for argument, path in (("--out", config.out), ("--html", config.html)):
+        check_folder(argument, path)
     chosen = named_models(config.models)
-    pictures = list(_given(config))
+    pictures, unreadable = _given(config)
     enhancers = _enhancers(config, list(chosen.values()))
     rows = [Row(name, [given, *_enhanced(given, enhancers, config)], box) for name, given, box in pictures]
     labels = ["input", *chosen]
@@ -104,14 +108,15 @@ def compare(config: Compare) -> list[Path]:
 
         write_atomically(config.html, page(labels, [Shown(*row) for row in rows]).encode())
         written.append(config.html)
-    return written
+    return written, unreadable
 
 
-def scenes(config: Scenes) -> list[Path]:
+def scenes(config: Scenes) -> tuple[list[Path], int]:
     """Writes the grid."""
     from drujax.data.scenes import pair
 
     output_format(config.out)
+    check_folder("--out", config.out)
     chosen = named_models(config.models)
     enhancers = _enhancers(config, list(chosen.values()))
     size = (round(config.width * 9 / 16), config.width)
@@ -120,7 +125,7 @@ def scenes(config: Scenes) -> list[Path]:
         dark, truth = pair(config.seed, index, size)
         rows.append([dark, *_enhanced(dark, enhancers, config), truth])
     write_picture(config.out, Picture(draw(["input", *chosen, "same scene in bright light"], rows)))
-    return [config.out]
+    return [config.out], 0
 
 
 def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray, "_ _ 3"]:
@@ -176,11 +181,13 @@ def _short(name: str) -> str:
     return path.name or name
 
 
-def _given(config: Compare) -> Iterator[tuple[str, Pixels, Box | None]]:
-    """The user's pictures, each with its detail."""
+def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:
+    """The user's pictures by name, each with its detail; and how many of their folders could not be read, which are
+    told and left out.
+    """
     from drujax.evaluation import spread
 
-    paths = [path for given in config.inputs for path in pictures_of(given)]
+    paths = [(path, given) for given in config.inputs for path in pictures_of(given)]
     chosen = [paths[position] for position in spread(len(paths), config.rows)]
     if len(chosen) < len(paths):
         print(f"{len(chosen)} of {len(paths)} pictures (--rows)", file=sys.stderr)
@@ -188,12 +195,24 @@ def _given(config: Compare) -> Iterator[tuple[str, Pixels, Box | None]]:
     if len(boxes) not in (1, len(chosen)):
         raise UsageError(f"--crop: {len(boxes)} for {len(chosen)} pictures; give one for all, or one for each.")
     boxes = boxes * len(chosen) if len(boxes) == 1 else boxes
-    for path, box in zip(chosen, boxes, strict=True):
-        rgb = read_picture(path).rgb
+    pictures, unreadable = [], 0
+    for (path, given), box in zip(chosen, boxes, strict=True):
+        try:
+            rgb = read_picture(path).rgb
+        except UsageError as error:
+            if path == given:
+                raise
+            print(f"{error}; left out", file=sys.stderr)
+            unreadable += 1
+            continue
         h, w, _ = rgb.shape
         if box is not None and (box.x + box.w > w or box.y + box.h > h):
             raise UsageError(f"--crop: {box.x},{box.y},{box.w},{box.h} leaves {path}, which is {w}x{h}.")
-        yield path.name, rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb)), box
+        name = path.name if path == given else str(path.relative_to(given))
+        pictures.append((name, rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb)), box))
+    if not pictures:
+        raise UsageError("INPUT: no picture can be read.")
+    return pictures, unreadable
 
 
 def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]]:
@@ -211,7 +230,7 @@ def _enhanced(given: Pixels, enhancers: Sequence[Callable[..., Any]], config: Co
     return [np.pad(p, [(0, all_ - kept) for all_, kept in zip(given.shape, p.shape, strict=True)]) for p in pictures]
 
 
-FIGURES: dict[str, tuple[type[Common], Callable[[Any], list[Path]]]] = {
+FIGURES: dict[str, tuple[type[Common], Callable[[Any], tuple[list[Path], int]]]] = {
     "compare": (Compare, compare),
     "scenes": (Scenes, scenes),
 }
@@ -230,9 +249,12 @@ def main(arguments: Sequence[str]) -> int:
     for option, value in (("--rows", config.rows), ("--width", config.width)):
         if value < 1:
             raise UsageError(f"{option}: {value} is under 1.")
-    for path in figure(config):
+    if config.width > WIDEST:
+        raise UsageError(f"--width: {config.width} is over {WIDEST}.")
+    written, unreadable = figure(config)
+    for path in written:
         print(path)
-    return 0
+    return 1 if unreadable else 0
 
 
 if __name__ == "__main__":

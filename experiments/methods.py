@@ -76,19 +76,41 @@ def _ruas(config: Config, common: dict[str, Any]) -> Method:
         form=config.recipe.loss_form,
         denoise_every=config.ruas.denoise_every,
         denoiser=None if config.ruas.denoiser is None else _denoiser(config.ruas.denoiser),
+        **({} if config.ruas.architecture is None else _architecture(config.ruas.architecture)),
     )
 
 
+def _ruas_search(_config: Config, common: dict[str, Any]) -> Method:
+    from drujax.training.ruas_search import RUASSearch
+
+    return RUASSearch(**common)
+
+
+def _architecture(path: Path) -> dict[str, str]:
+    """The cells that a search found, by its run or its weights."""
+    from drujax.weights.files import load_weights
+
+    try:
+        _, metadata = load_weights(path / "weights.safetensors" if path.is_dir() else path)
+    except (UsageError, OSError) as error:
+        raise UsageError(f"--ruas.architecture: {error}") from error
+    if metadata["network"] != "ruas":
+        raise UsageError(f"--ruas.architecture: {path} holds {metadata['network']}, not ruas")
+    return {name: metadata["options"].get(name, "released") for name in ("illumination", "noise")}
+
+
 def _denoiser(path: Path) -> dict[str, Any]:
-    """The noise removal of a RUAS checkpoint, or one of noise removal alone."""
+    """The noise removal of a RUAS checkpoint, or one of noise removal alone, or of a network of drujax."""
     import jax
     import jax.numpy as jnp
 
     from drujax.models.ruas import NoiseRemoval
-    from drujax.weights.convert import from_torch, unwrapped
+    from drujax.weights.convert import from_torch, to_torch, unwrapped
+    from drujax.weights.files import load_weights
     from drujax.weights.readers import read_checkpoint
 
-    state = unwrapped(read_checkpoint(path))
+    ours = path.suffix == ".safetensors"
+    state = to_torch(load_weights(path)[0]) if ours else unwrapped(read_checkpoint(path))
     state = {name.removeprefix("denoise_net."): array for name, array in state.items()}
     shapes = jax.eval_shape(NoiseRemoval().init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
     wanted = {name: array for name, array in state.items() if not name.startswith("enhance_net.")}
@@ -121,7 +143,10 @@ def _clip_lit(config: Config, common: dict[str, Any]) -> Method:
             reconstruction=0 if config.init else asked.reconstruction_steps,
             enhancement=asked.enhancement_steps,
             refinement=asked.refinement_steps,
+            enhancement_bound=asked.enhancement_bound,
+            prompts_bound=asked.prompts_bound,
         ),
+        form=config.recipe.loss_form,
         resolution=resolution,
     )
 
@@ -165,5 +190,6 @@ BUILDERS = {
     "zero_dce_pp": _zero_dce_pp,
     "sci": _sci,
     "ruas": _ruas,
+    "ruas_search": _ruas_search,
     "clip_lit": _clip_lit,
 }

@@ -1,6 +1,7 @@
 """What `experiments.train` can be asked for, and the recipes behind its presets."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -9,10 +10,19 @@ from drujax.errors import UsageError
 from drujax.training.loop import LoopOptions
 from drujax.uncertainty.recipe import ProbabilityRecipe
 
-MethodName = Literal["enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "clip_lit"]
+MethodName = Literal["enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit"]
 Backbone = Literal["resnet18", "resnet50", "mobilenet_v2", "vgg13_bn", "vgg19", "vit_b16", "centroid", "none"]
 # The methods whose losses DRU weights unasked: the paper's own, and the start for it.
 WITH_UNCERTAINTY = ("enlightengan", "exposure")
+# Sides of the least pictures that the losses can look at: differences two pixels wide, means of 16x16.
+SMALLEST = {"sci": 3, "ruas": 3, "ruas_search": 3, "zero_dce_pp": 16}
+
+
+def _at_least(least: int, prefix: str, **values: int | None) -> None:
+    """Raises UsageError for a value that is given and under `least`."""
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise UsageError(f"{prefix}{name.replace('_', '-')}: {value} is under {least}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +48,16 @@ class Recipe:
     loss_form: Literal["official", "paper"] = "official"
     # Decay of a moving average of the network that enhances, which then is what is sampled and released.
     ema_decay: float | None = None
+
+    def __post_init__(self):
+        _at_least(1, "--recipe.", size=self.size, batch_size=self.batch_size, steps=self.steps)
+        _at_least(0, "--recipe.", constant_epochs=self.constant_epochs, decay_epochs=self.decay_epochs)
+        if self.constant_epochs + self.decay_epochs == 0:
+            raise UsageError("--recipe.constant-epochs: with --recipe.decay-epochs there are none")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"--recipe.learning-rate: {self.learning_rate} is no positive number")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise UsageError(f"--recipe.ema-decay: {self.ema_decay} is not between 0 and 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +101,11 @@ class RUAS:
     denoise_every: int = 50
     # Checkpoint that the noise removal starts from, as the official one starts from model/denoise.pt.
     denoiser: Path | None = None
+    # Run of --method=ruas_search, or its weights, whose architecture is trained instead of the released one.
+    architecture: Path | None = None
+
+    def __post_init__(self):
+        _at_least(1, "--ruas.", denoise_every=self.denoise_every)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +125,13 @@ class CLIPLIT:
     # Steps of a round: the network against the prompts, and the prompts against what the network has made.
     enhancement_steps: int = 2100
     refinement_steps: int = 1000
+    # Losses above which a phase goes on for longer: of the network, and of prompts.
+    enhancement_bound: float = 90.0
+    prompts_bound: float = 60.0
+
+    def __post_init__(self):
+        _at_least(0, "--clip-lit.", prompt_steps=self.prompt_steps, reconstruction_steps=self.reconstruction_steps)
+        _at_least(1, "--clip-lit.", enhancement_steps=self.enhancement_steps, refinement_steps=self.refinement_steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,8 +172,21 @@ class Config:
     loop: LoopOptions = LoopOptions()
 
     def __post_init__(self):
+        least = SMALLEST.get(self.method, 1)
+        if self.recipe.size < least:
+            raise UsageError(f"--recipe.size: {self.recipe.size} is under {least}, as the losses of {self.method} need")
+        files = {
+            "--init": self.init,
+            "--ruas.denoiser": self.ruas.denoiser,
+            "--clip-lit.prompts": self.clip_lit.prompts,
+        }
+        for argument, path in files.items():
+            if path is not None and not path.is_file():
+                raise UsageError(f"{argument}: {path} is no file")
         if self.dru and self.backbone == "none":
             raise UsageError("--dru: needs a probability network, but --backbone is none")
+        if self.method == "ruas_search" and self.recipe.batch_size % 2:
+            raise UsageError(f"--recipe.batch-size: {self.recipe.batch_size} has no halves, as ruas_search needs")
         if self.gan.frozen_batch_norm and self.init is None:
             raise UsageError("--gan.frozen-batch-norm: without --init there are no statistics to keep")
 
@@ -163,6 +208,8 @@ OFFICIAL: Mapping[str, Recipe] = {
     ),
     "sci": Recipe(flips=False, batch_size=1, constant_epochs=1000, decay_epochs=0, learning_rate=3e-4),
     "ruas": Recipe(flips=False, batch_size=1, steps=800, decay_epochs=0, learning_rate=0.015),
+    # One picture for the networks, and one for the tables of shares.
+    "ruas_search": Recipe(flips=False, batch_size=2, constant_epochs=20, decay_epochs=0, learning_rate=0.005),
     "clip_lit": Recipe(size=512, view="whole", batch_size=8, steps=50_000, decay_epochs=0, learning_rate=2e-5),
 }
 # What the small presets change of them.
@@ -171,6 +218,7 @@ LAPTOP: Mapping[str, dict[str, Any]] = {
     "zero_dce_pp": {"size": 128, "steps": 2000, "learning_rate": 5e-4},
     "sci": {"size": 256, "steps": 4000},
     "ruas": {"size": 256},
+    "ruas_search": {"size": 128, "steps": 2000},
     "clip_lit": {"size": 256, "batch_size": 4, "steps": 2000},
 }
 EMBEDDED: Mapping[str, dict[str, Any]] = {
@@ -178,6 +226,7 @@ EMBEDDED: Mapping[str, dict[str, Any]] = {
     "zero_dce_pp": {"size": 96, "steps": 600, "learning_rate": 1e-3},
     "sci": {"size": 96, "steps": 1200, "learning_rate": 1e-3},
     "ruas": {"size": 96, "steps": 800},
+    "ruas_search": {"size": 64, "steps": 400},
     "clip_lit": {"size": 96, "batch_size": 4, "steps": 400},
 }
 DEBUG = {"size": 40, "batch_size": 4, "steps": 4}
@@ -237,6 +286,8 @@ def preset(name: str, method: str) -> Config:
                     reconstruction_steps=1,
                     enhancement_steps=1,
                     refinement_steps=1,
+                    enhancement_bound=1e9,
+                    prompts_bound=1e9,
                 ),
                 loop=LoopOptions(log_every=1, sample_every=2, save_every=2),
             )

@@ -46,18 +46,18 @@ def main(config: Config) -> int:
     workdir = config.workdir or default_workdir(config)
     claim(workdir, config, free=FREE)
 
-    # Data and relativistic probabilities.
+    # Data, method and state: all that can be refused, before the long work.
     dataset = open_dataset(config, workdir)
     check_pictures(dataset, config.recipe.size, config.recipe.view)
-    rp = relativistic_probabilities(config, dataset, workdir)
-
-    # Method and state.
     steps, steps_per_epoch = schedule_length(config, dataset)
     method = build(config, steps_per_epoch)
     state = meshes.create(method, config.seed, mesh)
     if config.init is not None:
         state = start_from(state, config.init, mesh)
     step = meshes.compile_step(method, mesh)
+
+    # Relativistic probabilities.
+    rp = relativistic_probabilities(config, dataset, workdir)
     rp, frozen = (meshes.put(tree, meshes.replicated(mesh)) for tree in (rp, method.frozen))
 
     # Training.
@@ -196,27 +196,56 @@ def relativistic_probabilities(config: Config, dataset: Any, workdir: Path) -> A
 
 
 def schedule_length(config: Config, dataset: Any) -> tuple[int, float]:
-    """Steps of the run, and steps of one epoch of its schedule."""
+    """Steps of the run, and steps of one epoch of its schedule: as many as it takes to see each picture once that the
+    method learns from, where dark and bright ones are paired each of the more numerous.
+    """
     from drujax.data.pipeline import epoch_length
 
-    recipe = config.recipe
+    recipe, dark = config.recipe, len(dataset.train_dark)
+    pairs = epoch_length(dataset)
+    if config.method in ("sci", "ruas", "ruas_search"):
+        pairs = dark
+    elif config.method == "zero_dce_pp":
+        pairs = -(-(dark + len(dataset.train_bright)) // 2)
     epochs = recipe.constant_epochs + recipe.decay_epochs
     if recipe.steps is not None:
         return recipe.steps, recipe.steps / epochs
-    steps_per_epoch = -(-epoch_length(dataset) // recipe.batch_size)
+    steps_per_epoch = -(-pairs // recipe.batch_size)
     return steps_per_epoch * epochs, float(steps_per_epoch)
 
 
 def about(config: Config, dataset: Any) -> dict[str, Any]:
     """What the weights' metadata say of their making."""
     data = f"{config.scenes} synthetic scenes" if config.data is None else config.data.name
+    start = {name: path for name, path in starts(config).items() if path is not None}
+    licences = {licence_of(path) for path in start.values()} - {"Apache-2.0"}
     return {
+        **({"started_from": {name: path.name for name, path in start.items()}} if start else {}),
+        **({"licence": " and ".join(sorted(licences))} if licences else {}),
         "training_data": f"{data}: {len(dataset.train_dark)} dark, {len(dataset.train_bright)} bright pictures",
         "method": config.method,
         "backbone": config.uncertainty,
         "recipe": dataclasses.asdict(config.recipe),
         "seed": config.seed,
     }
+
+
+def starts(config: Config) -> dict[str, Path | None]:
+    """The files of weights that what is released descends from."""
+    of_method = {
+        "ruas": {"denoiser": config.ruas.denoiser},
+        "clip_lit": {"prompts": config.clip_lit.prompts},
+    }
+    return {"init": config.init, **of_method.get(config.method, {})}
+
+
+def licence_of(path: Path) -> str:
+    """The licence of weights, which what starts from them inherits."""
+    from drujax.weights.files import read_metadata
+
+    if path.suffix != ".safetensors":
+        return f"that of {path.name}"
+    return read_metadata(path).get("licence", f"that of {path.name}")
 
 
 def configuration(arguments: list[str]) -> Config:

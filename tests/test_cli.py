@@ -111,6 +111,15 @@ def test_a_run_serves_as_model(frames, model, tmp_path, capsys):
         (["convert", "{a}", "--model", "enlightengan"], r"--output"),
         (["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=corp=1"], r"Did you mean crop\?"),
         (["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=crop=1"], r"crop=1: '1' is no bool"),
+        (["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=ratio=0"], r"ratio: 0 is under 1"),
+        (
+            ["convert", "{a}", "--model=clip-lit", "-o=y.safetensors", "--option=padding=zeroes"],
+            r"Did you mean zeros\?",
+        ),
+        (
+            ["convert", "{a}", "--model=clip-lit", "-o=y.safetensors", "--option=epsilon=nan"],
+            r"epsilon: nan is no finite",
+        ),
         (["enhance", "{a}", "--rounding=up"], r"invalid choice 'up' for argument '--rounding'"),
     ],
 )

@@ -29,8 +29,9 @@ IDENTITY_LAYERS = (1.0, 1.0, 1.0, 1.0, 0.5)
 RECONSTRUCTION_LAYERS = (1.0, 1.0, 1.0, 1.0, 1.0)
 
 # Margins of the ranking, by how many enhanced versions of a picture there are: between the backlit picture and what is
-# better, and between neighbours among the better ones.
-MARGINS = ((1.0, 0.2), (0.9, 0.2), (0.9, 0.1))
+# better, and between neighbours among the better ones. (The official code has margins for none, too, and never comes
+# there: when it refines prompts for the first time, pictures have been enhanced.)
+MARGINS = {1: (0.9, 0.2), 2: (0.9, 0.1)}
 
 
 def similarities(pictures: Features, prompts: Prompts) -> Float[Array, "b 2"]:
@@ -82,20 +83,17 @@ def ranking(worse: PerPicture, better: PerPicture, margin: float) -> PerPicture:
 
 
 def prompt_refinement(backlit: PerPicture, reference: PerPicture, *enhanced: PerPicture) -> PerPicture:
-    """The loss of the prompts: backlit pictures are worst, then enhanced ones from old to new, references are best.
+    """The loss of the prompts: backlit pictures are worst, then enhanced ones in the order given, references are best.
 
     Args:
         backlit: backlit probabilities of pictures, with gradients to the prompts.
         reference: those of well-lit pictures, each of which is compared with the picture at the same place.
-        enhanced: of the same pictures as enhanced before: none in the first round, one (the newest) in the second,
-            the previous and the newest from the third on.
+        enhanced: of the same pictures as one or two networks enhanced them.
     """
     far, near = MARGINS[len(enhanced)]
-    loss = ranking(backlit, reference, far)
-    if enhanced:
-        better = [*enhanced, reference]
-        loss = loss + ranking(backlit, better[0], far)
-        loss = sum((ranking(a, b, near) for a, b in zip(better, better[1:], strict=False)), start=loss)
+    better = [*enhanced, reference]
+    loss = ranking(backlit, reference, far) + ranking(backlit, better[0], far)
+    loss = sum((ranking(a, b, near) for a, b in zip(better, better[1:], strict=False)), start=loss)
     return RANKING_WEIGHT * loss
 
 

@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 Images = Float[Array, "b h w 3"]
 PerPicture = Float[Array, " b"]
 Form = Literal["official", "paper"]
+Colours = Literal["ycbcr", "rgb"]
 
 # ITU-R 601, from RGB in [0, 1].
 _TO_YCBCR = np.array([[0.257, -0.148, 0.439], [0.564, -0.291, -0.368], [0.098, 0.439, -0.071]], np.float32)
@@ -42,9 +43,14 @@ def sci_smoothness(image: Images, illumination: Images, *, form: Form = "officia
     return _sum(2 * (weight * difference.sum(-1)).mean((1, 2)) for weight, difference in pairs)
 
 
-def ruas_smoothness(image: Images, illumination: Images, *, form: Form = "official") -> PerPicture:
-    """As SCI's, but that the official code takes the means of weights and of differences apart, over channels, too."""
-    pairs = _pairs(image, illumination, form)
+def ruas_smoothness(
+    image: Images, illumination: Images, *, form: Form = "official", colours: Colours = "ycbcr"
+) -> PerPicture:
+    """As SCI's, but that the official code takes the means of weights and of differences apart, over channels, too.
+
+    `colours` are those whose differences the weights are of; its search for an architecture takes "rgb".
+    """
+    pairs = _pairs(image, illumination, form, colours)
     if form == "paper":
         return _sum(2 * (weight * difference.mean(-1)).mean((1, 2)) for weight, difference in pairs)
     return _sum(2 * weight.mean((1, 2)) * difference.mean((1, 2, 3)) for weight, difference in pairs)
@@ -55,9 +61,11 @@ def sci_stage(image: Images, illumination: Images, *, form: Form = "official") -
     return 1.5 * fidelity(illumination, image) + sci_smoothness(image, illumination, form=form)
 
 
-def ruas_enhancement(image: Images, illumination: Images, *, form: Form = "official") -> PerPicture:
+def ruas_enhancement(
+    image: Images, illumination: Images, *, form: Form = "official", colours: Colours = "ycbcr"
+) -> PerPicture:
     """Of the picture and its last illumination."""
-    return 0.5 * fidelity(illumination, image) + ruas_smoothness(image, illumination, form=form)
+    return 0.5 * fidelity(illumination, image) + ruas_smoothness(image, illumination, form=form, colours=colours)
 
 
 def ruas_denoising(enhanced: Images, denoised: Images) -> PerPicture:
@@ -79,11 +87,13 @@ def as_ycbcr(images: Images, form: Form = "official") -> Images:
     return jnp.moveaxis(triples.reshape(channels_first.shape), 1, -1)
 
 
-def _pairs(image: Images, illumination: Images, form: Form) -> Iterator[tuple[Array, Array]]:
+def _pairs(
+    image: Images, illumination: Images, form: Form, colours: Colours = "ycbcr"
+) -> Iterator[tuple[Array, Array]]:
     """Weights b h w and absolute differences b h w 3 of all pixels and their neighbours, one offset after the other."""
-    ycbcr = as_ycbcr(image, form)
+    guide = image if colours == "rgb" else as_ycbcr(image, form)
     for rows, columns in _OFFSETS:
-        one, other = _shifted(ycbcr, rows, columns)
+        one, other = _shifted(guide, rows, columns)
         weight = jnp.exp(_EXPONENT[form] * ((one - other) ** 2).sum(-1))
         one, other = _shifted(illumination, rows, columns)
         yield weight, jnp.abs(one - other)

@@ -6,6 +6,7 @@ otherwise at stride 2).
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -40,6 +41,24 @@ class Conv(nn.Module):
         stride, padding, groups, dilation = self.stride, self.padding, self.groups, self.dilation
         y = conv2d(x, kernel, stride=stride, padding=padding, groups=groups, dilation=dilation)
         return y if bias is None else y + bias
+
+
+class Kernel(NamedTuple):
+    """The parameters of a convolution."""
+
+    kernel: Float[Array, "k k i o"]
+    bias: Float[Array, " o"]
+
+
+class Parameters(nn.Module):
+    """Those of a `Conv` alone, for a network that computes with several kernels at once."""
+
+    shape: tuple[int, int, int, int]
+
+    @nn.compact
+    def __call__(self) -> Kernel:
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), self.shape)
+        return Kernel(kernel, self.param("bias", nn.initializers.zeros, self.shape[-1:]))
 
 
 def conv2d(

@@ -1,9 +1,10 @@
-"""RUAS's networks: unrolled illumination estimation and noise removal, with the cells that its search found.
+"""RUAS's networks: unrolled illumination estimation and noise removal, with the cells that its search found, or others.
 
 Liu et al., "Retinex-inspired Unrolling with Cooperative Prior Architecture Search", CVPR 2021; official code
 KarelZhang/RUAS at f621bb19, whose names the layers carry.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -11,14 +12,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv
+from drujax.errors import UsageError, unknown
+from drujax.models.conv import Conv, Parameters, conv2d
 
 DARKEST = 0.001  # of an illumination: pictures are divided by it
 LAST_LAYER = "activate.0"  # of noise removal
+# A cell has one of OPERATIONS at each of PLACES.
+OPERATIONS = ("skip", "conv1x1", "conv3x3", "dilconv3x3", "resconv1x1", "resconv3x3", "resdilconv3x3")
 PLACES = ("c1_d", "c1_r", "c2_d", "c2_r", "c3_d", "c3_r", "c4")
-# The released genotypes: the operation at each of PLACES.
-ILLUMINATION = ("skip", "resconv1x1", "resdilconv3x3", "conv3x3", "conv3x3", "skip", "conv3x3")
-NOISE = ("resconv1x1", "resconv1x1", "resdilconv3x3", "skip", "resconv1x1", "resconv1x1", "skip")
+RELEASED = {
+    "illumination": ("skip", "resconv1x1", "resdilconv3x3", "conv3x3", "conv3x3", "skip", "conv3x3"),
+    "noise": ("resconv1x1", "resconv1x1", "resdilconv3x3", "skip", "resconv1x1", "resconv1x1", "skip"),
+}
+Shares = Float[Array, "places operations"]  # of the operations in a mixture, which sum to 1
 
 
 class Step(NamedTuple):
@@ -29,30 +35,64 @@ class Step(NamedTuple):
 
 
 class Operation(nn.Module):
-    """One of the search space: [res][dil]conv{1x1,3x3}; "res" adds the input, "dil" has a dilation of 2."""
+    """One of OPERATIONS, by its name: "res" adds the input, "dil" has a dilation of 2, "skip" is the input."""
 
     kind: str
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        if self.kind == "skip":
+            return x
         size = int(self.kind[-1])
         dilation = 2 if "dil" in self.kind else 1
         y = Conv(x.shape[-1], size, padding=dilation * (size // 2), dilation=dilation, name="op")(x)
         return y + x if self.kind.startswith("res") else y
 
 
+class Mixture(nn.Module):
+    """All OPERATIONS on the same features, each with its share.
+
+    They are linear, so that the mixture is one 3x3 convolution, in the middle of which the smaller operations are, and
+    one dilated.
+    """
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], shares: Float[Array, " operations"]) -> Float[Array, "b h w c"]:
+        c = x.shape[-1]
+        kernels = {dilation: jnp.zeros((3, 3, c, c)) for dilation in (1, 2)}
+        bias = jnp.zeros(c)
+        for i, (kind, share) in enumerate(zip(OPERATIONS, shares, strict=True)):
+            if "res" in kind or kind == "skip":
+                kernels[1] = kernels[1].at[1, 1].add(share * jnp.eye(c))
+            if kind == "skip":
+                continue
+            size = int(kind[-1])
+            own = Parameters((size, size, c, c), name=f"_ops.{i}.op")()
+            margin = (3 - size) // 2
+            kernel = jnp.pad(own.kernel, ((margin, margin), (margin, margin), (0, 0), (0, 0)))
+            dilation = 2 if "dil" in kind else 1
+            kernels[dilation] = kernels[dilation] + share * kernel
+            bias = bias + share * own.bias
+        convolved = (conv2d(x, kernel, padding=dilation, dilation=dilation) for dilation, kernel in kernels.items())
+        return sum(convolved, start=bias)
+
+
 class Cell(nn.Module):
-    """Features b h w c -> the same: three distillations of a residual path, and what is left, joined by 1x1."""
+    """Features b h w c -> the same: three distillations of a residual path, and what is left, joined by 1x1.
+
+    At each place is the operation that `genotype` has there; or, where there are `shares`, the mixture of all
+    operations among which the search chooses.
+    """
 
     genotype: tuple[str, ...]
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        operations = dict(zip(PLACES, self.genotype, strict=True))
-
-        def operate(place, x):
-            kind = operations[place]
-            return x if kind == "skip" else Operation(kind, name=place)(x)
+    def __call__(self, x: Float[Array, "b h w c"], shares: Shares | None = None) -> Float[Array, "b h w c"]:
+        def operate(name, x):
+            place = PLACES.index(name)
+            if shares is None:
+                return Operation(self.genotype[place], name=name)(x)
+            return Mixture(name=name)(x, shares[place])
 
         kept = []
         for level in (1, 2, 3):
@@ -63,10 +103,12 @@ class Cell(nn.Module):
 
 
 class IlluminationEstimation(nn.Module):
-    """Image b h w 3 in [0, 1] -> its three unrolled steps (IEM)."""
+    """Image b h w 3 in [0, 1] -> its three unrolled steps (IEM); with `shares` of mixed cells, see `Cell`."""
+
+    genotype: tuple[str, ...] = RELEASED["illumination"]
 
     @nn.compact
-    def __call__(self, image: Float[Array, "b h w 3"]) -> list[Step]:
+    def __call__(self, image: Float[Array, "b h w 3"], shares: Shares | None = None) -> list[Step]:
         steps: list[Step] = []
         for k in range(3):
             if steps:
@@ -74,21 +116,23 @@ class IlluminationEstimation(nn.Module):
                 x = brightest_neighbour(before) - 0.5 * (before - image)
             else:
                 x = brightest_neighbour(image)
-            illumination = jnp.clip(nn.sigmoid(Cell(ILLUMINATION, name=f"iems.{k}.cell")(x)), DARKEST, 1.0)
+            estimate = nn.sigmoid(Cell(self.genotype, name=f"iems.{k}.cell")(x, shares))
+            illumination = jnp.clip(estimate, DARKEST, 1.0)
             steps.append(Step(illumination, jnp.clip(image / illumination, 0.0, 1.0)))
         return steps
 
 
 class NoiseRemoval(nn.Module):
-    """Picture b h w 3 -> its noise, b h w 3 (NRM)."""
+    """Picture b h w 3 -> its noise, b h w 3 (NRM); with `shares` of mixed cells, see `Cell`."""
 
+    genotype: tuple[str, ...] = RELEASED["noise"]
     features: int = 6
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+    def __call__(self, x: Float[Array, "b h w 3"], shares: Shares | None = None) -> Float[Array, "b h w 3"]:
         x = Conv(self.features, 3, padding=1, name="stem")(x)
         for k in range(3):
-            x = Cell(NOISE, name=f"nrms.{k}")(x)
+            x = Cell(self.genotype, name=f"nrms.{k}")(x, shares)
         return Conv(3, 3, padding=1, name=LAST_LAYER)(x)
 
 
@@ -97,19 +141,43 @@ class RUAS(nn.Module):
 
     Attributes:
         denoise: remove the noise of the last step's picture, as the official test does with the weights from LOL.
+        illumination, noise: the cells of both networks, by `genotype`.
     """
 
     denoise: bool = True
+    illumination: str = "released"
+    noise: str = "released"
 
     def setup(self):
-        self.enhance_net = IlluminationEstimation()
-        self.denoise_net = NoiseRemoval()
+        self.enhance_net = IlluminationEstimation(genotype("illumination", self.illumination))
+        self.denoise_net = NoiseRemoval(genotype("noise", self.noise))
 
-    def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b h w 3"], list[Step]]:
-        steps = self.enhance_net(image)
+    def __call__(
+        self, image: Float[Array, "b h w 3"], shares: Mapping[str, Shares] | None = None
+    ) -> tuple[Float[Array, "b h w 3"], list[Step]]:
+        shares = shares or {}
+        steps = self.enhance_net(image, shares.get("illumination"))
         enhanced = steps[-1].enhanced
-        noise = self.denoise_net(enhanced)  # also where it is not used: the checkpoints hold its parameters
+        # Also where the noise is not used: the checkpoints hold its parameters.
+        noise = self.denoise_net(enhanced, shares.get("noise"))
         return enhanced - noise if self.denoise else enhanced, steps
+
+
+def genotype(cell: str, text: str) -> tuple[str, ...]:
+    """The operations of a cell ("illumination", "noise"): "released", or seven of OPERATIONS with commas between.
+
+    Raises:
+        UsageError: there are not seven, or one is unknown.
+    """
+    if text == "released":
+        return RELEASED[cell]
+    kinds = tuple(text.split(","))
+    if len(kinds) != len(PLACES):
+        raise UsageError(f"option {cell}: {text!r} has not {len(PLACES)} operations")
+    for kind in kinds:
+        if kind not in OPERATIONS:
+            raise unknown(f"option {cell}", kind, OPERATIONS)
+    return kinds
 
 
 def brightest_neighbour(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:

@@ -4,15 +4,13 @@ Li et al., "Learning to Enhance Low-Light Image via Zero-Reference Deep Curve Es
 Li-Chongyi/Zero-DCE_extension at 09f202b6, whose names the layers carry.
 """
 
-from typing import NamedTuple
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from drujax.models.conv import conv2d, resize_aligned
+from drujax.models.conv import Parameters, conv2d, resize_aligned
 
 ITERATIONS = 8
 
@@ -65,8 +63,8 @@ class ZeroDCEpp(nn.Module):
         convolution need not repeat for its gradient.
         """
         channels, features = sum(x.shape[-1] for x in maps), features or self.features
-        depth = _Parameters((3, 3, 1, channels), name=f"e_conv{number}.depth_conv")()
-        point = _Parameters((1, 1, channels, features), name=f"e_conv{number}.point_conv")()
+        depth = Parameters((3, 3, 1, channels), name=f"e_conv{number}.depth_conv")()
+        point = Parameters((1, 1, channels, features), name=f"e_conv{number}.point_conv")()
         ends = np.cumsum([x.shape[-1] for x in maps])[:-1]
         depth_kernels, point_kernels = jnp.split(depth.kernel, ends, -1), jnp.split(point.kernel, ends, -2)
         y = point.bias + depth.bias @ point.kernel[0, 0]
@@ -74,22 +72,6 @@ class ZeroDCEpp(nn.Module):
             x = conv2d(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), depth_kernel, groups=x.shape[-1])
             y = y + conv2d(x, point_kernel)
         return y
-
-
-class _Kernel(NamedTuple):
-    kernel: Float[Array, "k k i o"]
-    bias: Float[Array, " o"]
-
-
-class _Parameters(nn.Module):
-    """Those of a convolution."""
-
-    shape: tuple[int, int, int, int]
-
-    @nn.compact
-    def __call__(self) -> _Kernel:
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), self.shape)
-        return _Kernel(kernel, self.param("bias", nn.initializers.zeros, self.shape[-1:]))
 
 
 @jax.checkpoint  # computing it again takes less time than reading eight pictures back

@@ -9,18 +9,22 @@ Here one step is one update of either, by the phase that the state holds, so tha
 those of every method. What differs from the official code, beyond its two batch and picture sizes:
 
 * labels come from the split, where the official code looks for words in the pictures' paths;
-* enhanced pictures of earlier rounds are computed anew, from the networks at the ends of the last two rounds, where the
-  official code reads them from folders that it wrote when a running mean of the loss was best;
+* the enhanced pictures that prompts are refined with are computed anew, from the networks at the ends of the last two
+  rounds and of the augmented dark pictures. The official code reads them from folders that it wrote in each round when
+  a running mean of the loss was best: mostly early, since that mean starts from zeros; and augments them afterwards;
 * its "best" network and prompts are the last ones, as they are in fact there: it keeps a reference, not a copy.
 
+From the second round on prompts learn to rank what the newest network and the one before it made. The official code
+takes the newest for the worse of the two, which `form="paper"` turns round.
+
 With data uncertainty, RP_d weights the losses of a dark picture, RP_b those of a bright one, and RP_d RP_b the ranking,
-which compares the two (docs/method.md).
+which compares the two (docs/method.md). Whether a phase is extended depends on the losses without weights.
 """
 
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +68,8 @@ class _Seen(NamedTuple):
     """What a step tells of itself; zero what its phase does not have."""
 
     loss: Float[Array, ""]
-    gradient: Float[Array, ""]  # its norm
+    unweighted: Float[Array, ""]  # the loss, were all pictures certain
+    gradient: Float[Array, ""]  # of the loss: its norm
     luma: Float[Array, ""] | float = 0.0
     psnr: Float[Array, ""] | float = 0.0
     clip: Float[Array, ""] | float = 0.0
@@ -101,6 +106,8 @@ class CLIPLIT(Served):
     initial_prompts: Float[Array | np.ndarray, "2 t c"]
     prompt_rate: float = 5e-6
     lengths: Lengths = Lengths()
+    # In which order prompts rank the pictures of the last two networks.
+    form: Literal["official", "paper"] = "official"
     # Side of the pictures that the encoders take.
     resolution: int = 224
 
@@ -165,11 +172,10 @@ class CLIPLIT(Served):
             phases.initialise,
             phases.reconstruct,
             phases.enhance,
-            phases.refine,
             lambda: phases.refine(newest),
-            lambda: phases.refine(previous, newest),
+            lambda: phases.refine(*((newest, previous) if self.form == "official" else (previous, newest))),
         ]
-        round_of = jnp.where(state.phase == REFINEMENT, jnp.clip(state.rounds - 1, 0, 2), 0)
+        round_of = jnp.where(state.phase == REFINEMENT, jnp.clip(state.rounds - 1, 0, 1), 0)
         generator, learned, seen = jax.lax.switch(state.phase + round_of, choices)
         ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         metrics = {
@@ -184,13 +190,14 @@ class CLIPLIT(Served):
             "finite": jnp.isfinite(seen.loss + seen.gradient).astype(jnp.float32),
         }
         after = dataclasses.replace(state, step=state.step + 1, generator=generator, prompts=learned, ema=ema)
-        return self._advanced(self._restarted(after, seen.psnr, _keys(state)[2]), seen.loss), metrics
+        return self._advanced(self._restarted(after, seen.psnr, _keys(state)[2]), seen.unweighted), metrics
 
     def augmented(self, state: State, batch: Batch) -> tuple[Float[Array, "b s s 3"], Float[Array, "b s s 3"]]:
         """The dark and the bright pictures of a batch as the step from `state` sees them."""
         learns_prompts = (state.phase == PROMPTS) | (state.phase == REFINEMENT)
         zoom = jnp.where(learns_prompts, 0.5, 0.7), jnp.where(learns_prompts, 1.5, 1.3)
         of_dark, of_bright, _ = _keys(state)
+        of_bright = jnp.where(state.phase == REFINEMENT, of_dark, of_bright)  # pictures that are ranked move alike
         dark, bright = pictures(batch)
         return warped(dark, of_dark, zoom=zoom), warped(bright, of_bright, zoom=zoom)
 
@@ -258,60 +265,61 @@ class _Phases(NamedTuple):
         features = self._of_pictures(jnp.concatenate([self.dark, self.bright]))
         labels = jnp.repeat(jnp.arange(2), len(self.dark))
         share = jnp.concatenate(self.weights)
-        return self._prompts(lambda texts: (share * clip_lit.prompt_initialisation(features, texts, labels)).mean())
+        return self._prompts(share, lambda texts: clip_lit.prompt_initialisation(features, texts, labels))
 
     def reconstruct(self) -> _Outcome:
         """The network learns to leave pictures as they are."""
         before = self._stages(self.dark)
 
-        def loss_of(enhanced):
-            loss = clip_lit.reconstruction(self._stages(enhanced), before)
-            return (self.weights.dark * loss).mean(), {}
-
-        return self._network(loss_of)
+        return self._network(lambda enhanced: (clip_lit.reconstruction(self._stages(enhanced), before), {}))
 
     def enhance(self) -> _Outcome:
         """The network learns to make pictures that the prompts take for well lit."""
         before, texts = self._stages(self.dark), self._of_texts(self.state.prompts.params)
 
         def loss_of(enhanced):
-            features = self._of_pictures(enhanced)
-            loss, terms = clip_lit.enhancement(features, texts, self._stages(enhanced), before)
-            return (self.weights.dark * loss).mean(), {name: term.mean() for name, term in terms.items()}
+            return clip_lit.enhancement(self._of_pictures(enhanced), texts, self._stages(enhanced), before)
 
         return self._network(loss_of)
 
     def refine(self, *networks: Any) -> _Outcome:
-        """The prompts learn to rank what `networks` (parameters, old to new) make between dark and bright pictures."""
+        """The prompts learn to rank what `networks` (parameters, worse to better) make between dark and bright
+        pictures.
+        """
         made = (apply(self.method.network, {"params": params}, self.dark)[0] for params in networks)
         features = [self._of_pictures(x) for x in (self.dark, self.bright, *made)]
-        pair = self.weights.dark * self.weights.bright
 
         def loss_of(texts):
-            scores = [clip_lit.backlit_probability(of_one, texts) for of_one in features]
-            return (pair * clip_lit.prompt_refinement(*scores)).mean()
+            return clip_lit.prompt_refinement(*(clip_lit.backlit_probability(of_one, texts) for of_one in features))
 
-        return self._prompts(loss_of)
+        return self._prompts(self.weights.dark * self.weights.bright, loss_of)
 
-    def _prompts(self, loss_of: Callable[[Array], Array]) -> _Outcome:
-        """One update of the prompts by a loss of their features."""
+    def _prompts(self, share: Float[Array, " n"], loss_of: Callable[[Array], Float[Array, " n"]]) -> _Outcome:
+        """One update of the prompts by losses of their features, each with its share."""
         player = self.state.prompts
-        loss, gradients = jax.value_and_grad(lambda embeddings: loss_of(self._of_texts(embeddings)))(player.params)
-        player = player.updated(gradients, self.method.prompt_optimiser)
-        return _arrays((self.state.generator, player, _Seen(loss, optax.tree.norm(gradients))))
 
-    def _network(self, loss_of: Callable[[Array], tuple[Array, Metrics]]) -> _Outcome:
-        """One update of the network by a loss of what it makes of the dark pictures, and its terms."""
+        def loss_of_embeddings(embeddings):
+            losses = loss_of(self._of_texts(embeddings))
+            return (share * losses).mean(), losses.mean()
+
+        (loss, unweighted), gradients = jax.value_and_grad(loss_of_embeddings, has_aux=True)(player.params)
+        player = player.updated(gradients, self.method.prompt_optimiser)
+        return _arrays((self.state.generator, player, _Seen(loss, unweighted, optax.tree.norm(gradients))))
+
+    def _network(self, loss_of: Callable[[Array], tuple[Array, dict[str, Array]]]) -> _Outcome:
+        """One update of the network by losses of what it makes of the dark pictures, and their terms."""
 
         def loss_of_params(params):
             enhanced, _ = apply(self.method.network, {"params": params}, self.dark)
-            loss, terms = loss_of(enhanced)
-            return loss, {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, self.dark), **terms}
+            losses, terms = loss_of(enhanced)
+            seen = {name: term.mean() for name, term in terms.items()}
+            seen |= {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, self.dark), "unweighted": losses.mean()}
+            return (self.weights.dark * losses).mean(), seen
 
         player = self.state.generator
-        (loss, terms), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(player.params)
+        (loss, seen), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(player.params)
         player = player.updated(gradients, self.method.optimiser)
-        return _arrays((player, self.state.prompts, _Seen(loss, optax.tree.norm(gradients), **terms)))
+        return _arrays((player, self.state.prompts, _Seen(loss, gradient=optax.tree.norm(gradients), **seen)))
 
     def _of_texts(self, embeddings: Float[Array, "2 t c"]) -> Float[Array, "2 k"]:
         return apply(self.method.clip.text.module, self.frozen["text"], embeddings, end=end_of())

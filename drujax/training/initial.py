@@ -18,9 +18,12 @@ def start_from(state: Any, path: Path, mesh: Mesh) -> Any:
     What only training uses (as what calibrates SCI's stages) is in no such file, and stays as it is.
 
     Raises:
-        UsageError: the file's network differs.
+        UsageError: the file is none of drujax, or its network differs.
     """
-    variables, _ = load_weights(path)
+    try:
+        variables, _ = load_weights(path)
+    except UsageError as error:
+        raise UsageError(f"--init: {error} (drujax convert makes one of another program's checkpoint)") from error
     ours, tree = jax.tree_util.tree_flatten_with_path(state.generator.variables)
     theirs = dict(jax.tree_util.tree_flatten_with_path(variables)[0])
     shapes = {name: array.shape for name, array in ours}

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from drujax.errors import UsageError
 from drujax.images import Picture, write_picture
 from drujax.progress import Progress
 from drujax.training.checkpoint import Checkpoints
@@ -40,6 +41,11 @@ class LoopOptions:
     keep_checkpoints: int = 3
     # Writes TensorBoard events beside metrics.jsonl.
     tensorboard: bool = False
+
+    def __post_init__(self):
+        for name in ("log_every", "sample_every", "save_every", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--loop.{name.replace('_', '-')}: {getattr(self, name)} is under 1")
 
 
 class NotFinite(ArithmeticError):
@@ -76,7 +82,8 @@ def train(
         sample: state -> UInt8 h w 3, the sample grid.
 
     Raises:
-        NotFinite: a metric is not finite; the message names the steps and the last good checkpoint.
+        NotFinite: a metric is not finite, or one called "finite" is under 1; the message names the steps and the last
+            good checkpoint.
         Stopped: SIGTERM or SIGINT came; the state is saved.
     """
     with Checkpoints(workdir / "checkpoints", keep=options.keep_checkpoints) as checkpoints, _stop_signal() as stopped:
@@ -142,6 +149,8 @@ class _Record:
         rows = jax.device_get(self._pending)
         means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if not bad and means.get("finite", 1.0) < 1:  # losses are finite, but not their gradients
+            bad = ["gradients"]
         if bad:
             good = f"the last good checkpoint is step {last_good}" if last_good else "no checkpoint was written before"
             raise NotFinite(

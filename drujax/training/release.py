@@ -13,17 +13,18 @@ def release(method: Method, state: Any, workdir: Path, *, about: dict[str, Any])
     """Writes `workdir/weights.safetensors`: the network that enhances, with what is to be known of it.
 
     Args:
-        about: entries of the metadata that the run knows (training data, recipe, seed).
+        about: entries of the metadata that the run knows (training data, recipe, seed; the licence, where it started
+            from weights of others).
     """
     import jax
 
     variables, network = method.weights(state)
     path = workdir / "weights.safetensors"
     metadata = {
+        "licence": "Apache-2.0",
         **network,
         **about,
         "steps": int(state.step),
-        "licence": "Apache-2.0",
         "drujax_version": __version__,
         "git_commit": git_commit(),
     }

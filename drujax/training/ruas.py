@@ -9,7 +9,7 @@ With data uncertainty, RP_d weights both losses of each picture (docs/method.md)
 """
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, cast
 
 import jax
@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from drujax.losses import retinex
 from drujax.models.initialise import Scheme, initial_variables
-from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval
+from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval, genotype
 from drujax.models.ruas import RUAS as Network
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
 from drujax.training.single import Metrics, OneNetwork, apply
@@ -41,24 +41,25 @@ class RUAS(OneNetwork):
     # LOL alone.
     denoise: bool = True
 
+    # The cells, see `drujax.models.ruas.genotype`.
+    illumination: str = "released"
+    noise: str = "released"
+
     @property
     def optimiser(self) -> optax.GradientTransformation:
-        def sgd(rate):
-            # PyTorch's SGD adds the decay to the gradient, after it was clipped.
-            return optax.chain(
-                optax.clip_by_global_norm(5.0), optax.add_decayed_weights(3e-4), optax.sgd(rate, momentum=0.9)
-            )
+        denoising = sgd(self.denoising_rate, decay=3e-4)
+        return parted(enhance_net=sgd(self.learning_rate, decay=3e-4), denoise_net=at_times(denoising, self._denoises))
 
-        denoising = optax.conditionally_mask(sgd(self.denoising_rate), cast(Any, self._denoises))
-        by_network: dict[Hashable, Any] = {"enhance_net": sgd(self.learning_rate), "denoise_net": denoising}
-        return optax.partition(by_network, {name: name for name in by_network})
+    @property
+    def network(self) -> Network:
+        return Network(self.denoise, self.illumination, self.noise)
 
     def _denoises(self, step: Int[Array, ""]) -> Bool[Array, ""]:
         """Whether noise removal learns in the step after `step` others."""
         return (step + 1) % self.denoise_every == 0
 
     def initial(self, key: Key[Array, ""]) -> Variables:
-        variables = initial_variables(Network(), key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme())
+        variables = initial_variables(self.network, key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme())
         noise_removal = variables["params"]["denoise_net"]
         if self.denoiser is None:
             # Its few updates would never undo the colour cast that a random last layer subtracts from every picture.
@@ -73,12 +74,14 @@ class RUAS(OneNetwork):
         """The weighted means over the dark pictures of both losses, each of which trains one network."""
         dark, _ = pictures(batch)
         params = variables["params"]
-        steps = apply(IlluminationEstimation(), {"params": params["enhance_net"]}, dark)
+        illumination = IlluminationEstimation(genotype("illumination", self.illumination))
+        steps = apply(illumination, {"params": params["enhance_net"]}, dark)
         enhanced = jax.lax.stop_gradient(steps[-1].enhanced)
         enhancement = retinex.ruas_enhancement(dark, steps[-1].illumination, form=self.form)
 
         def denoising(denoise_net):
-            denoised = enhanced - apply(NoiseRemoval(), {"params": denoise_net}, enhanced)
+            noise_removal = NoiseRemoval(genotype("noise", self.noise))
+            denoised = enhanced - apply(noise_removal, {"params": denoise_net}, enhanced)
             return (weights.dark * retinex.ruas_denoising(enhanced, denoised)).mean()
 
         loss = (weights.dark * enhancement).mean()
@@ -90,4 +93,22 @@ class RUAS(OneNetwork):
 
     @property
     def enhancer(self) -> tuple[str, dict[str, Any]]:
-        return "ruas", {"denoise": self.denoise}
+        return "ruas", {"denoise": self.denoise, "illumination": self.illumination, "noise": self.noise}
+
+
+def sgd(rate: optax.Schedule | float, *, decay: float = 0.0) -> optax.GradientTransformation:
+    """PyTorch's SGD with momentum 0.9, which adds the decay to the gradient, after it was clipped to norm 5."""
+    clipped = optax.clip_by_global_norm(5.0)
+    return optax.chain(clipped, optax.add_decayed_weights(decay), optax.sgd(rate, momentum=0.9))
+
+
+def parted(**optimisers: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Optimisers by the name of the part of the parameters that each trains."""
+    return optax.partition(cast(dict[Hashable, Any], optimisers), {name: name for name in optimisers})
+
+
+def at_times(
+    optimiser: optax.GradientTransformation, when: Callable[[Int[Array, ""]], Bool[Array, ""]]
+) -> optax.GradientTransformation:
+    """An optimiser that does nothing, nor counts, after as many steps as `when` denies."""
+    return cast(Any, optax.conditionally_mask(optimiser, cast(Any, when)))

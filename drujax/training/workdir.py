@@ -30,7 +30,8 @@ def claim(workdir: Path, config: Any, *, free: Collection[str] = ()) -> None:
     """
     asked = _plain(config)
     path = workdir / "config.json"
-    if not path.exists():
+    begun = path.exists() and any(entry.name not in (path.name, "environment.json") for entry in workdir.iterdir())
+    if not begun:  # or refused before it had anything to lose
         workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / "environment.json", _environment())
         write_json(path, asked)

@@ -3,6 +3,7 @@
 JAX is imported when a network is built, not before.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ class Network:
         build: keyword options -> flax module.
         run: (module bound to its variables, images b h w 3 in 0..1) -> enhanced b h w 3, nominally 0..1, not clipped;
             without the last rows and columns where an option asks for that.
-        options: all that `build` takes, with the defaults.
+        options: all that `build` takes, with the defaults. Whole numbers are from 1 on, others from 0.
+        choices: of options that are words, all words that there are.
         official: options that differ in the authors' checkpoint.
         licence: of the authors' checkpoint.
         size_multiple: the sides on which the network works without padding.
@@ -38,18 +40,25 @@ class Network:
     options: Mapping[str, Any]
     licence: str
     official: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     size_multiple: int = 1
     margin: int = 0
     guided: bool = False
     convert: Callable[[Mapping[str, Any], Mapping[str, Any]], Variables] = from_torch
 
     def module(self, options: Mapping[str, Any]) -> Module:
-        """The module with `options` over the defaults. Raises UsageError for an unknown option or a wrong type."""
+        """The module with `options` over the defaults. Raises UsageError for an unknown option or a wrong value."""
         for name, value in options.items():
             if name not in self.options:
                 raise unknown("option", name, self.options)
             if type(value) is not type(self.options[name]):
                 raise UsageError(f"option {name}: {value!r} is no {type(self.options[name]).__name__}")
+            if type(value) is int and value < 1:
+                raise UsageError(f"option {name}: {value} is under 1")
+            if type(value) is float and not 0 <= value < math.inf:
+                raise UsageError(f"option {name}: {value} is no finite number from 0 on")
+            if value not in self.choices.get(name, (value,)):
+                raise unknown(f"option {name}", value, self.choices[name])
         return self.build(**{**self.options, **options})
 
     def shapes(self, module: Module) -> Variables:
@@ -150,7 +159,7 @@ NETWORKS = {
         what="RUAS's unrolled illumination estimation and noise removal (3,438 parameters)",
         build=_ruas,
         run=_first,
-        options={"denoise": True},
+        options={"denoise": True, "illumination": "released", "noise": "released"},
         licence="none stated",
     ),
     "clip_lit": Network(
@@ -158,6 +167,7 @@ NETWORKS = {
         build=_clip_lit,
         run=_first,
         options={"padding": "reflect", "epsilon": 0.0},
+        choices={"padding": ("reflect", "zeros")},
         licence="none stated",
     ),
 }

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from drujax.errors import UsageError
+from drujax.errors import UsageError, unknown
 from drujax.weights.convert import Variables, vgg16_features
 from drujax.weights.readers import read_checkpoint
 
@@ -29,6 +29,8 @@ def perceptual_variables(choice: str, *, width: int = 64, seed: int = 0) -> Vari
         path = fetch(DOWNLOAD)
     else:
         path = Path(choice)
+        if not path.is_file():
+            raise unknown("--gan.perceptual", choice, ("imagenet", "random", "or the path of a checkpoint"))
     try:
         return vgg16_features(read_checkpoint(path))
     except UsageError as error:

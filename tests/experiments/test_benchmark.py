@@ -100,6 +100,8 @@ def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
         (["trein"], "Did you mean train?"),
         (["train", "--rounds=0"], "--rounds: 0 is under 1"),
         (["train", "--size=32"], "--size: 32 is under 33"),
+        (["train", "--method=sci", "--size=2"], "--size: 2 is under 3"),
+        (["scenes", "--out=no/b.json"], "--out: no is no folder"),
         (["enhance", "--height=40", "--peer=torch"], "--height: 40 is no multiple of 16"),
         (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: 608 is no multiple of 12"),
         (["train", "--method=sci", "--dtype=bfloat16"], "--dtype: sci is computed in float32 alone"),

@@ -9,6 +9,7 @@ from PIL import Image
 
 from drujax import entry
 from drujax.enhance import Enhancer
+from drujax.errors import UsageError
 from drujax.images import Picture, read_picture, write_picture
 from experiments import figures
 from experiments.figures_grid import FRAME
@@ -149,7 +150,10 @@ def test_models_are_labelled(models, labels):
         (["compare", "{frames}", "--out=x.png", "--models=,"], "--models: give at least one name or path"),
         (["compare", "{frames}", "--out=x.png", "--models=a,a"], "two of them are the same"),
         (["compare", "{frames}", "--out=x.png", "--models=sci-medum"], "Did you mean sci-medium?"),
+        (["compare", "{frames}", "--out=no/x.png"], "--out: no is no folder"),
+        (["compare", "{frames}", "--html=no/x.html"], "--html: no is no folder"),
         (["scenes", "--width=0", "--out=x.png"], "--width: 0 is under 1"),
+        (["scenes", "--width=5000", "--out=x.png"], "--width: 5000 is over 4096"),
         (["scenes"], "--out"),
     ],
 )
@@ -158,3 +162,13 @@ def test_mistakes_are_one_line(frames, arguments, message, capsys):
     assert entry.run(lambda: figures.main(filled), "experiments.figures") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_picture_of_a_folder_that_cannot_be_read_is_left_out(frames, model, tmp_path, capsys):
+    broken, out = frames / "broken.png", tmp_path / "grid.png"
+    broken.write_bytes(b"no picture")
+    assert run("compare", frames, f"--models={model}", "--width=20", f"--out={out}") == 1
+    assert out.exists()
+    assert "broken.png" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"broken.png"):
+        run("compare", broken, f"--models={model}", f"--out={out}")

@@ -17,7 +17,7 @@ from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
 from drujax.training import loop
 from drujax.weights.convert import flatten
-from drujax.weights.files import load_weights
+from drujax.weights.files import load_weights, save_weights
 from experiments import recipes, train
 
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
@@ -169,6 +169,53 @@ def test_mistakes(tmp_path):
         run(tmp_path / "a", f"--data={tmp_path}")
     with pytest.raises(UsageError, match="--preset: unknown value 'debgu'. Did you mean debug?"):
         train.configuration(["--preset=debgu"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe.steps=0"], "--recipe.steps: 0 is under 1"),
+        (["--recipe.constant-epochs=0", "--recipe.decay-epochs=0"], "--recipe.constant-epochs: with"),
+        (["--recipe.learning-rate=nan"], "--recipe.learning-rate: nan is no positive number"),
+        (["--recipe.ema-decay=2"], "--recipe.ema-decay: 2.0 is not between 0 and 1"),
+        (["--loop.log-every=0"], "--loop.log-every: 0 is under 1"),
+        (["--method=ruas", "--ruas.denoise-every=0"], "--ruas.denoise-every: 0 is under 1"),
+        (["--method=ruas", "--ruas.denoiser=none.pt"], "--ruas.denoiser: none.pt is no file"),
+        (["--method=ruas", "--ruas.architecture=none"], "--ruas.architecture: .*none"),
+        (["--method=ruas_search", "--recipe.batch-size=3"], "--recipe.batch-size: 3 has no halves"),
+        (["--method=zero_dce_pp", "--recipe.size=8"], "--recipe.size: 8 is under 16"),
+        (["--method=clip_lit", "--clip-lit.refinement-steps=0"], "--clip-lit.refinement-steps: 0 is under 1"),
+        (["--method=clip_lit", "--clip-lit.clip=opnai"], "--clip-lit.clip: unknown value 'opnai'. Did you mean openai"),
+        (["--backbone=none", "--gan.perceptual=imagnet"], "--gan.perceptual: unknown value .* Did you mean imagenet"),
+        (["--init=none.safetensors"], "--init: none.safetensors is no file"),
+    ],
+)
+def test_mistakes_are_told_before_the_long_work(arguments, message, finished, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        run(tmp_path / "a", f"--data={finished / 'dataset'}", *arguments)
+    assert not (tmp_path / "a" / "probability.json").exists()
+
+
+def test_an_epoch_is_of_what_the_method_learns_from():
+    class Set:
+        train_dark, train_bright = range(10), range(1000)
+
+    def steps(method):
+        return train.schedule_length(train.configuration(["--data=D", f"--method={method}"]), Set)
+
+    assert steps("sci") == (10_000, 10)
+    assert steps("zero_dce_pp") == (100 * 127, 127)  # of eight pictures
+    assert steps("enlightengan") == (200 * 32, 32)
+
+
+def test_weights_keep_the_licence_of_what_they_start_from(finished, tmp_path):
+    variables, metadata = load_weights(finished / "weights.safetensors")
+    save_weights(tmp_path / "theirs.safetensors", variables, {**metadata, "licence": "CC-BY-NC-4.0"})
+    arguments = [f"--init={tmp_path / 'theirs.safetensors'}", "--backbone=none", "--recipe.steps=1"]
+    assert run(tmp_path / "run", f"--data={finished / 'dataset'}", *arguments) == 0
+    made = weights(tmp_path / "run")[1]
+    assert (made["licence"], made["started_from"]) == ("CC-BY-NC-4.0", {"init": "theirs.safetensors"})
+    assert metadata["licence"] == "Apache-2.0"
 
 
 def test_pictures_smaller_than_the_crop_are_told_before_the_long_work(finished, tmp_path):

@@ -88,6 +88,42 @@ def test_the_last_two_rounds_are_kept(run):
     assert not differs(states[8].earlier[1], states[6].generator.params)
 
 
+@pytest.mark.parametrize(("form", "order"), [("official", (0, 1)), ("paper", (1, 0))])
+def test_prompts_rank_what_the_last_networks_made(method, run, form, order):
+    """In the first round the newest network's pictures alone, then those of the last two, the newest first in the
+    official code (`train.py` gives its folder as the first, as which the loss takes the worse).
+    """
+    method = dataclasses.replace(method, form=form)
+    for at, networks in ((4, (0,)), (6, order)):
+        state = jax.tree.map(jnp.asarray, run[0][at])
+        assert int(state.phase) == REFINEMENT
+        assert differs(*state.earlier)
+        dark, bright = method.augmented(state, tiny.batch())
+        weights = example_weights(tiny.batch(), None)
+        phases = clip_lit._Phases(method, state, weights, dark, bright, method.frozen)
+        _, _, expected = phases.refine(*(state.earlier[network] for network in networks))
+        _, metrics = method.step(state, tiny.batch(), None, method.frozen)
+        np.testing.assert_allclose(metrics["loss"], expected.loss, rtol=1e-4)
+
+
+def test_pictures_that_are_ranked_move_alike(method, run):
+    same = {**tiny.batch(), "bright": tiny.batch()["dark"]}
+    for state, alike in ((run[0][3], False), (run[0][4], True)):
+        dark, bright = method.augmented(state, same)
+        assert bool((dark == bright).all()) == alike
+
+
+def test_uncertain_pictures_end_no_phase_sooner(method, run):
+    """The bound is for the loss without weights."""
+    state = run[0][3]
+    tables = {name: np.full_like(table, 0.01) for name, table in tiny.tables().items()}
+    bound = float(run[1][3]["loss"]) * 0.5
+    bounded = dataclasses.replace(method, lengths=dataclasses.replace(method.lengths, enhancement_bound=bound))
+    after, metrics = jax.jit(bounded.step)(state, tiny.batch(), tables, method.frozen)
+    assert metrics["loss"] < bound
+    assert int(after.phase) == ENHANCEMENT
+
+
 def test_a_high_loss_extends_its_phase(method, run):
     states, _ = run
     bounded = dataclasses.replace(method, lengths=dataclasses.replace(method.lengths, enhancement_bound=5.0))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import struct
 
+from drujax.errors import UsageError
 from drujax.training.loop import LoopOptions, NotFinite, Stopped, train
 
 
@@ -102,6 +103,25 @@ def test_one_step_at_a_time_waits_for_the_device(tmp_path, monkeypatch):
     options = LoopOptions(log_every=50, save_every=50, sample_every=50)
     train(initial(), ahead, batches_from, steps=6, workdir=tmp_path, options=options)
     assert len(made) == 6
+
+
+def test_gradients_that_are_not_finite_stop_it_too(tmp_path):
+    """Of a finite loss, as a method's metric "finite" says."""
+
+    def step(state, batch):
+        state, metrics = step_function(state, batch)
+        return state, {"loss": metrics["loss"], "finite": jnp.float32(batch["x"][0] != 7)}
+
+    options = LoopOptions(log_every=2, save_every=3, sample_every=4)
+    with pytest.raises(
+        NotFinite, match="gradients not finite between steps 7 and 8; the last good checkpoint is step 6"
+    ):
+        train(initial(), step, batches_from, steps=20, workdir=tmp_path, options=options)
+
+
+def test_intervals_are_whole():
+    with pytest.raises(UsageError, match="--loop.log-every: 0 is under 1"):
+        LoopOptions(log_every=0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from drujax.errors import UsageError
+from drujax.errors import UsageError, unknown
 from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
 from drujax.models.clip.preprocessing import RESOLUTION
 from drujax.models.clip.transformer import HEAD_WIDTH
@@ -195,6 +195,8 @@ def _load(choice: str, name: str, argument: str, convert: Any, *details: Any) ->
         path = fetch(name, otherwise=f"{argument} random takes untrained encoders, for trials")
     else:
         path = Path(choice)
+        if not path.is_file():
+            raise unknown(argument, choice, ("openai", "random", "or the path of a checkpoint"))
     state = read_checkpoint(path)
     try:
         return convert(state, *details)
