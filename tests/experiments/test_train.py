@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 from typing import get_args
+from unittest import mock
 
 import devices
 import numpy as np
 import pytest
 
+from drujax.data.dataset import Dataset
 from drujax.enhance import Enhancer
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
@@ -197,11 +199,10 @@ def test_mistakes_are_told_before_the_long_work(arguments, message, finished, tm
 
 
 def test_an_epoch_is_of_what_the_method_learns_from():
-    class Set:
-        train_dark, train_bright = range(10), range(1000)
+    dataset = mock.Mock(spec=Dataset, train_dark=range(10), train_bright=range(1000))
 
     def steps(method):
-        return train.schedule_length(train.configuration(["--data=D", f"--method={method}"]), Set)
+        return train.schedule_length(train.configuration(["--data=D", f"--method={method}"]), dataset)
 
     assert steps("sci") == (10_000, 10)
     assert steps("zero_dce_pp") == (100 * 127, 127)  # of eight pictures
