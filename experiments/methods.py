@@ -71,12 +71,15 @@ def _sci(config: Config, common: dict[str, Any]) -> Method:
 def _ruas(config: Config, common: dict[str, Any]) -> Method:
     from drujax.training.ruas import RUAS
 
+    asked = config.ruas
+    illumination, noise = _architecture(asked.architecture)
     return RUAS(
         **common,
         form=config.recipe.loss_form,
-        denoise_every=config.ruas.denoise_every,
-        denoiser=None if config.ruas.denoiser is None else _denoiser(config.ruas.denoiser),
-        **({} if config.ruas.architecture is None else _architecture(config.ruas.architecture)),
+        denoise_every=asked.denoise_every,
+        denoiser=None if asked.denoiser is None else _denoiser(asked.denoiser, noise),
+        illumination=illumination,
+        noise=noise,
     )
 
 
@@ -86,25 +89,32 @@ def _ruas_search(_config: Config, common: dict[str, Any]) -> Method:
     return RUASSearch(**common)
 
 
-def _architecture(path: Path) -> dict[str, str]:
-    """The cells that a search found, by its run or its weights."""
+def _architecture(path: Path | None) -> tuple[str, str]:
+    """The cells of illumination estimation and noise removal that a search found, by its run or its weights; those of
+    the release without one.
+    """
     from drujax.weights.files import load_weights
 
+    if path is None:
+        return "released", "released"
     try:
         _, metadata = load_weights(path / "weights.safetensors" if path.is_dir() else path)
     except (UsageError, OSError) as error:
         raise UsageError(f"--ruas.architecture: {error}") from error
     if metadata["network"] != "ruas":
         raise UsageError(f"--ruas.architecture: {path} holds {metadata['network']}, not ruas")
-    return {name: metadata["options"].get(name, "released") for name in ("illumination", "noise")}
+    illumination, noise = (metadata["options"].get(cell, "released") for cell in ("illumination", "noise"))
+    return illumination, noise
 
 
-def _denoiser(path: Path) -> dict[str, Any]:
-    """The noise removal of a RUAS checkpoint, or one of noise removal alone, or of a network of drujax."""
+def _denoiser(path: Path, cell: str) -> dict[str, Any]:
+    """The noise removal of a RUAS checkpoint, or one of noise removal alone, or of a network of drujax; its cells must
+    be `cell`.
+    """
     import jax
     import jax.numpy as jnp
 
-    from drujax.models.ruas import NoiseRemoval
+    from drujax.models.ruas import NoiseRemoval, genotype
     from drujax.weights.convert import from_torch, to_torch, unwrapped
     from drujax.weights.files import load_weights
     from drujax.weights.readers import read_checkpoint
@@ -112,7 +122,7 @@ def _denoiser(path: Path) -> dict[str, Any]:
     ours = path.suffix == ".safetensors"
     state = to_torch(load_weights(path)[0]) if ours else unwrapped(read_checkpoint(path))
     state = {name.removeprefix("denoise_net."): array for name, array in state.items()}
-    shapes = jax.eval_shape(NoiseRemoval().init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+    shapes = jax.eval_shape(NoiseRemoval(genotype("noise", cell)).init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
     wanted = {name: array for name, array in state.items() if not name.startswith("enhance_net.")}
     try:
         return from_torch(wanted, shapes)["params"]

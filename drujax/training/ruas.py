@@ -40,7 +40,6 @@ class RUAS(OneNetwork):
     # Whether noise is removed from what the trained network enhances; the official test does so with the weights from
     # LOL alone.
     denoise: bool = True
-
     # The cells, see `drujax.models.ruas.genotype`.
     illumination: str = "released"
     noise: str = "released"

@@ -139,8 +139,9 @@ class RUASSearch(Served):
     def enhancer(self) -> tuple[str, dict[str, Any]]:
         return "ruas", {}
 
-    def weights(self, state: State) -> tuple[Variables, dict[str, Any]]:
+    def weights(self, state: GeneratorState) -> tuple[Variables, dict[str, Any]]:
         """The networks with the operations of the largest shares, as they were trained in the mixtures."""
+        assert isinstance(state, State)
         found = {name: np.argmax(table, -1) for name, table in jax.device_get(state.tables.params).items()}
         mixed = (state.ema or state.generator.variables)["params"]
         params = {
@@ -151,9 +152,10 @@ class RUASSearch(Served):
         return {"params": params}, {"network": "ruas", "options": options}
 
     def preview(
-        self, state: State, images: UInt8[Array | np.ndarray, "b h w 3"]
+        self, state: GeneratorState, images: UInt8[Array | np.ndarray, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], ...]:
         """What the mixtures make of pictures."""
+        assert isinstance(state, State)
         shares = jax.tree.map(jax.nn.softmax, state.tables.params)
         params = (state.ema or state.generator.variables)["params"]
         enhanced, _ = apply(Network(), {"params": params}, jnp.asarray(images, jnp.float32) / 255, shares=shares)

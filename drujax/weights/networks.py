@@ -58,7 +58,7 @@ class Network:
             if type(value) is float and not 0 <= value < math.inf:
                 raise UsageError(f"option {name}: {value} is no finite number from 0 on")
             if value not in self.choices.get(name, (value,)):
-                raise unknown(f"option {name}", value, self.choices[name])
+                raise unknown(f"option {name}", str(value), self.choices[name])
         return self.build(**{**self.options, **options})
 
     def shapes(self, module: Module) -> Variables:

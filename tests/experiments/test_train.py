@@ -202,7 +202,7 @@ def test_an_epoch_is_of_what_the_method_learns_from():
     dataset = mock.Mock(spec=Dataset, train_dark=range(10), train_bright=range(1000))
 
     def steps(method):
-        return train.schedule_length(train.configuration(["--data=D", f"--method={method}"]), dataset)
+        return train.schedule_length(train.configuration(["--data=D", "--preset=paper", f"--method={method}"]), dataset)
 
     assert steps("sci") == (10_000, 10)
     assert steps("zero_dce_pp") == (100 * 127, 127)  # of eight pictures
