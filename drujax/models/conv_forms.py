@@ -11,7 +11,7 @@ of 10 to 1000 in at least one of forward, input gradient and weight gradient:
 * depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`), whose sums for the weight gradient are
   taken row by row, or on large maps (Zero-DCE++) tile by tile (`tiles`);
 * hardly any channels in and out (SCI, RUAS), which fill no vector: multiply-adds of whole planes, one for each weight
-  (`planes`), back to the input, too;
+  (`planes`), back to the input, too, and one product of moved planes back to the weights;
 * maps that shrink, as those do that were padded by reflection (CLIP-LIT): the convolution that keeps the size, cut
   (`cut`).
 
@@ -57,14 +57,11 @@ class Geometry(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A way to convolve: `output(x, kernel, geometry)`, and gradients where autodiff's are not the best. `weights_of`
-    names the form whose weight gradient is taken.
-    """
+    """A way to convolve: `output(x, kernel, geometry)`, and gradients where autodiff's are not the best."""
 
     output: Callable
     weight_gradient: Callable | None = None
     input_gradient: Callable | None = None
-    weights_of: str | None = None
     # Whether XLA is kept from fusing it with what is around it, see `_perhaps_apart`.
     apart: bool = True
 
@@ -121,7 +118,7 @@ def gradients(
     They are apart from each other, too: a caller often needs only one of them, and XLA then drops the other.
     """
     dx = _perhaps_apart(_input_gradient, form, geometry, kernel, dy, size=x.shape[1:3])
-    return dx, _perhaps_apart(_weight_gradient, FORMS[form].weights_of or form, geometry, x, dy, k=kernel.shape[0])
+    return dx, _perhaps_apart(_weight_gradient, form, geometry, x, dy, k=kernel.shape[0])
 
 
 def _perhaps_apart(function: Callable[..., Array], form: str, geometry: Geometry, *arrays: Array, **static) -> Array:
@@ -252,6 +249,19 @@ def planes(
         plane = inputs[:, channel, None, top : top + h_out, left : left + w_out]
         y = y + plane * weights[i, j, channel][:, None, None]
     return jnp.moveaxis(y, 1, -1).astype(x.dtype)
+
+
+def planes_weight_gradient(
+    x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 o"], k: int, geometry: Geometry
+) -> Float[Array, "k k c o"]:
+    """At stride 1: the planes of the input, each moved k x k ways, times those of the cotangents, as one product."""
+    _, h_out, w_out, features = dy.shape
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    inputs = jnp.moveaxis(_padded(x, geometry.padding), -1, 0).astype(wide)
+    starts = [geometry.dilation * i for i in range(k)]
+    moved = [inputs[:, :, top : top + h_out, left : left + w_out] for top in starts for left in starts]
+    cotangents = jnp.moveaxis(dy, -1, 0).astype(wide).reshape(features, -1)
+    return (jnp.stack(moved).reshape(-1, cotangents.shape[1]) @ cotangents.T).reshape(k, k, -1, features)
 
 
 def cut(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry) -> Float[Array, "b h2 w2 o"]:
@@ -394,6 +404,6 @@ FORMS = {
     "matmul": Form(matmul, matmul_weight_gradient),
     "depthwise": Form(depthwise, depthwise_weight_gradient),
     "tiles": Form(depthwise, tiles_weight_gradient, turned_round(depthwise)),
-    "planes": Form(planes, input_gradient=turned_round(planes), weights_of="plain"),
+    "planes": Form(planes, planes_weight_gradient, turned_round(planes)),
     "cut": Form(cut, cut_weight_gradient, cut_input_gradient, apart=False),
 }
