@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 from drujax.allocation import keep_freed_memory
 from drujax.errors import UsageError
 from experiments.benchmark_common import Common, Contenders, load_peer
-from experiments.recipes import SMALLEST
 
 Step = Callable[[], float]  # does one training step and returns its loss
 
@@ -44,6 +43,8 @@ class Train(Common):
         return self.batch_size or subject.batch_size, self.size or subject.size
 
     def check(self) -> None:
+        from experiments.recipes import SMALLEST  # here: enhancing is measured without what only training needs
+
         _, size = self.shape
         if self.dtype != "float32" and self.method != "enlightengan":
             raise UsageError(f"--dtype: {self.method} is computed in float32 alone")

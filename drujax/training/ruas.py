@@ -59,12 +59,12 @@ class RUAS(OneNetwork):
 
     def initial(self, key: Key[Array, ""]) -> Variables:
         variables = initial_variables(self.network, key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme())
-        noise_removal = variables["params"]["denoise_net"]
-        if self.denoiser is None:
-            # Its few updates would never undo the colour cast that a random last layer subtracts from every picture.
-            noise_removal[LAST_LAYER] = jax.tree.map(jnp.zeros_like, noise_removal[LAST_LAYER])
-        else:
+        if self.denoiser is not None:
             variables["params"]["denoise_net"] = self.denoiser
+        else:
+            # Its few updates would never undo the colour cast that a random last layer subtracts from every picture.
+            noise_removal = variables["params"]["denoise_net"]
+            noise_removal[LAST_LAYER] = jax.tree.map(jnp.zeros_like, noise_removal[LAST_LAYER])
         return variables
 
     def loss(

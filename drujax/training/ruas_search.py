@@ -70,11 +70,12 @@ class RUASSearch(Served):
         tables = dict(zip(("illumination", "noise"), drawn, strict=True))
         image = jnp.zeros((1, 16, 16, 3))
         variables = initial_variables(Network(), of_networks, image, scheme=Scheme(), shares=tables)
+        player = Player.create(variables, self.optimiser)
         return State(
             step=jnp.zeros((), jnp.int32),
             key=jax.random.key_data(later),
-            generator=Player.create(variables, self.optimiser),
-            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, {**variables, "batch_stats": {}}),
+            generator=player,
+            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, player.variables),
             tables=Player.create({"params": tables}, self.table_optimiser),
         )
 
