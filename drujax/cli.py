@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from drujax import __version__, entry, report
+from drujax.console import command_line, tables
+from drujax.console.progress import Progress
 from drujax.errors import UsageError, unknown
-from drujax.progress import Progress
+from drujax.runtime.version import __version__
 
 Inputs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...", help_behavior_hint="")]
 Flag = tyro.conf.FlagCreatePairsOff[bool]
@@ -32,7 +33,7 @@ class Enhance:
     model: str = "dru-mobilenet-v2"
     # How much of the change is made: 0 none, 1 all, auto what each picture's light asks for (all for a dark one, none
     # for a bright one).
-    strength: entry.Strength = "auto"
+    strength: command_line.Strength = "auto"
     # The network's own picture: EnlightenGAN otherwise gives a picture its light alone, along the picture's own edges.
     plain: Flag = False
     # How levels are rounded; down is how the official scripts of SCI and RUAS save pictures.
@@ -57,7 +58,7 @@ class Score:
     # Folder of other versions of the same pictures, by the same names: what differs, picture by picture.
     against: Path | None = None
     # How the rows are printed.
-    format: report.Format = "table"
+    format: tables.Format = "table"
     # Largest picture that is read, in pixels.
     max_pixels: int = MAX_PIXELS
 
@@ -73,7 +74,7 @@ class Sort:
     # A picture with all quartiles over this is bright.
     high: float = 150.0
     # How the rows are printed.
-    format: report.Format = "table"
+    format: tables.Format = "table"
     # Largest picture that is read, in pixels.
     max_pixels: int = MAX_PIXELS
 
@@ -113,7 +114,7 @@ class Selfcheck:
     # The authors' model.mat or IQA-PyTorch's NRQM_model.mat; by default it is downloaded.
     weights: Path | None = None
     # How the rows are printed.
-    format: report.Format = "table"
+    format: tables.Format = "table"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Command:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 where some pictures were left out, 2 for a user's mistake."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    return entry.run(lambda: _run(list(arguments)), "drujax")
+    return command_line.run(lambda: _run(list(arguments)), "drujax")
 
 
 def _run(arguments: list[str]) -> int:
@@ -140,7 +141,7 @@ def _run(arguments: list[str]) -> int:
             if name not in COMMANDS:
                 raise unknown("command", name, COMMANDS)
             command = COMMANDS[name]
-            return command.run(entry.parse(command.options, rest, program=f"drujax {name}"))
+            return command.run(command_line.parse(command.options, rest, program=f"drujax {name}"))
     return 0
 
 
@@ -162,14 +163,14 @@ def _help() -> str:
 
 
 def _enhance(options: Enhance) -> int:
-    from drujax.enhance_files import enhance_files, plan
+    from drujax.enhance.files import enhance_files, plan
 
     _limit_pictures(options.max_pixels)
     jobs = plan(_given(options.inputs), options.output)
     alone = len(options.inputs) == 1 and not options.inputs[0].is_dir()
 
-    from drujax.compilation import enable_compilation_cache
-    from drujax.enhance import Enhancer, check_strength
+    from drujax.enhance.enhancer import Enhancer, check_strength
+    from drujax.runtime.compile_cache import enable_compilation_cache
 
     check_strength(options.strength)
     enable_compilation_cache()
@@ -206,15 +207,15 @@ def _enhance(options: Enhance) -> int:
 
 
 def _score(options: Score) -> int:
-    from drujax.images import pictures_of
+    from drujax.pictures.io import pictures_of
 
     _limit_pictures(options.max_pixels)
     inputs = _given(options.inputs)
     paths = [path for given in inputs for path in pictures_of(given)]
 
-    from drujax import score_files as scoring
-    from drujax import score_report
-    from drujax.compilation import enable_compilation_cache
+    from drujax.runtime.compile_cache import enable_compilation_cache
+    from drujax.score import files as scoring
+    from drujax.score import report
 
     enable_compilation_cache()
     bad = []
@@ -224,19 +225,19 @@ def _score(options: Score) -> int:
     measures = scoring.measures(names, options.reference, leave_out)
     if options.against is None:
         rows = _scored("scoring", paths, measures, bad)
-        print(score_report.render(list(rows.values()), options.format))
+        print(report.render(list(rows.values()), options.format))
     else:
         pairs = scoring.pairs(inputs, options.against, leave_out)
         ours = _scored("scoring", [pair.picture for pair in pairs], measures, bad)
         theirs = _scored("scoring the others", [pair.other for pair in pairs], measures, bad)
         whole = [pair for pair in pairs if pair.picture in ours and pair.other in theirs]
-        print(score_report.render_pairs([(ours[p.picture], theirs[p.other]) for p in whole], options.format))
+        print(report.render_pairs([(ours[p.picture], theirs[p.other]) for p in whole], options.format))
     return 1 if bad else 0
 
 
 def _scored(label: str, paths: list[Path], measures: Sequence[Any], bad: list[Exception]) -> dict[Path, dict[str, Any]]:
     """Rows of scores by path, with progress; what goes wrong with a picture is told and added to `bad`."""
-    from drujax.score_files import score_files
+    from drujax.score.files import score_files
 
     rows = {}
     with Progress(label, total=len(paths), unit="picture") as progress:
@@ -247,8 +248,8 @@ def _scored(label: str, paths: list[Path], measures: Sequence[Any], bad: list[Ex
 
 
 def _sort(options: Sort) -> int:
-    from drujax.data.qab import sort_pictures
-    from drujax.images import pictures_of
+    from drujax.data.sort_files import sort_pictures
+    from drujax.pictures.io import pictures_of
 
     _limit_pictures(options.max_pixels)
     paths = [path for given in _given(options.inputs) for path in pictures_of(given)]
@@ -257,12 +258,12 @@ def _sort(options: Sort) -> int:
         for row in sort_pictures(paths, options.low, options.high, on_error=_leaving_out(bad, progress.say)):
             rows.append(row)
             progress.to(len(rows) + len(bad))
-    print(report.render(rows, options.format))
+    print(tables.render(rows, options.format))
     return 1 if bad else 0
 
 
 def _convert(options: Convert) -> int:
-    from drujax.weights.importing import convert_checkpoint, parsed_options
+    from drujax.enhance.convert_checkpoint import convert_checkpoint, parsed_options
 
     metadata = convert_checkpoint(
         options.checkpoint,
@@ -278,7 +279,7 @@ def _convert(options: Convert) -> int:
 
 
 def _models(options: Models) -> int:
-    from drujax.weights import listing
+    from drujax.enhance import listing
 
     rows = listing.list_models()
     print(json.dumps(listing.as_json(rows), indent=2) if options.format == "json" else listing.as_table(rows))
@@ -286,8 +287,8 @@ def _models(options: Models) -> int:
 
 
 def _selfcheck(options: Selfcheck) -> int:
-    from drujax.compilation import enable_compilation_cache
-    from drujax.metrics.selfcheck import check
+    from drujax.runtime.compile_cache import enable_compilation_cache
+    from drujax.score.selfcheck import check
 
     enable_compilation_cache()
     bad, rows = [], []
@@ -308,7 +309,7 @@ def _selfcheck(options: Selfcheck) -> int:
                 "source": outcome.row.source,
             }
         )
-    print(report.table(rows, digits=9) if options.format == "table" else report.render(rows, options.format))
+    print(tables.table(rows, digits=9) if options.format == "table" else tables.render(rows, options.format))
     return 1 if bad or any(row["agrees"] == "NO" for row in rows) else 0
 
 

@@ -23,11 +23,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from drujax import entry
+from drujax.console import command_line
 from drujax.errors import UsageError, unknown
-from drujax.files import check_folder
-from experiments.benchmark_common import Common, Contenders, load_peer
-from experiments.benchmark_networks import Enhance, Train, enhance, train
+from drujax.runtime.atomic_write import check_folder
+from experiments._benchmark.common import Common, Contenders, load_peer
+from experiments._benchmark.networks import Enhance, Train, enhance, train
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Metrics(Common):
 
 def main(config: Any) -> int:
     """Measures what the configuration's class says, and reports."""
-    from drujax.benchmarking import machine, race
+    from drujax.runtime.benchmark import machine, race
 
     check(config)
     check_folder("--out", config.out)
@@ -88,7 +88,7 @@ def main(config: Any) -> int:
     text = json.dumps(result, indent=2, default=str)
     print(text if config.format == "json" else as_table(result))
     if config.out is not None:
-        from drujax.files import write_atomically
+        from drujax.runtime.atomic_write import write_atomically
 
         write_atomically(config.out, (text + "\n").encode())
     return 0
@@ -96,9 +96,9 @@ def main(config: Any) -> int:
 
 def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
     """The pipeline that training uses, at work on the batches to come."""
-    from drujax.benchmarking import Contender
     from drujax.data.dataset import Dataset
     from drujax.data.pipeline import train_batches
+    from drujax.runtime.benchmark import Contender
 
     folder = config.data
     if folder is None:
@@ -122,8 +122,8 @@ def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
 
 def scenes(config: Scenes, _: contextlib.ExitStack) -> Contenders:
     """The painter; the same scenes again and again."""
-    from drujax.benchmarking import Contender
     from drujax.data.scenes import paint
+    from drujax.runtime.benchmark import Contender
 
     def run():
         for index in range(config.scenes):
@@ -138,9 +138,9 @@ def metrics(config: Metrics, resources: contextlib.ExitStack) -> Contenders:
 
     import numpy as np
 
-    from drujax.benchmarking import Contender
     from drujax.data.scenes import paint
-    from experiments.metric_scorers import scorer
+    from drujax.runtime.benchmark import Contender
+    from experiments._benchmark.metric_scorers import scorer
 
     folder = Path(resources.enter_context(tempfile.TemporaryDirectory()))
     images = np.stack([paint(0, index, (config.height, config.width)) for index in range(config.batch_size)])
@@ -196,7 +196,7 @@ def check(config: Any) -> None:
 
 def as_table(result: dict[str, Any]) -> str:
     """The result for people."""
-    from drujax.report import table
+    from drujax.console.tables import table
 
     machine = result["machine"]
     ceilings = ", ".join(
@@ -247,8 +247,8 @@ def configuration(arguments: Sequence[str]) -> Any:
     if arguments[0] not in kinds:
         raise unknown("benchmark", arguments[0], kinds)
     program = f"experiments.benchmark {arguments[0]}"
-    return entry.parse(kinds[arguments[0]], arguments[1:], program=program)
+    return command_line.parse(kinds[arguments[0]], arguments[1:], program=program)
 
 
 if __name__ == "__main__":
-    sys.exit(entry.run(lambda: main(configuration(sys.argv[1:])), "experiments.benchmark"))
+    sys.exit(command_line.run(lambda: main(configuration(sys.argv[1:])), "experiments.benchmark"))

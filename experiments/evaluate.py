@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from drujax import entry
+from drujax.console import command_line
 from drujax.errors import UsageError
 
 # Titles of columns, and what they show.
@@ -47,16 +47,16 @@ class Config:
     # Seed of these scenes; a run's own seed would paint scenes that it was trained on.
     scene_seed: int = 1_000_003
     # How much of the change is made: 0 none, 1 all, auto what each picture's light asks for, as drujax enhance does.
-    strength: entry.Strength = 1.0
+    strength: command_line.Strength = 1.0
     # The network's own picture, as in drujax enhance --plain: for comparing networks.
     plain: bool = False
 
 
 def main(config: Config) -> int:
-    from drujax.compilation import enable_compilation_cache
-    from drujax.enhance import Enhancer, check_strength
-    from drujax.evaluation import light_statistics, quasi_pairs, score_pairs, score_scenes, spread
-    from drujax.progress import Progress
+    from drujax.console.progress import Progress
+    from drujax.enhance.enhancer import Enhancer, check_strength
+    from drujax.runtime.compile_cache import enable_compilation_cache
+    from drujax.score.evaluation import light_statistics, quasi_pairs, score_pairs, score_scenes, spread
     from drujax.training.workdir import write_json
 
     # What is evaluated, and on what.
@@ -132,7 +132,7 @@ def closeness(scores: dict[str, float | None]) -> dict[str, float | None]:
 
 def tables(result: dict[str, Any]) -> str:
     """The result for people."""
-    from drujax.report import table
+    from drujax.console.tables import table
 
     states = ("input", "enhanced")
     scenes = result["scenes"]
@@ -163,7 +163,8 @@ def tables(result: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     sys.exit(
-        entry.run(
-            lambda: main(entry.parse(Config, sys.argv[1:], program="experiments.evaluate")), "experiments.evaluate"
+        command_line.run(
+            lambda: main(command_line.parse(Config, sys.argv[1:], program="experiments.evaluate")),
+            "experiments.evaluate",
         )
     )

@@ -18,13 +18,15 @@ import numpy as np
 import tyro
 from jaxtyping import UInt8
 
-from drujax import entry
+from drujax.console import command_line
+from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
-from drujax.files import check_folder
-from drujax.images import Picture, output_format, pictures_of, read_picture, to_float, to_uint8, write_picture
-from drujax.weights.models import DEFAULT_MODEL
-from experiments.figures_grid import Box, detail, draw, fitted, framed
-from experiments.figures_page import Shown, page
+from drujax.pictures.color import to_float, to_uint8
+from drujax.pictures.io import output_format, pictures_of, read_picture, write_picture
+from drujax.pictures.picture import Picture
+from drujax.runtime.atomic_write import check_folder
+from experiments._figures.grid import Box, detail, draw, fitted, framed
+from experiments._figures.page import Shown, page
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 WIDEST = 4096  # pixels of one picture in a grid
@@ -37,7 +39,7 @@ class Common:
     # Names of models, weights files or folders of runs, with commas between; LABEL=NAME says what stands above it.
     models: Annotated[str, tyro.conf.arg(aliases=["--model"])] = DEFAULT_MODEL
     # How much of the change is made, as in drujax enhance: 0 none, 1 all, auto what each picture's light asks for.
-    strength: entry.Strength = "auto"
+    strength: command_line.Strength = "auto"
     # The networks' own pictures, as in drujax enhance --plain.
     plain: tyro.conf.FlagCreatePairsOff[bool] = False
     # How levels are rounded, as in drujax enhance.
@@ -104,7 +106,7 @@ def compare(config: Compare) -> tuple[list[Path], int]:
         write_picture(config.out, Picture(grid(labels, rows, config.width)))
         written.append(config.out)
     if config.html is not None:
-        from drujax.files import write_atomically
+        from drujax.runtime.atomic_write import write_atomically
 
         write_atomically(config.html, page(labels, [Shown(*row) for row in rows]).encode())
         written.append(config.html)
@@ -185,7 +187,7 @@ def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:
     """The user's pictures by name, each with its detail; and how many of their folders could not be read, which are
     told and left out.
     """
-    from drujax.evaluation import spread
+    from drujax.score.evaluation import spread
 
     paths = [(path, given) for given in config.inputs for path in pictures_of(given)]
     chosen = [paths[position] for position in spread(len(paths), config.rows)]
@@ -216,8 +218,8 @@ def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:
 
 
 def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]]:
-    from drujax.compilation import enable_compilation_cache
-    from drujax.enhance import Enhancer, check_strength
+    from drujax.enhance.enhancer import Enhancer, check_strength
+    from drujax.runtime.compile_cache import enable_compilation_cache
 
     check_strength(config.strength)
     enable_compilation_cache()
@@ -245,7 +247,7 @@ def main(arguments: Sequence[str]) -> int:
     if name not in FIGURES:
         raise unknown("figure", name, FIGURES)
     kind, figure = FIGURES[name]
-    config = entry.parse(kind, rest, program=f"experiments.figures {name}")
+    config = command_line.parse(kind, rest, program=f"experiments.figures {name}")
     for option, value in (("--rows", config.rows), ("--width", config.width)):
         if value < 1:
             raise UsageError(f"{option}: {value} is under 1.")
@@ -258,4 +260,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(entry.run(lambda: main(sys.argv[1:]), "experiments.figures"))
+    sys.exit(command_line.run(lambda: main(sys.argv[1:]), "experiments.figures"))

@@ -32,8 +32,8 @@ def _generator(config: Config) -> dict[str, Any]:
 
 
 def _enlightengan(config: Config, common: dict[str, Any]) -> Method:
-    from drujax.training.enlightengan import EnlightenGAN
-    from drujax.weights.perceptual import perceptual_variables
+    from drujax.methods.enlightengan import EnlightenGAN
+    from drujax.weights.pretrained.perceptual import perceptual_variables
 
     gan = config.gan
     return EnlightenGAN(
@@ -51,25 +51,25 @@ def _enlightengan(config: Config, common: dict[str, Any]) -> Method:
 
 
 def _exposure(config: Config, common: dict[str, Any]) -> Method:
-    from drujax.training.exposure import Exposure
+    from drujax.methods.exposure import Exposure
 
     return Exposure(**common, **_generator(config))
 
 
 def _zero_dce_pp(config: Config, common: dict[str, Any]) -> Method:
-    from drujax.training.zero_dce_pp import ZeroDCEpp
+    from drujax.methods.zero_dce_pp import ZeroDCEpp
 
     return ZeroDCEpp(**common, form=config.recipe.loss_form)
 
 
 def _sci(config: Config, common: dict[str, Any]) -> Method:
-    from drujax.training.sci import SCI
+    from drujax.methods.sci import SCI
 
     return SCI(**common, form=config.recipe.loss_form)
 
 
 def _ruas(config: Config, common: dict[str, Any]) -> Method:
-    from drujax.training.ruas import RUAS
+    from drujax.methods.ruas import RUAS
 
     asked = config.ruas
     illumination, noise = _architecture(asked.architecture)
@@ -84,7 +84,7 @@ def _ruas(config: Config, common: dict[str, Any]) -> Method:
 
 
 def _ruas_search(_config: Config, common: dict[str, Any]) -> Method:
-    from drujax.training.ruas_search import RUASSearch
+    from drujax.methods.ruas_search import RUASSearch
 
     return RUASSearch(**common)
 
@@ -93,7 +93,7 @@ def _architecture(path: Path | None) -> tuple[str, str]:
     """The cells of illumination estimation and noise removal that a search found, by its run or its weights; those of
     the release without one.
     """
-    from drujax.weights.files import load_weights
+    from drujax.weights.safetensors_io import load_weights
 
     if path is None:
         return "released", "released"
@@ -115,9 +115,9 @@ def _denoiser(path: Path, cell: str) -> dict[str, Any]:
     import jax.numpy as jnp
 
     from drujax.models.ruas import NoiseRemoval, genotype
-    from drujax.weights.convert import from_torch, to_torch, unwrapped
-    from drujax.weights.files import load_weights
-    from drujax.weights.readers import read_checkpoint
+    from drujax.weights.formats.readers import read_checkpoint
+    from drujax.weights.safetensors_io import load_weights
+    from drujax.weights.torch_names import from_torch, to_torch, unwrapped
 
     ours = path.suffix == ".safetensors"
     state = to_torch(load_weights(path)[0]) if ours else unwrapped(read_checkpoint(path))
@@ -133,8 +133,8 @@ def _denoiser(path: Path, cell: str) -> dict[str, Any]:
 def _clip_lit(config: Config, common: dict[str, Any]) -> Method:
     import numpy as np
 
+    from drujax.methods.clip_lit import CLIPLIT, Lengths
     from drujax.models.clip.prompts import initial_prompt
-    from drujax.training.clip_lit import CLIPLIT, Lengths
 
     asked = config.clip_lit
     clip, resnet, resolution = clip_encoders(asked.clip, asked.resnet)
@@ -163,17 +163,18 @@ def _clip_lit(config: Config, common: dict[str, Any]) -> Method:
 
 def clip_encoders(clip: str, resnet: str) -> tuple[Any, Any, int]:
     """CLIP's ViT-B/32 with its texts, RN101, and the side of the pictures that both take; by `CLIPLIT.clip`."""
-    from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, pretrained
+    from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
+    from drujax.weights.pretrained import clip as clip_weights
 
     if clip == "tiny":
         tiny = VisionTransformer(width=64, layers=1, embedding=16), TextTransformer(64, 1, 16)
-        encoders = pretrained.random_clip(*tiny, resolution=TINY)
+        encoders = clip_weights.random_clip(*tiny, resolution=TINY)
     else:
-        encoders = pretrained.load_clip(clip, argument="--clip-lit.clip")
+        encoders = clip_weights.load_clip(clip, argument="--clip-lit.clip")
     if resnet == "tiny":
-        stages = pretrained.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), pretrained.picture(TINY))
+        stages = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), clip_weights.picture(TINY))
     else:
-        stages = pretrained.load_clip_resnet(resnet, argument="--clip-lit.resnet")
+        stages = clip_weights.load_clip_resnet(resnet, argument="--clip-lit.resnet")
     # RN101's stages, which are all that is used of it, take any size.
     return encoders, stages, TINY if clip == "tiny" else RESOLUTION
 
@@ -181,8 +182,8 @@ def clip_encoders(clip: str, resnet: str) -> tuple[Any, Any, int]:
 def _prompts(path: Path, width: int) -> Any:
     """The learned prompts of a checkpoint of the official code."""
     from drujax.models.clip.prompts import CONTEXT
-    from drujax.weights.convert import unwrapped
-    from drujax.weights.readers import read_checkpoint
+    from drujax.weights.formats.readers import read_checkpoint
+    from drujax.weights.torch_names import unwrapped
 
     state = unwrapped(read_checkpoint(path))
     prompts = state.get("embedding_prompt")

@@ -15,12 +15,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from drujax import entry
+from drujax.console import command_line
 from drujax.data.prepare import prepare
 from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash
 from drujax.errors import UsageError, unknown
-from drujax.uncertainty.recipe import ProbabilityRecipe
+from drujax.uncertainty.config import ProbabilityRecipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Config:
 
 def main(arguments: list[str]) -> int:
     """Prepares; exit code 1 if pictures were skipped as unreadable."""
-    config = entry.parse(Config, arguments, program="prepare")
+    config = command_line.parse(Config, arguments, program="prepare")
     summary = prepare(
         _source(config),
         config.out,
@@ -100,8 +100,8 @@ def _labels(config: Config) -> dict[str, Any]:
 
 def _classifier(config: Config) -> dict[str, Any]:
     from drujax.models.backbones import BACKBONES
-    from drujax.models.backbones.pretrained import load_pretrained
     from drujax.uncertainty.probability import labeller
+    from drujax.weights.pretrained.backbones import load_pretrained
 
     if config.classifier not in BACKBONES:
         raise unknown("--classifier", config.classifier, BACKBONES)
@@ -125,4 +125,4 @@ def _existing(argument: str, file: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(entry.run(lambda: main(sys.argv[1:]), "prepare"))
+    sys.exit(command_line.run(lambda: main(sys.argv[1:]), "prepare"))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from drujax.errors import UsageError
 from drujax.training.loop import LoopOptions
-from drujax.uncertainty.recipe import ProbabilityRecipe
+from drujax.uncertainty.config import ProbabilityRecipe
 
 MethodName = Literal["enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit"]
 Backbone = Literal["resnet18", "resnet50", "mobilenet_v2", "vgg13_bn", "vgg19", "vit_b16", "centroid", "none"]

@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from drujax import entry
-from drujax.allocation import keep_freed_memory
+from drujax.console import command_line
 from drujax.errors import unknown
+from drujax.runtime.malloc import keep_freed_memory
 from experiments.recipes import FREE, OFFICIAL, PRESETS, Config, preset
 
 
@@ -27,14 +27,15 @@ def main(config: Config) -> int:
     import jax
     import numpy as np
 
-    from drujax.compilation import enable_compilation_cache
     from drujax.data.pipeline import check_pictures, fixed_examples, to_devices, train_batches
-    from drujax.training import mesh as meshes
-    from drujax.training.initial import start_from
+    from drujax.runtime import mesh as meshes
+    from drujax.runtime.compile_cache import enable_compilation_cache
+    from drujax.training.export import export_weights
     from drujax.training.loop import NotFinite, Stopped, train
-    from drujax.training.release import release
     from drujax.training.samples import grid
-    from drujax.training.workdir import claim
+    from drujax.training.step import compile_step, create
+    from drujax.training.warm_start import warm_start
+    from drujax.training.workdir import claim_workdir
     from experiments.methods import build
 
     # Devices and the run's folder.
@@ -44,17 +45,17 @@ def main(config: Config) -> int:
     # Refusals before the long work.
     meshes.local_batch_size(config.recipe.batch_size, mesh)
     workdir = config.workdir or default_workdir(config)
-    claim(workdir, config, free=FREE)
+    claim_workdir(workdir, config, free=FREE)
 
     # Data, method and state: all that can be refused, before the long work.
     dataset = open_dataset(config, workdir)
     check_pictures(dataset, config.recipe.size, config.recipe.view)
     steps, steps_per_epoch = schedule_length(config, dataset)
     method = build(config, steps_per_epoch)
-    state = meshes.create(method, config.seed, mesh)
+    state = create(method, config.seed, mesh)
     if config.init is not None:
-        state = start_from(state, config.init, mesh)
-    step = meshes.compile_step(method, mesh)
+        state = warm_start(state, config.init, mesh)
+    step = compile_step(method, mesh)
 
     # Relativistic probabilities.
     rp = relativistic_probabilities(config, dataset, workdir)
@@ -100,7 +101,7 @@ def main(config: Config) -> int:
 
     # Weights.
     if jax.process_index() == 0:
-        path = release(method, state, workdir, about=about(config, dataset))
+        path = export_weights(method, state, workdir, about=about(config, dataset))
         print(f"{path}\nTry it: drujax enhance DARK_PICTURE --model={workdir}")
     return 0
 
@@ -157,7 +158,7 @@ def open_dataset(config: Config, workdir: Path):
     from drujax.data.dataset import Dataset
     from drujax.data.prepare import prepare
     from drujax.data.sources import Scenes
-    from drujax.training import mesh as meshes
+    from drujax.runtime import mesh as meshes
 
     if config.data is not None:
         return Dataset.open(config.data)
@@ -174,11 +175,11 @@ def relativistic_probabilities(config: Config, dataset: Any, workdir: Path) -> A
         return None
     import jax
 
-    from drujax.uncertainty import saved
-    from drujax.uncertainty.examples import confident_examples
+    from drujax.uncertainty import network_io
+    from drujax.uncertainty.confident_set import confident_examples
     from drujax.uncertainty.probability import train_probability_network
     from drujax.uncertainty.relativistic import full_report, probabilities, relativistic_margins, write_report
-    from drujax.uncertainty.tables import load_tables, save_tables
+    from drujax.uncertainty.rp_table import load_tables, save_tables
 
     path = workdir / "relativistic_probabilities.npz"
     if path.exists():
@@ -190,7 +191,7 @@ def relativistic_probabilities(config: Config, dataset: Any, workdir: Path) -> A
     tables = probabilities(margins, network.temperature)
     if jax.process_index() == 0:  # all processes have trained the same network
         write_report(workdir, full_report(network, margins))
-        saved.save_network(workdir / saved.NAME, network)
+        network_io.save_network(workdir / network_io.NAME, network)
         save_tables(path, tables, dataset)
     return tables
 
@@ -241,7 +242,7 @@ def starts(config: Config) -> dict[str, Path | None]:
 
 def licence_of(path: Path) -> str:
     """The licence of weights, which what starts from them inherits."""
-    from drujax.weights.files import read_metadata
+    from drujax.weights.safetensors_io import read_metadata
 
     if path.suffix != ".safetensors":
         return f"that of {path.name}"
@@ -253,13 +254,13 @@ def configuration(arguments: list[str]) -> Config:
     given = {argument.split("=")[0] for argument in arguments}
     if not given & {"--preset", "--data"}:
         arguments = ["--preset=embedded", *arguments]
-    method = entry.value_of("--method", arguments) or "enlightengan"
+    method = command_line.value_of("--method", arguments) or "enlightengan"
     if method not in OFFICIAL:
         raise unknown("--method", method, OFFICIAL)
     presets = {name: preset(name, method) for name in PRESETS}
-    return entry.parse(Config, arguments, program="experiments.train", presets=presets)
+    return command_line.parse(Config, arguments, program="experiments.train", presets=presets)
 
 
 if __name__ == "__main__":
     keep_freed_memory()  # of a process that does nothing else
-    sys.exit(entry.run(lambda: main(configuration(sys.argv[1:])), "experiments.train"))
+    sys.exit(command_line.run(lambda: main(configuration(sys.argv[1:])), "experiments.train"))

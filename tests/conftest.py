@@ -8,7 +8,9 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import settings
-from tiny_model import command_settings, save_tiny_model
+
+from tests.support import tiny_batch
+from tests.support.tiny_model import command_settings, save_tiny_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -60,3 +62,9 @@ def command(cache):
     """Commands may be run in this process."""
     with command_settings(cache):
         yield
+
+
+@pytest.fixture(scope="session")
+def tiny_run():
+    """Three steps of a small DRU run on one device."""
+    return tiny_batch.train(jax.devices()[:1])

@@ -15,15 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_model import save_tiny_model
 
-from drujax import __version__, cli
+from drujax import cli
 from drujax.data.qab import HIGH, LOW
-from drujax.enhance import Enhancer
-from drujax.images import read_picture
-from drujax.weights import files
-from drujax.weights.convert import to_torch
-from drujax.weights.models import DEFAULT_MODEL
+from drujax.enhance.enhancer import Enhancer
+from drujax.enhance.zoo import DEFAULT_MODEL
+from drujax.pictures.io import read_picture
+from drujax.runtime.version import __version__
+from drujax.weights import safetensors_io
+from drujax.weights.torch_names import to_torch
+from tests.support.tiny_model import save_tiny_model
 
 pytestmark = pytest.mark.usefixtures("command")
 RANDOM = np.random.default_rng(2)
@@ -157,20 +158,20 @@ def test_sort_tells_class_and_means(frames, capsys):
 def test_convert_makes_a_model_of_a_checkpoint(tmp_path, model, capsys):
     official = tmp_path / "official.safetensors"
     save_tiny_model(tmp_path, width=32).rename(official)
-    variables, _ = files.load_weights(official)
+    variables, _ = safetensors_io.load_weights(official)
     np.savez(tmp_path / "theirs.npz", **to_torch(variables))
     out = tmp_path / "ours.safetensors"
     assert run("convert", tmp_path / "theirs.npz", "--model", "enlightengan", "-o", out, "--half") == 0
     assert capsys.readouterr().out.startswith(f"{out}: enlightengan (align_corners True")
-    converted, _ = files.load_weights(out)
+    converted, _ = safetensors_io.load_weights(out)
     np.testing.assert_allclose(
         converted["params"]["conv1_1"]["kernel"], variables["params"]["conv1_1"]["kernel"], rtol=1e-3
     )
     option = "--option=align_corners=False"
     assert run("convert", tmp_path / "theirs.npz", "--model=enlightengan", "-o", out, option) == 0
-    assert files.read_metadata(out)["options"]["align_corners"] is False
+    assert safetensors_io.read_metadata(out)["options"]["align_corners"] is False
 
-    variables, _ = files.load_weights(model)  # of another width
+    variables, _ = safetensors_io.load_weights(model)  # of another width
     np.savez(tmp_path / "theirs.npz", **to_torch(variables))
     assert run("convert", tmp_path / "theirs.npz", "--model", "enlightengan", "-o", tmp_path / "b.safetensors") == 2
     assert "another shape" in one_line(capsys)

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from drujax.console.progress import Progress
 from drujax.data.labels import Labelled, LabelUncertain, Measured, by_brightness, by_classifier, by_hand
 from drujax.data.qab import HIGH, LOW, classify, quartile_means
 from drujax.data.records import SPLITS, Metadata
 from drujax.data.sources import Candidate, Scenes, file_hash, from_folders, read_assignments
 from drujax.data.splits import Side, assign_sides
-from drujax.data.store import stored_size, write_records, written_whole
+from drujax.data.writer import stored_size, write_records, written_whole
 from drujax.errors import UsageError
-from drujax.progress import Progress
 
 DESCRIPTION = "dataset.json"  # what the dataset was made of and how, beside the records
 

@@ -5,15 +5,13 @@ floor(w/2); a picture of one row or column has empty quartiles, and each of them
 leaves its class to the others: the whole's mean lies between theirs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from drujax.errors import UsageError
-from drujax.images import luma, read_picture
+from drujax.pictures.color import luma
 
 Partition = Literal["dark", "bright", "uncertain"]
 PARTITIONS: tuple[Partition, ...] = get_args(Partition)
@@ -59,53 +57,3 @@ def classify_all(means: Float[np.ndarray, "n 4"], low: float = LOW, high: float 
         raise UsageError(f"low: {low:g} is above high, {high:g}; a picture must not be dark and bright at once.")
     chosen = np.select([(means < low).any(axis=-1), (means > high).all(axis=-1)], [0, 1], 2)
     return [PARTITIONS[choice] for choice in chosen]
-
-
-def lack_of_light(means: Float[np.ndarray, "*b 4"], low: float = LOW, high: float = HIGH) -> Float[np.ndarray, "*b"]:
-    """Eq. 1 without its jumps: 1 for a dark picture, 0 for a bright one, linear in the darkest quartile between them.
-
-    Args:
-        means: as `quartile_means` gives them.
-        low: B_low of eq. 1.
-        high: B_high of eq. 1, above `low`.
-    """
-    return np.asarray(np.clip((high - means.min(axis=-1)) / (high - low), 0.0, 1.0))
-
-
-def sort_pictures(
-    paths: Iterable[Path],
-    low: float = LOW,
-    high: float = HIGH,
-    *,
-    on_error: Callable[[Path, Exception], None] | None = None,
-) -> Iterator[dict[str, Any]]:
-    """The class and brightness of each picture.
-
-    Args:
-        paths: picture files.
-        low: B_low of eq. 1.
-        high: B_high of eq. 1.
-        on_error: told of each file that cannot be read, which is then left out; without it the error is raised.
-
-    Yields:
-        {"image": path, "partition": ..., "mean_luma": 0..255, "quartile_means": [4 x 0..255]}, the order of
-        `quartile_means`.
-
-    Raises:
-        UsageError: `low` above `high`; a file that is not a picture (without `on_error`).
-    """
-    for path in paths:
-        try:
-            rgb = read_picture(path).rgb
-        except (UsageError, OSError) as error:
-            if on_error is None:
-                raise
-            on_error(path, error)
-            continue
-        means = quartile_means(rgb)
-        yield {
-            "image": str(path),
-            "partition": classify(means, low, high),
-            "mean_luma": float(mean_luma(rgb)),
-            "quartile_means": means.tolist(),
-        }

@@ -10,12 +10,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import UInt8
 
-from drujax import codec
+from drujax.console.progress import Progress
 from drujax.data.scenes import paint
 from drujax.errors import UsageError
-from drujax.images import find_pictures, read_picture, to_float, to_uint8
-from drujax.picture import Picture
-from drujax.progress import Progress
+from drujax.pictures import codec
+from drujax.pictures.color import to_float, to_uint8
+from drujax.pictures.io import find_pictures, read_picture
+from drujax.pictures.picture import Picture
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,15 +11,15 @@
 
 # Not on demand: a metric's module has its name, and would take its place here when it is imported first.
 from drujax.metrics.brisque import brisque
-from drujax.metrics.fidelity import psnr, ssim
-from drujax.metrics.light import clipped, colourfulness, mean_luma
-from drujax.metrics.lightness_order import loe
+from drujax.metrics.loe import loe
+from drujax.metrics.luminance_stats import clipped, colourfulness, mean_luma
 from drujax.metrics.ma import ma
-from drujax.metrics.multi_scale import ms_ssim
+from drujax.metrics.ms_ssim import ms_ssim
 from drujax.metrics.nima import nima
 from drujax.metrics.niqe import niqe
 from drujax.metrics.pi import pi
 from drujax.metrics.piqe import piqe
+from drujax.metrics.ssim import psnr, ssim
 
 __all__ = [
     "brisque",

@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
 
 from drujax.errors import unknown
-from drujax.metrics import natural_scenes
-from drujax.metrics.aggd import fit_aggd, ggd_shape
-from drujax.metrics.arguments import as_pictures
-from drujax.metrics.buckets import boxed, run
-from drujax.metrics.luma import Luma, levels
-from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
-from drujax.metrics.resize import HALF_BORDER
-from drujax.metrics.tiles import counted, over_tiles, tile_size
+from drujax.metrics.kernels import nss_params
+from drujax.metrics.kernels.aggd import fit_aggd, ggd_shape
+from drujax.metrics.kernels.bucketing import boxed, run
+from drujax.metrics.kernels.grayscale import Luma, levels
+from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
+from drujax.metrics.kernels.resize import HALF_BORDER
+from drujax.metrics.kernels.tiles import over_tiles, tile_grid, tile_size
+from drujax.metrics.kernels.validation import as_pictures
 
 # The window of 7 pixels fits into the half-size picture.
 SMALLEST = 13
@@ -82,7 +82,7 @@ def features(
 
 def score(features: Float[np.ndarray, "b 36"]) -> Float[np.ndarray, " b"]:
     """The scores that the support vector regression gives to features."""
-    model = natural_scenes.parameters()
+    model = nss_params.parameters()
     low, high = model["brisque_low"], model["brisque_high"]
     scaled = -1 + 2 * (features - low) / (high - low)
     distance = ((scaled[:, None] - model["brisque_vectors"]) ** 2).sum(axis=-1)
@@ -104,9 +104,9 @@ class Parts(NamedTuple):
 def _fit(parts: Parts, size: tuple[int, int]) -> Float[np.ndarray, " 18"]:
     """The features of one scale of a picture of `size` from its parts."""
     totals = parts.sums.sum(axis=(0, -1), dtype=np.float64)
-    totals[1:] += [_sums_of(products) for products in _around(parts, size)]
+    totals[1:] += [_sums_of(products) for products in _padding(parts, size)]
     count = size[0] * size[1]
-    grid = natural_scenes.grid()
+    grid = nss_params.grid()
     variance = totals[:1, :2].sum(axis=-1) / count
     with np.errstate(divide="ignore", invalid="ignore"):
         shape = ggd_shape(variance / (totals[:1, 4] / count) ** 2, grid)
@@ -116,9 +116,9 @@ def _fit(parts: Parts, size: tuple[int, int]) -> Float[np.ndarray, " 18"]:
     return np.concatenate([shape, variance, rows.ravel()])
 
 
-def _around(parts: Parts, size: tuple[int, int]) -> list[Float[np.ndarray, " n"]]:
+def _padding(parts: Parts, size: tuple[int, int]) -> list[Float[np.ndarray, " n"]]:
     """The products with neighbours beyond an edge, which are those at the opposite one (circshift), of each kind."""
-    rows, columns = counted(size)
+    rows, columns = tile_grid(size)
     row_of, column_of = (part[: rows * columns].reshape(rows, columns, 2, -1) for part in (parts.rows, parts.columns))
     top, bottom = row_of[0, :, 0].ravel()[: size[1]], row_of[-1, :, 1].ravel()[: size[1]]
     left, right = column_of[:, 0, 0].ravel()[: size[0]], column_of[:, -1, 1].ravel()[: size[0]]
@@ -141,11 +141,11 @@ def _program(mirrored: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: A
     pictures = ((height, width), ((height + 1) // 2, (width + 1) // 2))
     return tuple(
         _parts(plane, array, picture, excess, epsilon)
-        for (plane, array), picture in zip(natural_scenes.two_scales(mirrored), pictures, strict=True)
+        for (plane, array), picture in zip(nss_params.two_scales(mirrored), pictures, strict=True)
     )
 
 
-def _parts(plane: natural_scenes.Plane, array: tuple[int, int], picture: tuple[Any, Any], excess, epsilon) -> Parts:
+def _parts(plane: nss_params.Plane, array: tuple[int, int], picture: tuple[Any, Any], excess, epsilon) -> Parts:
     """Of a picture of the size `picture` in an array of the size `array`, tile by tile; every stage is materialised, as
     XLA would else compute it for each use.
     """
@@ -165,10 +165,10 @@ def _parts(plane: natural_scenes.Plane, array: tuple[int, int], picture: tuple[A
         s = mscn(barrier(known), excess=excess, epsilon=epsilon)
         s = barrier(jnp.where(inside([start + RADIUS for start in first], s.shape), s, 0))
         own = s[1:-1, 1:]
-        moments = [natural_scenes.sums_over_rows(own)]
+        moments = [nss_params.sums_over_rows(own)]
         for down, right in NEIGHBOURS:
             neighbour = s[1 + down : 1 + down + high, 1 + right : 1 + right + wide]
-            moments.append(natural_scenes.sums_over_rows(own * neighbour))
+            moments.append(nss_params.sums_over_rows(own * neighbour))
         bottom, right = (
             jnp.clip(end - 1 - start, 0, side - 1) for start, side, end in zip(corner, tile, picture, strict=True)
         )

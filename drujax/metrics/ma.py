@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from drujax.errors import unknown
-from drujax.metrics.arguments import as_pictures
-from drujax.metrics.forests import predict
-from drujax.metrics.luma import Luma, levels
-from drujax.metrics.ma_features import LEAST_SIDE, Features, Reference, ma_features
+from drujax.metrics.kernels.forests import predict
+from drujax.metrics.kernels.grayscale import Luma, levels
+from drujax.metrics.kernels.ma_features import LEAST_SIDE, Features, Reference, ma_features
+from drujax.metrics.kernels.validation import as_pictures
 from drujax.metrics.niqe import PI_CROP, PI_LUMA
 from drujax.weights.download import fetch
-from drujax.weights.forests import LINEAR, NETWORK, Forest, keep_forests, load_forests
+from drujax.weights.formats.forests import LINEAR, NETWORK, Forest, keep_forests, load_forests
 
 Protocol = Literal["pi", "plain"]
 GREY: dict[Reference, Luma] = {"pyiqa": "yiq", "matlab": "matlab"}

@@ -14,13 +14,13 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from drujax.errors import UsageError, unknown
-from drujax.metrics.arguments import as_pictures
-from drujax.metrics.buckets import pictures_at_once
-from drujax.metrics.nima_input import INCEPTION_SIDE, MOBILENET_SIDE, centre_square, squeezed
-from drujax.weights.convert import Variables, from_torch
+from drujax.metrics.kernels.bucketing import pictures_at_once
+from drujax.metrics.kernels.nima_input import INCEPTION_SIDE, MOBILENET_SIDE, centre_square, squeezed
+from drujax.metrics.kernels.validation import as_pictures
 from drujax.weights.download import fetch
-from drujax.weights.keras_files import from_keras, read_keras
-from drujax.weights.readers import read_checkpoint
+from drujax.weights.formats.keras import from_keras, read_keras
+from drujax.weights.formats.readers import read_checkpoint
+from drujax.weights.torch_names import Variables, from_torch
 
 Reference = Literal["pyiqa", "idealo", "idealo-technical"]
 
@@ -104,13 +104,13 @@ def _from_keras(path: str | Path, shapes: Any) -> Variables:
 
 
 def _inception() -> Any:
-    from drujax.models.nima import InceptionNIMA  # flax, which no other metric needs
+    from drujax.models.quality.nima import InceptionNIMA  # flax, which no other metric needs
 
     return InceptionNIMA()
 
 
 def _mobilenet() -> Any:
-    from drujax.models.nima import MobileNetNIMA
+    from drujax.models.quality.nima import MobileNetNIMA
 
     return MobileNetNIMA()
 

@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
 
 from drujax.errors import UsageError, unknown
-from drujax.metrics import natural_scenes
-from drujax.metrics.aggd import Shapes, fit_aggd
-from drujax.metrics.arguments import as_pictures
-from drujax.metrics.buckets import boxed, run
-from drujax.metrics.luma import Luma, levels
-from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
-from drujax.metrics.resize import HALF_BORDER
-from drujax.metrics.tiles import counted, edges_go_on, joined, over_tiles, tile_size
+from drujax.metrics.kernels import nss_params
+from drujax.metrics.kernels.aggd import Shapes, fit_aggd
+from drujax.metrics.kernels.bucketing import boxed, run
+from drujax.metrics.kernels.grayscale import Luma, levels
+from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
+from drujax.metrics.kernels.resize import HALF_BORDER
+from drujax.metrics.kernels.tiles import over_tiles, replicate_edges, stitch, tile_grid, tile_size
+from drujax.metrics.kernels.validation import as_pictures
 
 BLOCK = 96
 PI_CROP = 4
@@ -96,7 +96,7 @@ def features(
     pictures = pictures[:, crop : crop + h, crop : crop + w]
     grey = (boxed(levels(picture, luma), HALF_BORDER, "symmetric", "edge", unit=BLOCK) for picture in pictures)
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
-    grid = natural_scenes.grid(arithmetic.grid)
+    grid = nss_params.grid(arithmetic.grid)
     return np.stack(
         [
             np.concatenate(
@@ -112,7 +112,7 @@ SIDES = (BLOCK, BLOCK // 2)
 
 def distance(features: Float[np.ndarray, "p 36"]) -> float:
     """Distance of the blocks' Gaussian from the pristine one, their covariances averaged."""
-    model = natural_scenes.parameters()
+    model = nss_params.parameters()
     there = ~np.isnan(features)
     with np.errstate(invalid="ignore"):
         mean = np.where(there, features, 0).sum(axis=0) / there.sum(axis=0)
@@ -128,7 +128,7 @@ def _fit(
     sums: Float[np.ndarray, "tiles 5 5 _ w"], side: int, rows: int, columns: int, grid: Shapes
 ) -> Float[np.ndarray, "p 18"]:
     """The features of one scale from its sums over the rows of each block."""
-    sums = joined(sums, counted((rows * BLOCK, columns * BLOCK), BLOCK))[:, :, :rows, : columns * side]
+    sums = stitch(sums, tile_grid((rows * BLOCK, columns * BLOCK), BLOCK))[:, :, :rows, : columns * side]
     totals = sums.reshape(5, 5, rows * columns, side).sum(axis=-1, dtype=np.float64)
     totals = np.moveaxis(totals, 1, -1)  # kind of product, block, sum
     fit = fit_aggd(totals[..., :2], totals[..., 2:4], totals[..., 4], float(side * side), grid)
@@ -141,11 +141,11 @@ def _program(bordered: UInt8[Array, "2 _ _"], height: Any, width: Any, excess: A
     """Sums over the rows of each block (tiles 5 5 rows w) at both scales."""
     return tuple(
         _sums(plane, size, (height * side // BLOCK, width * side // BLOCK), side, excess, epsilon)
-        for (plane, size), side in zip(natural_scenes.two_scales(bordered), SIDES, strict=True)
+        for (plane, size), side in zip(nss_params.two_scales(bordered), SIDES, strict=True)
     )
 
 
-def _sums(plane: natural_scenes.Plane, size: tuple[int, int], picture: tuple[Any, Any], side: int, excess, epsilon):
+def _sums(plane: nss_params.Plane, size: tuple[int, int], picture: tuple[Any, Any], side: int, excess, epsilon):
     """Of a picture of the size `picture` in an array of `size`, tile by tile; every stage is materialised, as XLA would
     else compute it for each use.
     """
@@ -157,13 +157,13 @@ def _sums(plane: natural_scenes.Plane, size: tuple[int, int], picture: tuple[Any
         first = tuple(start - RADIUS for start in corner)
         part = barrier(plane(first, (tile[0] + 2 * RADIUS, tile[1] + 2 * RADIUS)))
         if side < BLOCK:  # the whole picture has such a border
-            part = barrier(edges_go_on(part, first, picture))
+            part = barrier(replicate_edges(part, first, picture))
         s = barrier(mscn(part, excess=excess, epsilon=epsilon))
         blocks = s.reshape(rows, side, -1, side)
-        moments = [natural_scenes.sums_over_rows(s.reshape(rows, side, -1))]
+        moments = [nss_params.sums_over_rows(s.reshape(rows, side, -1))]
         for down, right in NEIGHBOURS:
             neighbour = barrier(jnp.roll(blocks, (down, right), (1, 3)))
-            moments.append(natural_scenes.sums_over_rows((blocks * neighbour).reshape(rows, side, -1)))
+            moments.append(nss_params.sums_over_rows((blocks * neighbour).reshape(rows, side, -1)))
         return jnp.stack([jnp.stack(parts) for parts in moments])
 
     return over_tiles(one_tile, tile, picture, size)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from drujax.metrics.kernels.ma_features import Reference
 from drujax.metrics.ma import ma
-from drujax.metrics.ma_features import Reference
 from drujax.metrics.niqe import niqe
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
 
 from drujax.errors import unknown
-from drujax.metrics.arguments import as_pictures
-from drujax.metrics.buckets import boxed, run
-from drujax.metrics.luma import levels, stretched_levels
-from drujax.metrics.mscn import FLOAT32_EXCESS, RADIUS, mscn
-from drujax.metrics.tiles import counted, joined, over_tiles, tile_size
+from drujax.metrics.kernels.bucketing import boxed, run
+from drujax.metrics.kernels.grayscale import levels, stretched_levels
+from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
+from drujax.metrics.kernels.tiles import over_tiles, stitch, tile_grid, tile_size
+from drujax.metrics.kernels.validation import as_pictures
 
 BLOCK = 16
 STRETCH = 6
@@ -65,7 +65,7 @@ def features(
     h, w = (side // BLOCK for side in size)
     results = run(_program, (boxed(grey, RADIUS, "edge", unit=BLOCK) for grey in completed), *REFERENCES[reference])
     return [
-        _decided(*(joined(part, counted(size, BLOCK))[:h, :w].astype(np.float64) for part in result))
+        _decided(*(stitch(part, tile_grid(size, BLOCK))[:h, :w].astype(np.float64) for part in result))
         for result in results
     ]
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv, resize_aligned
+from drujax.models.layers.conv import Conv, resize_aligned
 
 Padding = Literal["reflect", "zeros"]
 BINS = (1, 2, 3, 6)
@@ -89,11 +89,11 @@ class CLIPLIT(nn.Module):
 
 def adaptive_mean(x: Float[Array, "b h w c"], bins: int) -> Float[Array, "b bins bins c"]:
     """PyTorch's AdaptiveAvgPool2d: means over bins x bins parts, which overlap where `bins` does not divide a side."""
-    rows, columns = (jnp.asarray(_shares(n, bins), x.dtype) for n in x.shape[1:3])
+    rows, columns = (jnp.asarray(_blend_weights(n, bins), x.dtype) for n in x.shape[1:3])
     return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns, precision="highest")
 
 
-def _shares(n: int, bins: int) -> Float[np.ndarray, "bins n"]:
+def _blend_weights(n: int, bins: int) -> Float[np.ndarray, "bins n"]:
     shares = np.zeros((bins, n))
     for i in range(bins):
         part = slice(i * n // bins, -(-(i + 1) * n // bins))

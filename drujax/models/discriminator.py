@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv
+from drujax.models.layers.conv import Conv
 
 
 class PatchDiscriminator(nn.Module):

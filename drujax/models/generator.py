@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv, max_pool2, upsample2
-from drujax.models.norm import BatchNorm
+from drujax.models.layers.conv import Conv, max_pool2, upsample2
+from drujax.models.layers.norm import BatchNorm
 
 # Wider pictures are enhanced at half size by the official code, to fit into the memory of its GPU.
 WIDE = 2200

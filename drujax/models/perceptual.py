@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv, max_pool2
+from drujax.models.layers.conv import Conv, max_pool2
 
 
 class VGG16Features(nn.Module):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from drujax.errors import UsageError, unknown
-from drujax.models.conv import Conv, Parameters, conv2d
+from drujax.models.layers.conv import Conv, Parameters, conv2d
 
 DARKEST = 0.001  # of an illumination: pictures are divided by it
 LAST_LAYER = "activate.0"  # of noise removal

@@ -10,8 +10,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv
-from drujax.models.norm import BatchNorm
+from drujax.models.layers.conv import Conv
+from drujax.models.layers.norm import BatchNorm
 
 DARKEST = 1e-4  # of an illumination: pictures are divided by it
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Parameters, conv2d, resize_aligned
+from drujax.models.layers.conv import Parameters, conv2d, resize_aligned
 
 ITERATIONS = 8
 

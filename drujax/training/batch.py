@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.images import luma
 from drujax.models.generator import attention_map
+from drujax.pictures.color import luma
 
 Batch = dict[str, Any]  # dark, bright: UInt8 b s s 3; darkening: Float32 b; dark_index, bright_index: Int32 b
 Probabilities = dict[str, Any]  # dark: Float32 n; bright: Float32 m

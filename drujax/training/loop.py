@@ -17,11 +17,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from drujax.console.progress import Progress
 from drujax.errors import UsageError
-from drujax.images import Picture, write_picture
-from drujax.progress import Progress
+from drujax.pictures.io import write_picture
+from drujax.pictures.picture import Picture
 from drujax.training.checkpoint import Checkpoints
-from drujax.training.writer import MetricWriter
+from drujax.training.logging import MetricWriter
 
 State = Any
 Step = Callable[[State, dict[str, jax.Array]], tuple[State, dict[str, jax.Array]]]
@@ -93,7 +94,7 @@ def train(
         if first >= steps:
             return state
         batches = batches_from(first)
-        record = _Record(workdir, first, steps, options, sample)
+        record = RunLogger(workdir, first, steps, options, sample)
         try:
             for step in range(first + 1, steps + 1):
                 batch = next(batches)
@@ -118,7 +119,7 @@ def train(
     return state
 
 
-class _Record:
+class RunLogger:
     """What a run tells while it goes: progress, metrics.jsonl, sample grids. Only the first process writes."""
 
     def __init__(self, workdir: Path, first: int, steps: int, options: LoopOptions, sample):

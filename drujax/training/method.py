@@ -12,7 +12,7 @@ State = Any  # a pytree of arrays with an integer scalar `step`
 
 @runtime_checkable
 class Method(Protocol):
-    """A network and how it is trained. All functions but `weights` are pure and can be jitted.
+    """A network and how it is trained. All functions but `export` are pure and can be jitted.
 
     Attributes:
         frozen: a pytree of arrays that the losses read and no step changes (VGG16, CLIP); an argument of `step`, so
@@ -35,7 +35,7 @@ class Method(Protocol):
         """
         ...
 
-    def weights(self, state: State) -> tuple[Variables, dict[str, Any]]:
+    def export(self, state: State) -> tuple[Variables, dict[str, Any]]:
         """The variables of the network that enhances, and its entries of the metadata: `network` and `options`."""
         ...
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from drujax.images import to_uint8
 from drujax.models.generator import attention_map
+from drujax.pictures.color import to_uint8
 
 
 def preview_generator(

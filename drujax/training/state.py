@@ -13,7 +13,7 @@ Variables = dict[str, Any]  # "params" and, where a network has any, "batch_stat
 
 
 @struct.dataclass
-class Player:
+class ModelState:
     """One network and its optimiser."""
 
     params: Any
@@ -21,7 +21,7 @@ class Player:
     opt_state: optax.OptState
 
     @classmethod
-    def create(cls, variables: Mapping[str, Any], optimiser: optax.GradientTransformation) -> "Player":
+    def create(cls, variables: Mapping[str, Any], optimiser: optax.GradientTransformation) -> "ModelState":
         params = variables["params"]
         return cls(params, variables.get("batch_stats", {}), optimiser.init(params))
 
@@ -29,32 +29,24 @@ class Player:
     def variables(self) -> Variables:
         return {"params": self.params, "batch_stats": self.batch_stats}
 
-    def updated(self, gradients: Any, optimiser: optax.GradientTransformation, batch_stats: Any = None) -> "Player":
+    def updated(self, gradients: Any, optimiser: optax.GradientTransformation, batch_stats: Any = None) -> "ModelState":
         """One step of the optimiser; `batch_stats` replace the old ones where they are given."""
         updates, opt_state = optimiser.update(gradients, self.opt_state, self.params)
         stats = self.batch_stats if batch_stats is None else batch_stats
-        return Player(optax.apply_updates(self.params, updates), stats, opt_state)
+        return ModelState(optax.apply_updates(self.params, updates), stats, opt_state)
 
 
 @struct.dataclass
-class GeneratorState:
-    """What a run of a generator alone carries from step to step."""
+class TrainState:
+    """What a run of one network carries from step to step."""
 
     step: Any  # Int[Array, ""], steps done (Any: shardings and shapes take the arrays' places too)
     key: Any  # UInt32[Array, "k"], root of all randomness; step k uses fold_in(key, k)
-    generator: Player
-    ema: Any  # Variables | None, exponential moving average of the generator's variables, where it is asked for
+    model: ModelState
+    ema: Any  # Variables | None, exponential moving average of the model's variables, where it is asked for
 
 
-@struct.dataclass
-class TrainState(GeneratorState):
-    """What an EnlightenGAN run carries from step to step."""
-
-    d_global: Player
-    d_local: Player
-
-
-def step_key(state: GeneratorState) -> jax.Array:
+def step_key(state: TrainState) -> jax.Array:
     """The key of the step to come: a resumed run draws what the uninterrupted one would have."""
     return jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
 

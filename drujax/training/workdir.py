@@ -10,12 +10,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from drujax import __version__
 from drujax.errors import UsageError
-from drujax.files import write_atomically
+from drujax.runtime.atomic_write import write_atomically
+from drujax.runtime.version import __version__
 
 
-def claim(workdir: Path, config: Any, *, free: Collection[str] = ()) -> None:
+def claim_workdir(workdir: Path, config: Any, *, free: Collection[str] = ()) -> None:
     """Makes `workdir` the folder of the run that the dataclass `config` describes, or checks that it is.
 
     Writes `config.json` (what was asked) and `environment.json` (command, versions, commit) on the first call.

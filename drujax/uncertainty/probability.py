@@ -18,12 +18,12 @@ from jaxtyping import Array, Float, Float32, UInt8
 
 from drujax.errors import unknown
 from drujax.models.backbones import BACKBONES, normalise
-from drujax.models.backbones.pretrained import initialise
 from drujax.uncertainty import calibration, centroid
-from drujax.uncertainty.examples import CLASSES, Example, Examples, gather, hold_out, resize
-from drujax.uncertainty.fitting import fit_head, fit_network, local_shardings
-from drujax.uncertainty.recipe import ProbabilityRecipe
-from drujax.weights.convert import Variables
+from drujax.uncertainty.classifier_training import fit_head, fit_network, local_shardings
+from drujax.uncertainty.confident_set import CLASSES, Example, Examples, gather, hold_out, resize
+from drujax.uncertainty.config import ProbabilityRecipe
+from drujax.weights.pretrained.backbones import initialise
+from drujax.weights.torch_names import Variables
 
 CENTROID = "centroid"
 CHUNK = 64  # pictures that are evaluated at once
@@ -75,7 +75,7 @@ def train_probability_network(
     """Trains F_q on the confident pictures `examples`: (uint8 picture h w 3, 0 dark or 1 bright, source group).
 
     Args:
-        examples: see `drujax.uncertainty.examples.confident_examples`; read once.
+        examples: see `drujax.uncertainty.confident_set.confident_examples`; read once.
         backbone: a name in BACKBONES, or "centroid".
         pretrained: "imagenet", "none" (fresh weights) or a checkpoint's path.
         recipe: as the paper's by default.

@@ -12,9 +12,9 @@ import jax
 import numpy as np
 from jaxtyping import Float, Float32
 
-from drujax.files import write_atomically
-from drujax.uncertainty.chart import draw
-from drujax.uncertainty.examples import CLASSES
+from drujax.runtime.atomic_write import write_atomically
+from drujax.uncertainty.confident_set import CLASSES
+from drujax.uncertainty.plots import draw
 from drujax.uncertainty.probability import ProbabilityNetwork
 
 Tables = dict[str, Any]  # dark: Float32 n, in the order of train_dark; bright: Float32 m, in that of train_bright

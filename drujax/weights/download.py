@@ -15,19 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from drujax import __version__
+from drujax.console.progress import Progress
 from drujax.errors import UsageError
-from drujax.files import write_atomically
-from drujax.progress import Progress
+from drujax.runtime.atomic_write import write_atomically
+from drujax.runtime.cache import cache_folder
+from drujax.runtime.version import __version__
 from drujax.weights.table import File, find
 
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without a byte
-
-
-def cache_folder() -> Path:
-    """Where weights are kept that are not shipped; it need not exist yet."""
-    return Path(os.environ.get("DRUJAX_CACHE") or Path.home() / ".cache" / "drujax") / "weights"
 
 
 def fetch(name: str, *, otherwise: str = "", quiet: bool = False) -> Path:

@@ -9,7 +9,7 @@ from PIL import Image
 from drujax.data import builder
 from drujax.data.dataset import Dataset
 from drujax.data.prepare import prepare
-from drujax.images import read_picture
+from drujax.pictures.io import read_picture
 
 
 def test_tfds_reads_it_by_name(tiny):

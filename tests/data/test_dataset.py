@@ -8,7 +8,7 @@ from drujax.data import dataset as module
 from drujax.data.dataset import Dataset
 from drujax.data.records import TABLE
 from drujax.errors import UsageError
-from drujax.images import read_picture
+from drujax.pictures.io import read_picture
 
 
 def test_records_hold_the_pictures_and_what_is_known_of_them(tiny):

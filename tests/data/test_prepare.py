@@ -318,7 +318,7 @@ def test_a_failed_run_leaves_nothing(tmp_path, save_pictures):
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
-@pytest.mark.parametrize("moment", ["drujax.data.store.write_table", "drujax.data.builder.example"])
+@pytest.mark.parametrize("moment", ["drujax.data.writer.write_table", "drujax.data.builder.example"])
 def test_a_killed_run_leaves_no_half_dataset(tmp_path, save_pictures, moment):
     """Killed (as by kill -9) while it writes; the next run cleans up and succeeds."""
     source = save_pictures(tmp_path / "p", dark=4, bright=2)

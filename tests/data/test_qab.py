@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from drujax.data import qab
+from drujax.data.sort_files import sort_pictures
+from drujax.enhance import strength
 from drujax.errors import UsageError
-from drujax.images import read_picture
+from drujax.pictures.io import read_picture
 
 pictures = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
 
@@ -51,8 +53,8 @@ def test_lack_of_light_is_one_for_dark_and_zero_for_bright_pictures(means):
         "bright": lambda lack: lack == 0,
         "uncertain": lambda lack: 0 <= lack <= 1,
     }
-    assert expected[qab.classify(means)](qab.lack_of_light(means))
-    assert qab.lack_of_light(np.array([200.0, 125, 180, 150])) == 0.25
+    assert expected[qab.classify(means)](strength.darkness(means))
+    assert strength.darkness(np.array([200.0, 125, 180, 150])) == 0.25
 
 
 def test_a_batch_is_its_pictures():
@@ -89,9 +91,9 @@ def test_sort_pictures_goes_on_after_a_bad_one(tmp_path, save_picture):
     good, bad = save_picture(tmp_path / "a.png", 220), tmp_path / "b.png"
     bad.write_text("no picture")
     with pytest.raises(UsageError, match="b.png"):
-        list(qab.sort_pictures([bad]))
+        list(sort_pictures([bad]))
     told = []
-    rows = list(qab.sort_pictures([bad, good], on_error=lambda path, error: told.append(path)))
+    rows = list(sort_pictures([bad, good], on_error=lambda path, error: told.append(path)))
     assert told == [bad]
     rgb = read_picture(good).rgb
     assert rows == [

@@ -9,7 +9,7 @@ import pytest
 from drujax.data.qab import classify, quartile_means
 from drujax.data.scenes import KINDS, LIGHT_KINDS, Lighting, draw_lighting, kind_of, paint, pair
 from drujax.errors import UsageError
-from drujax.images import luma
+from drujax.pictures.color import luma
 
 SEED = 3
 INDEX = {kind: next(i for i in range(1000) if kind_of(SEED, i) == kind) for kind in KINDS}  # a scene of each kind

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from drujax import entry
-from experiments import benchmark, benchmark_common
+from drujax.console import command_line
+from experiments import benchmark
+from experiments._benchmark import common
 
 TRAIN = ["train", "--batch-size=4", "--size=48", "--patches=1", "--width=2", "--discriminator-features=2"]
 ENHANCE = ["enhance", "--height=32", "--width=48", "--features=2"]
@@ -20,7 +21,7 @@ ROW = {
 @pytest.fixture
 def result(capsys, monkeypatch):
     """Runs a benchmark and returns its JSON."""
-    monkeypatch.setattr("drujax.benchmarking.matmul_speed", lambda _dtype: 1e9)  # which takes half a second
+    monkeypatch.setattr("drujax.runtime.benchmark.matmul_speed", lambda _dtype: 1e9)  # which takes half a second
 
     def run(*arguments: str):
         assert benchmark.main(benchmark.configuration([*arguments, "--rounds=2", "--format=json"])) == 0
@@ -42,7 +43,7 @@ def assert_complete(result, *, pictures: int) -> None:
 
 
 def test_train(result, monkeypatch):
-    monkeypatch.setattr("drujax.models.conv.fitting_form", lambda *_: "plain")  # which compiles sooner
+    monkeypatch.setattr("drujax.models.layers.conv.select_implementation", lambda *_: "plain")  # which compiles sooner
     measured = result(*TRAIN, "--perceptual-width=2")
     assert_complete(measured, pictures=4)
     assert measured["configuration"]["size"] == 48
@@ -89,7 +90,7 @@ def test_scenes_as_a_table_and_a_file(tmp_path, capsys):
 
 def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert benchmark_common.load_peer("torch") is None
+    assert common.load_peer("torch") is None
     (line,) = capsys.readouterr().err.splitlines()
     assert "PyTorch is not installed" in line
 
@@ -109,7 +110,7 @@ def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
     ],
 )
 def test_mistakes_get_one_line(arguments, said, capsys):
-    assert entry.run(lambda: benchmark.main(benchmark.configuration(arguments)), "experiments.benchmark") == 2
+    assert command_line.run(lambda: benchmark.main(benchmark.configuration(arguments)), "experiments.benchmark") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
 
@@ -127,7 +128,7 @@ def test_peer_computes_the_same(result, monkeypatch):
     for network in ("zero_dce_pp", "sci", "ruas", "clip_lit"):
         measured = result("enhance", f"--network={network}", "--height=24", "--width=36", "--peer=torch")
         assert max(measured["largest difference of a value"].values()) < 1e-4, network
-    monkeypatch.setattr("drujax.models.conv.fitting_form", lambda *_: "plain")
+    monkeypatch.setattr("drujax.models.layers.conv.select_implementation", lambda *_: "plain")
     measured = result(*TRAIN, "--perceptual-width=2", "--peer=torch")
     ours, *theirs = measured["loss of the first step"].values()
     assert theirs == pytest.approx([ours, ours], rel=1e-4)
@@ -140,13 +141,13 @@ def test_ruas_peer_removes_noise_as_drujax_does():
     pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
     import jax
 
-    from drujax.training.ruas import RUAS
-    from experiments import benchmark_networks, torch_peer
+    from drujax.methods.ruas import RUAS
+    from experiments._benchmark import networks, torch_peer
 
     method = RUAS(learning_rate=0.015, denoise_every=2)
     state = method.init(jax.random.key(1))
-    batch = benchmark_networks.example_batch(1, 48)
-    peer = benchmark_networks.SUBJECTS["ruas"].peer(torch_peer, method, state, batch, {"channels_last": False})
+    batch = networks.example_batch(1, 48)
+    peer = networks.SUBJECTS["ruas"].peer(torch_peer, method, state, batch, {"channels_last": False})
     step = jax.jit(method.step)
     for _ in range(6):
         state, metrics = step(state, batch, None, {})

@@ -4,15 +4,15 @@ import json
 
 import pytest
 from PIL import Image
-from tiny_model import command_settings, save_tiny_model
 
-from drujax import entry
+from drujax.console import command_line
 from drujax.data.prepare import prepare
 from drujax.data.scenes import pair
 from drujax.data.sources import Scenes
 from drujax.errors import UsageError
-from drujax.metrics.fidelity import psnr
+from drujax.metrics.ssim import psnr
 from experiments.evaluate import Config, main
+from tests.support.tiny_model import command_settings, save_tiny_model
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def settings(tmp_path_factory):
 
 
 def config(*arguments: str) -> Config:
-    return entry.parse(Config, ["--scenes=2", "--scene-size=32", *arguments], program="evaluate")
+    return command_line.parse(Config, ["--scenes=2", "--scene-size=32", *arguments], program="evaluate")
 
 
 def test_a_run_with_its_own_pictures(tmp_path, capsys):

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drujax import entry
-from drujax.enhance import Enhancer
+from drujax.console import command_line
+from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
-from drujax.images import Picture, read_picture, write_picture
+from drujax.pictures.io import read_picture, write_picture
+from drujax.pictures.picture import Picture
 from experiments import figures
-from experiments.figures_grid import FRAME
+from experiments._figures.grid import FRAME
 
 pytestmark = pytest.mark.usefixtures("command")
 RANDOM = np.random.default_rng(4)
@@ -106,7 +107,7 @@ def test_the_page_holds_every_picture_as_it_is_and_needs_nothing_else(tmp_path, 
 
 
 def test_a_picture_that_a_model_cuts_keeps_its_place(tmp_path, shared):
-    from drujax.weights.importing import convert_checkpoint
+    from drujax.enhance.convert_checkpoint import convert_checkpoint
 
     weights = tmp_path / "cut.safetensors"
     checkpoint = shared / "weights" / "llie" / "zero_dce_pp_Epoch99.pth"
@@ -159,7 +160,7 @@ def test_models_are_labelled(models, labels):
 )
 def test_mistakes_are_one_line(frames, arguments, message, capsys):
     filled = [argument.format(frames=frames) for argument in arguments]
-    assert entry.run(lambda: figures.main(filled), "experiments.figures") == 2
+    assert command_line.run(lambda: figures.main(filled), "experiments.figures") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 

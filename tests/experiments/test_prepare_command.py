@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drujax import entry
+from drujax.console import command_line
 from drujax.data.dataset import Dataset
 from drujax.uncertainty import probability
 from experiments import prepare
@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def run(*arguments):
-    return entry.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
+    return command_line.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
 
 
 def test_prepares_and_prints_what_went_where(folder, tmp_path, capsys):
@@ -144,7 +144,7 @@ import experiments.prepare
 from drujax import entry
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 arguments = ["--source={folder}", "--out={tmp_path / "data"}", "--crop=16"]
-sys.exit(entry.run(lambda: experiments.prepare.main(arguments), "prepare"))
+sys.exit(command_line.run(lambda: experiments.prepare.main(arguments), "prepare"))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2, done.stderr

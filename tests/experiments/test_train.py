@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import get_args
 from unittest import mock
 
-import devices
 import numpy as np
 import pytest
 
 from drujax.data.dataset import Dataset
-from drujax.enhance import Enhancer
+from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
 from drujax.training import loop
-from drujax.weights.convert import flatten
-from drujax.weights.files import load_weights, save_weights
+from drujax.weights.safetensors_io import load_weights, save_weights
+from drujax.weights.torch_names import flatten
 from experiments import recipes, train
+from tests.support import devices
 
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
 STEPS = 4
@@ -89,8 +89,8 @@ def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path,
     command += [] if backbone == "none" else ["--dru", f"--backbone={backbone}"]
     assert run(tmp_path / "whole", *command) == 0
     with monkeypatch.context() as patched:
-        add = loop._Record.add
-        patched.setattr(loop._Record, "add", lambda self, step, *a, **k: (add(self, step, *a, **k), stop_at_2(step)))
+        add = loop.RunLogger.add
+        patched.setattr(loop.RunLogger, "add", lambda self, step, *a, **k: (add(self, step, *a, **k), stop_at_2(step)))
         assert run(tmp_path / "parts", *command) == 128 + signal.SIGTERM
     assert run(tmp_path / "parts", *command) == 0
     whole, metadata = weights(tmp_path / "whole")

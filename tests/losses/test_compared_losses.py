@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import nhwc
 
 from drujax.losses import retinex, zero_dce_pp
+from tests.support.official import nhwc
 
 PICTURES = ("a", "b")
 

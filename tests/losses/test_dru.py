@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import nhwc
 
 from drujax.losses import dru
+from tests.support.official import nhwc
 
 RP_DARK, RP_BRIGHT = np.float32([0.9, 0.25]), np.float32([0.6, 0.99])
 

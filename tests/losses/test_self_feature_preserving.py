@@ -1,9 +1,9 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import nhwc
 
 from drujax.losses.self_feature_preserving import self_feature_preserving
+from tests.support.official import nhwc
 
 
 @pytest.mark.parametrize("corners", ["ac0", "ac1"])

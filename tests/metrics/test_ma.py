@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
-from stand_in_forests import stand_ins, write_mat
 
 from drujax import cli, metrics
 from drujax.errors import UsageError
-from drujax.metrics import selfcheck
-from drujax.metrics.forests import predict
+from drujax.metrics.kernels.forests import predict
 from drujax.metrics.ma import _default_forests
 from drujax.metrics.ma import features as ma_features
+from drujax.score import selfcheck
 from drujax.weights import table
-from drujax.weights.files import save_weights
-from drujax.weights.forests import LINEAR, keep_forests, load_forests
+from drujax.weights.formats.forests import LINEAR, keep_forests, load_forests
+from drujax.weights.safetensors_io import save_weights
+from tests.support.stand_in_forests import stand_ins, write_mat
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from PIL import Image
-from tolerances import RULES, rule_of
 
 from drujax import metrics
 from drujax.metrics.brisque import features as brisque_features
 from drujax.metrics.niqe import features as niqe_features
+from tests.support.tolerances import RULES, rule_of
 
 FUNCTIONS = {"brisque": metrics.brisque, "niqe": metrics.niqe, "niqe_pi": metrics.niqe, "piqe": metrics.piqe}
 

@@ -3,7 +3,6 @@
 import json
 import re
 
-import devices
 import jax
 import numpy as np
 import pytest
@@ -13,9 +12,10 @@ from scipy.ndimage import gaussian_filter
 
 from drujax import metrics
 from drujax.errors import UsageError
-from drujax.metrics import buckets, natural_scenes, tiles
+from drujax.metrics.kernels import bucketing, nss_params, tiles
 from drujax.metrics.niqe import features as niqe_features
 from drujax.metrics.registry import METRICS, find
+from tests.support import devices
 
 NAMES = ("brisque", "niqe", "piqe")
 H, W = 100, 200
@@ -60,7 +60,7 @@ def test_devices_in_turn_change_nothing():
 def test_chunks_of_an_accelerator_give_the_same(name, monkeypatch):
     batch = np.stack([scene(seed) for seed in range(3)])
     alone = OWN[name](batch)
-    monkeypatch.setattr(buckets, "pictures_at_once", lambda: 2)
+    monkeypatch.setattr(bucketing, "pictures_at_once", lambda: 2)
     in_chunks = OWN[name](batch)
     np.testing.assert_allclose(in_chunks, alone, rtol=1e-6)  # another program: rounding may differ
     assert OWN[name](batch[1:]).tolist() == in_chunks[1:].tolist()  # but not by what is beside a picture
@@ -70,7 +70,7 @@ def test_chunks_of_an_accelerator_give_the_same(name, monkeypatch):
 def test_the_size_of_the_array_changes_nothing(name, monkeypatch):
     rgb = scene(1)
     expected = OWN[name](rgb)
-    monkeypatch.setattr(buckets, "bucket", lambda length, step, factor: (-(-length // step) + 1) * step)
+    monkeypatch.setattr(bucketing, "bucket", lambda length, step, factor: (-(-length // step) + 1) * step)
     np.testing.assert_allclose(OWN[name](rgb), expected, rtol=1e-6)
 
 
@@ -79,18 +79,18 @@ def test_the_size_of_the_tiles_changes_nothing(name, monkeypatch):
     """Edges, neighbours and blocks at the borders of tiles; (240, 330) has several of either."""
     rgb = scene(6, (240, 330))
     expected = [OWN[name](rgb, reference=reference)[0] for reference in ("pyiqa", "matlab")]
-    buckets._compiled.cache_clear()
+    bucketing._compiled.cache_clear()
     monkeypatch.setattr(tiles, "LEAST", (256, 384))
     whole = [OWN[name](rgb, reference=reference)[0] for reference in ("pyiqa", "matlab")]
-    buckets._compiled.cache_clear()
+    bucketing._compiled.cache_clear()
     np.testing.assert_allclose(expected, whole, rtol=1e-6)
 
 
 def test_buckets_are_few_and_no_tile_is_wasted():
-    heights = {buckets.bucket(length, 64, 4) for length in range(1, 10_000)}
+    heights = {bucketing.bucket(length, 64, 4) for length in range(1, 10_000)}
     assert sorted(heights) == [64, 256, 1024, 4096, 16384]
-    assert [buckets.bucket(length, 128, 2) for length in (1, 128, 129, 640, 1920)] == [128, 128, 256, 1024, 2048]
-    sizes = {buckets.boxed(np.zeros((h, w), np.uint8), 0, "edge").array.shape for h in (200, 500) for w in (400, 500)}
+    assert [bucketing.bucket(length, 128, 2) for length in (1, 128, 129, 640, 1920)] == [128, 128, 256, 1024, 2048]
+    sizes = {bucketing.boxed(np.zeros((h, w), np.uint8), 0, "edge").array.shape for h in (200, 500) for w in (400, 500)}
     assert sizes == {(1, 256, 512), (1, 1024, 512)}
 
 
@@ -180,7 +180,7 @@ def test_the_registry_agrees_with_the_functions():
 
 
 def test_parameters_are_the_released_ones(shared):
-    ours, folder = natural_scenes.parameters(), shared / "weights/iqa"
+    ours, folder = nss_params.parameters(), shared / "weights/iqa"
     text = (folder / "brisque_live_allmodel.txt").read_text()
     header, _, vectors = text.partition("\nSV\n")
     rows = [line.split() for line in vectors.splitlines()]

@@ -10,11 +10,12 @@ from PIL import Image
 
 from drujax import metrics
 from drujax.errors import UsageError
+from drujax.metrics.kernels.nima_input import centre_square, squeezed
 from drujax.metrics.nima import NETWORKS, _from_keras, distribution, load_variables
-from drujax.metrics.nima_input import centre_square, squeezed
-from drujax.models.nima import InceptionNIMA, MobileNetNIMA
-from drujax.weights import keras_files, table
-from drujax.weights.convert import flatten
+from drujax.models.quality.nima import InceptionNIMA, MobileNetNIMA
+from drujax.weights import table
+from drujax.weights.formats import keras
+from drujax.weights.torch_names import flatten
 
 MODULE = importlib.import_module("drujax.metrics.nima")  # in drujax.metrics the name is the function's
 GOLDEN_PICTURES = ["I04_dist", "anime_kspark", "synth_dark_odd", "astronaut"]
@@ -136,7 +137,7 @@ def test_other_keras_files_are_told(tmp_path):
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = np.zeros(3)
     with pytest.raises(UsageError, match="a.h5: it holds no weights by layer name"):
-        keras_files.read_keras(path)
+        keras.read_keras(path)
     with h5py.File(path, "w") as file:
         file["conv1/conv1/kernel:0"] = np.zeros((3, 3, 3, 32))
     with pytest.raises(UsageError, match="a.h5: it does not fit the network: it lacks 136 arrays"):
@@ -144,19 +145,19 @@ def test_other_keras_files_are_told(tmp_path):
     with h5py.File(path, "w") as file:
         file.create_dataset("conv1/kernel:0", (3,), "f4", external=[(str(tmp_path / "secret"), 0, 12)])
     with pytest.raises(UsageError, match="a.h5: conv1/kernel:0 lies in another file"):
-        keras_files.read_keras(path)
+        keras.read_keras(path)
     path.write_bytes(path.read_bytes()[:700])
     with pytest.raises(UsageError, match="a.h5: the file is damaged or no HDF5"):
-        keras_files.read_keras(path)
+        keras.read_keras(path)
 
 
 def test_h5py_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(UsageError, match=r"a.h5: reading Keras's files needs h5py: pip install drujax\[keras\]"):
-        keras_files.read_keras(tmp_path / "a.h5")
+        keras.read_keras(tmp_path / "a.h5")
     with pytest.raises(FileNotFoundError):
-        keras_files.read_keras(tmp_path / "missing.h5")
+        keras.read_keras(tmp_path / "missing.h5")
 
 
 def test_squeezing_takes_pillows_nearest_pixels():

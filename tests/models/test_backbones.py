@@ -5,9 +5,9 @@ import pytest
 
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, normalise, vit
-from drujax.models.backbones.pretrained import find, import_weights, initialise, load_pretrained
 from drujax.models.backbones.vgg import adaptive_average_pool
-from drujax.weights.convert import flatten
+from drujax.weights.pretrained.backbones import find, import_weights, initialise, load_pretrained
+from drujax.weights.torch_names import flatten
 
 # Published parameter counts with 1000 classes.
 PARAMETERS = {

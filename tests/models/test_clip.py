@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 
 from drujax.errors import UsageError
-from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, pretrained, prompts
+from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, prompts
 from drujax.models.clip.preprocessing import normalised
 from drujax.weights import table
-from drujax.weights.convert import flatten, to_torch
+from drujax.weights.pretrained import clip as clip_weights
+from drujax.weights.torch_names import flatten, to_torch
 
 TOLERANCE = 1e-5  # of the largest value
 
@@ -48,12 +49,12 @@ def resnet_state(golden):
 
 @pytest.fixture(scope="module")
 def clip(hugging_face):
-    return pretrained.import_clip(hugging_face)
+    return clip_weights.import_clip(hugging_face)
 
 
 @pytest.fixture(scope="module")
 def resnet(resnet_state):
-    return pretrained.import_image_encoder(resnet_state)
+    return clip_weights.import_image_encoder(resnet_state)
 
 
 def formula_weights(golden, model):
@@ -170,7 +171,7 @@ def test_preprocessing_equals_torch(golden, name, resolution, antialias):
 
 
 def test_both_layouts_give_the_same(hugging_face, clip):
-    ours = pretrained.import_clip({f"module.{name}": value for name, value in openai_layout(hugging_face).items()})
+    ours = clip_weights.import_clip({f"module.{name}": value for name, value in openai_layout(hugging_face).items()})
     assert (ours.image.module, ours.text.module) == (clip.image.module, clip.text.module)
     jax.tree.map(np.testing.assert_array_equal, (ours.image[1], ours.text[1]), (clip.image[1], clip.text[1]))
     np.testing.assert_array_equal(ours.words, clip.words)
@@ -178,20 +179,20 @@ def test_both_layouts_give_the_same(hugging_face, clip):
 
 def test_half_precision_is_widened(hugging_face):
     half = {name: value.astype(np.float16) for name, value in hugging_face.items()}
-    clip = pretrained.import_clip(half)
+    clip = clip_weights.import_clip(half)
     assert {leaf.dtype for leaf in jax.tree.leaves((clip.image[1], clip.text[1], clip.words))} == {np.dtype("float32")}
 
 
 def test_published_sizes():
     """openai/CLIP at d05afc43 has 151277313 parameters with ViT-B/32 and 119688033 with RN101."""
-    picture = pretrained.picture(224)
+    picture = clip_weights.picture(224)
     vit = _count(VisionTransformer(), picture)
     resnet = _count(ModifiedResNet(), picture)
     text = _count(TextTransformer(), jax.ShapeDtypeStruct((1, 77, 512), jnp.float32), end=76)
     words, temperature = 49408 * 512, 1
     assert vit + text + words + temperature == 151_277_313
     assert resnet + text + words + temperature == 119_688_033
-    for name, parameters in ((pretrained.VIT, 151_277_313), (pretrained.RESNET, 119_688_033)):
+    for name, parameters in ((clip_weights.VIT, 151_277_313), (clip_weights.RESNET, 119_688_033)):
         size = table.find(name).size
         assert size is not None
         assert size == pytest.approx(4 * parameters, rel=1e-3)
@@ -216,13 +217,13 @@ def test_the_first_prompt():
 def test_files(hugging_face, resnet_state, clip, tmp_path):
     np.savez(tmp_path / "vit.npz", **hugging_face)
     np.savez(tmp_path / "resnet.npz", **resnet_state)
-    loaded = pretrained.load_clip(str(tmp_path / "vit.npz"))
+    loaded = clip_weights.load_clip(str(tmp_path / "vit.npz"))
     np.testing.assert_array_equal(loaded.words, clip.words)
-    assert pretrained.load_clip_resnet(str(tmp_path / "resnet.npz")).module.width == 4
+    assert clip_weights.load_clip_resnet(str(tmp_path / "resnet.npz")).module.width == 4
     with pytest.raises(UsageError, match=r"^--clip: .*resnet\.npz is no .* fits: .* positional_embedding.* lacks it$"):
-        pretrained.load_clip(str(tmp_path / "resnet.npz"))
+        clip_weights.load_clip(str(tmp_path / "resnet.npz"))
     with pytest.raises(UsageError, match=r"^--guide: .*vit\.npz .* VisionTransformer, not a ModifiedResNet$"):
-        pretrained.load_clip_resnet(str(tmp_path / "vit.npz"), argument="--guide")
+        clip_weights.load_clip_resnet(str(tmp_path / "vit.npz"), argument="--guide")
 
 
 @pytest.mark.parametrize(
@@ -243,21 +244,21 @@ def test_import_names_what_does_not_fit(hugging_face, change, told):
     state = openai_layout(hugging_face)
     change(state)
     with pytest.raises(UsageError, match=told):
-        pretrained.import_clip(state)
+        clip_weights.import_clip(state)
 
 
 def test_without_network_a_line_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
-    row = table.FILES[pretrained.VIT]
-    monkeypatch.setitem(table.FILES, pretrained.VIT, table.File(**{**vars(row), "url": "http://127.0.0.1:9/file"}))
+    row = table.FILES[clip_weights.VIT]
+    monkeypatch.setitem(table.FILES, clip_weights.VIT, table.File(**{**vars(row), "url": "http://127.0.0.1:9/file"}))
     with pytest.raises(UsageError, match=r"ViT-B/32.*put it at .*\.safetensors.*--clip random"):
-        pretrained.load_clip("openai")
+        clip_weights.load_clip("openai")
 
 
 def test_untrained_encoders_tell_pictures_apart():
     image, text = VisionTransformer(patch=8, width=64, layers=1, embedding=8), TextTransformer(64, 1, 8)
-    clip = pretrained.random_clip(image, text, resolution=16)
-    again = pretrained.random_clip(image, text, resolution=16)
+    clip = clip_weights.random_clip(image, text, resolution=16)
+    again = clip_weights.random_clip(image, text, resolution=16)
     jax.tree.map(np.testing.assert_array_equal, clip.image.variables, again.image.variables)
     one, other = np.asarray(jax.jit(clip.image.module.apply)(clip.image.variables, pictures(0, 2, 16)))
     assert np.abs(one - other).max() > 0.1
@@ -266,7 +267,7 @@ def test_untrained_encoders_tell_pictures_apart():
     features = apply(clip.text.variables, prompt[None], end=prompts.end_of())
     assert features.shape == (1, 8)
     assert np.all(np.isfinite(features))
-    resnet = pretrained.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), pretrained.picture(32))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip.picture(32))
     apply = jax.jit(resnet.module.apply, static_argnames="stages")
     for layer in apply(resnet.variables, pictures(0, 1, 32), stages=True):
         assert np.all(np.isfinite(layer))

@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import nhwc
 
 from drujax.models.clip_lit import CLIPLIT
 from drujax.models.ruas import RUAS, brightest_neighbour
 from drujax.models.sci import SCI
 from drujax.models.zero_dce_pp import ZeroDCEpp
-from drujax.weights.convert import from_torch
+from drujax.weights.torch_names import from_torch
+from tests.support.official import nhwc
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 PICTURES = ("a", "b")

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import nhwc, seeded_networks, to_variables
 
 from drujax.models.discriminator import PatchDiscriminator
+from tests.support.official import nhwc, seeded_networks, to_variables
 
 NETWORKS = {
     "DA_ndf64": (PatchDiscriminator(5, 64), 11_154_369),

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import by_name, float64, nhwc, to_variables
 
 from drujax.models.generator import Generator, attention_map
-from drujax.models.initialise import official
+from drujax.models.layers.initialise import official
+from tests.support.official import by_name, float64, nhwc, to_variables
 
 CASES = [("g_eval", "x64"), ("g_eval", "x96x80"), ("g_eval", "x50x70"), ("g_eval_wide2208", "x34x2208")]
 

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from official import nhwc, seeded_networks, to_variables
 
 from drujax.models.perceptual import VGG16Features
+from tests.support.official import nhwc, seeded_networks, to_variables
 
 
 @pytest.mark.parametrize("picture", ["fake", "input"])

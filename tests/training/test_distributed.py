@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import devices
 import jax
-import tiny
 
-from drujax.training.mesh import join_processes
+from drujax.runtime.mesh import join_processes
+from tests.support import devices, tiny_batch
 
 
 def test_two_processes_agree_with_one(tiny_run, tmp_path):
@@ -22,7 +21,7 @@ def test_two_processes_agree_with_one(tiny_run, tmp_path):
     for index in range(2):
         run = pickle.loads((tmp_path / f"{index}.pickle").read_bytes())
         assert run.devices == 4
-        tiny.assert_same_run(run, tiny_run)
+        tiny_batch.assert_same_run(run, tiny_run)
 
 
 def one_of_two(folder: Path, coordinator: str, index: int) -> None:
@@ -35,7 +34,7 @@ def one_of_two(folder: Path, coordinator: str, index: int) -> None:
         while len(list(folder.glob("*.compiled"))) < 2:
             time.sleep(0.05)
 
-    run = tiny.train(compiled=meet)
+    run = tiny_batch.train(compiled=meet)
     seen = SimpleNamespace(states=run.states, metrics=run.metrics, devices=jax.device_count())
     (folder / f"{index}.pickle").write_bytes(pickle.dumps(seen))
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from drujax.models.backbones import BACKBONES, Backbone
-from drujax.models.norm import BatchNorm
-from drujax.uncertainty.examples import Example
+from drujax.models.layers.norm import BatchNorm
+from drujax.uncertainty.confident_set import Example
+from drujax.uncertainty.config import ProbabilityRecipe
 from drujax.uncertainty.probability import ProbabilityNetwork, train_probability_network
-from drujax.uncertainty.recipe import ProbabilityRecipe
 
 
 class Tiny(nn.Module):

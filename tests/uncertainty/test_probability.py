@@ -7,7 +7,7 @@ import pytest
 
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES, normalise
-from drujax.uncertainty.examples import gather, hold_out, resize
+from drujax.uncertainty.confident_set import gather, hold_out, resize
 from drujax.uncertainty.probability import CHUNK, labeller, train_probability_network
 
 

@@ -93,16 +93,16 @@ def test_chart_shows_the_bars(network, dataset, tmp_path):
     report = full_report(network, margins)
     report["rp_dark"] = histogram(np.array([0.02, 0.98, 0.98], np.float32))
     write_report(tmp_path, report)
-    from drujax.uncertainty import chart
+    from drujax.uncertainty import plots
 
     image = np.asarray(Image.open(io.BytesIO((tmp_path / "probability.png").read_bytes())).convert("RGB")).astype(int)
-    left = chart.MARGIN + chart.SIDE + chart.GAP + chart.MARGIN
-    panel = image[chart.MARGIN : chart.MARGIN + chart.SIDE, left : left + chart.SIDE]
+    left = plots.MARGIN + plots.SIDE + plots.GAP + plots.MARGIN
+    panel = image[plots.MARGIN : plots.MARGIN + plots.SIDE, left : left + plots.SIDE]
     blue = np.all(panel == [0x3B, 0x6E, 0xA8], axis=-1)
-    heights = blue.sum(0) / chart.SIDE
-    assert heights[int(0.975 * chart.SIDE)] > 0.95
-    assert heights[int(0.025 * chart.SIDE)] == pytest.approx(0.5, abs=0.03)
-    assert heights[int(0.525 * chart.SIDE)] == 0
+    heights = blue.sum(0) / plots.SIDE
+    assert heights[int(0.975 * plots.SIDE)] > 0.95
+    assert heights[int(0.025 * plots.SIDE)] == pytest.approx(0.5, abs=0.03)
+    assert heights[int(0.525 * plots.SIDE)] == 0
 
 
 def test_a_report_without_held_out_pictures_is_drawn_too(tiny, pictures, dataset, recipe, lines, tmp_path):

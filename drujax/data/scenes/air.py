@@ -3,15 +3,15 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import Season, rgb
+from drujax.data.scenes.rng import Rng
 from drujax.data.scenes.town import INK
 
 
-def drift(canvas: Canvas, light: Light, chance: Chance, season: Season) -> None:
+def drift(canvas: Canvas, light: Light, rng: Rng, season: Season) -> None:
     """Petals in spring, leaves in autumn, flakes in winter; now and then, in summer nothing."""
-    draw = chance.part("drift")
+    draw = rng.part("drift")
     if not draw.happens(0.6) or season.name not in ("spring", "autumn", "winter"):
         return
     colour = rgb("ffffff") if season.name == "winter" else season.foliage[0]
@@ -26,9 +26,9 @@ def drift(canvas: Canvas, light: Light, chance: Chance, season: Season) -> None:
             canvas.line((x - turn[0], y - turn[1]), (x + turn[0], y + turn[1]), 1.1 * size, flake, 0.95)
 
 
-def birds(canvas: Canvas, light: Light, chance: Chance, horizon: float) -> None:
+def birds(canvas: Canvas, light: Light, rng: Rng, horizon: float) -> None:
     """A few birds, far off."""
-    draw = chance.part("birds")
+    draw = rng.part("birds")
     if not draw.happens(0.3):
         return
     x, y = draw.uniform(-0.35, 0.35), horizon * draw.uniform(0.3, 0.7)

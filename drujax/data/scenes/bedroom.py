@@ -3,16 +3,16 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.interior import BOOKS, CLOTHS, PAPER, WALLS, WOODS, Painter, Room, outlook, upright
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import mix, rgb
+from drujax.data.scenes.rng import Rng
 from drujax.data.scenes.town import INK
 
 
-def bedroom(canvas: Canvas, light: Light, chance: Chance) -> None:
+def bedroom(canvas: Canvas, light: Light, rng: Rng) -> None:
     """A desk under the window, a bed, shelves, a lamp."""
-    draw = chance.part("bedroom")
+    draw = rng.part("bedroom")
     wall, wood, cloth = draw.pick(WALLS), draw.pick(WOODS), draw.pick(CLOTHS)
     room = Room((draw.uniform(-0.12, 0.12), draw.uniform(0.42, 0.5)), 0.76, 0.62, 0.6, draw.uniform(1.45, 1.7))
     paint = Painter(canvas, light, room)
@@ -31,7 +31,7 @@ def bedroom(canvas: Canvas, light: Light, chance: Chance) -> None:
         paint.face(wood, lit, *corners, opacity=0.75)
     rim = 0.025
     paint.face(PAPER, 0.7, *upright(middle - wide - rim, middle + wide + rim, top - rim, sill + rim, z))
-    paint.windows([upright(middle - wide, middle + wide, top, sill, z)], outlook(light, chance, room.vanish[1] + 0.02))
+    paint.windows([upright(middle - wide, middle + wide, top, sill, z)], outlook(light, rng, room.vanish[1] + 0.02))
     for x in (middle - wide * 0.02, middle + wide * 0.02):
         paint.face(PAPER, 0.4, *upright(x - 0.012, x + 0.012, top, sill, z))
     paint.face(PAPER, 0.4, *upright(middle - wide, middle + wide, 0.6 * top - 0.012, 0.6 * top + 0.012, z))
@@ -45,9 +45,7 @@ def bedroom(canvas: Canvas, light: Light, chance: Chance) -> None:
     _desk_lamp(canvas, light, lamp, 0.16)
 
 
-def _curtains(
-    paint: Painter, draw: Chance, cloth: np.ndarray, middle: float, wide: float, top: float, z: float
-) -> None:
+def _curtains(paint: Painter, draw: Rng, cloth: np.ndarray, middle: float, wide: float, top: float, z: float) -> None:
     bottom, out = draw.uniform(0.22, 0.32), 0.06
     for side in (-1.0, 1.0):
         reach = draw.uniform(0.12, 0.2)
@@ -60,7 +58,7 @@ def _curtains(
     paint.ink((middle - wide - 0.1, top - 0.055, z), (middle + wide + 0.1, top - 0.055, z), 0.008, 0.8)
 
 
-def _pictures(paint: Painter, draw: Chance, x: float, z: float) -> None:
+def _pictures(paint: Painter, draw: Rng, x: float, z: float) -> None:
     """One to three pictures on the wall around x."""
     for k in range(draw.count(1, 3)):
         w, h = draw.uniform(0.05, 0.1), draw.uniform(0.06, 0.11)
@@ -70,7 +68,7 @@ def _pictures(paint: Painter, draw: Chance, x: float, z: float) -> None:
         paint.face(draw.pick(CLOTHS), 0.3, *upright(a - 0.86 * w, a + 0.86 * w, y + 0.2 * h, y + 0.86 * h, z))
 
 
-def _desk(paint: Painter, draw: Chance, wood: np.ndarray, x: float, z: float) -> None:
+def _desk(paint: Painter, draw: Rng, wood: np.ndarray, x: float, z: float) -> None:
     """A desk against the far wall, with books and a cup."""
     f, half, top, front = paint.room.floor, draw.uniform(0.36, 0.42), 0.26, z - 0.36
     board = mix(wood, draw.pick(WOODS), 0.6) * 0.96
@@ -100,7 +98,7 @@ def _desk(paint: Painter, draw: Chance, wood: np.ndarray, x: float, z: float) ->
     paint.box(seat, (x - 0.01, x + 0.19), (f - 0.52, f - 0.32), (front - 0.21, front - 0.19))
 
 
-def _shelf(paint: Painter, draw: Chance, wood: np.ndarray, side: float) -> None:
+def _shelf(paint: Painter, draw: Rng, wood: np.ndarray, side: float) -> None:
     """A bookcase along a side wall, its books seen from the room."""
     w, f, near = paint.room.half, paint.room.floor, 1.02
     far, depth, top = near + 0.4, 0.16, -draw.uniform(0.2, 0.42)
@@ -121,7 +119,7 @@ def _shelf(paint: Painter, draw: Chance, wood: np.ndarray, side: float) -> None:
             z += thick + (0.08 if draw.happens(0.12) else 0.002)
 
 
-def _bed(paint: Painter, draw: Chance, cloth: np.ndarray, wood: np.ndarray, side: float) -> None:
+def _bed(paint: Painter, draw: Rng, cloth: np.ndarray, wood: np.ndarray, side: float) -> None:
     """A bed along a side wall, its foot towards the viewer."""
     w, f, z = paint.room.half, paint.room.floor, paint.room.back
     a, b = sorted((side * w, side * (w - 0.4)))

@@ -3,15 +3,15 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.interior import CLOTHS, PAPER, WALLS, WOODS, Painter, Room, outlook, upright
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import mix, rgb
+from drujax.data.scenes.rng import Rng
 
 
-def classroom(canvas: Canvas, light: Light, chance: Chance) -> None:
+def classroom(canvas: Canvas, light: Light, rng: Rng) -> None:
     """Rows of desks, windows all along one side, a blackboard."""
-    draw = chance.part("classroom")
+    draw = rng.part("classroom")
     wall, wood = draw.pick(WALLS), draw.pick(WOODS)
     side = draw.pick((-1.0, 1.0))
     vanish = -side * draw.uniform(0.06, 0.18), draw.uniform(0.4, 0.48)
@@ -27,7 +27,7 @@ def classroom(canvas: Canvas, light: Light, chance: Chance) -> None:
         patch = [(x - side * (0.1 + 0.34 * k), f, zz + 0.24 * k) for k, zz in ((0, a), (0, b), (2, b), (2, a))]
         paint.face(wood, 0.95, *patch, opacity=0.8)
         panes.append(((x, top, a), (x, top, b), (x, sill, b), (x, sill, a)))
-    paint.windows(panes, outlook(light, chance, room.vanish[1] + 0.04))
+    paint.windows(panes, outlook(light, rng, room.vanish[1] + 0.04))
     for start in starts:
         for zz, thick in ((start, 0.007), (start + 0.2, 0.005), (start + 0.4, 0.007)):
             paint.ink((x, top, zz), (x, sill, zz), thick / zz, 0.85)
@@ -45,7 +45,7 @@ def classroom(canvas: Canvas, light: Light, chance: Chance) -> None:
     canvas.glow((room.vanish[0], 0.02), 0.8, rgb("fff4d8")[:, None, None], 0.2 * light.burning * light.pool)
 
 
-def _board(paint: Painter, draw: Chance, z: float) -> None:
+def _board(paint: Painter, draw: Rng, z: float) -> None:
     wide = draw.uniform(0.46, 0.56)
     paint.face(WOODS[3], 0.4, *upright(-wide - 0.03, wide + 0.03, -0.31, 0.15, z))
     green = draw.pick((rgb("4f8372"), rgb("3f6a5c"), rgb("587a88")))

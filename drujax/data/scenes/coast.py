@@ -4,21 +4,21 @@ import numpy as np
 
 from drujax.data.scenes import air, land, town, trees
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import Season, rgb, season_of
+from drujax.data.scenes.rng import Rng
 from drujax.data.scenes.sky import paint_sky
 from drujax.data.scenes.water import shoreline, water
 
 SAND = rgb("f3e2bd")
 
 
-def coast(canvas: Canvas, light: Light, chance: Chance) -> None:
+def coast(canvas: Canvas, light: Light, rng: Rng) -> None:
     """The sea, with islands, a beach, and now and then a lighthouse or a gate in the water."""
-    draw, season = chance.part("coast"), season_of(chance)
+    draw, season = rng.part("coast"), season_of(rng)
     horizon = draw.uniform(0.4, 0.56)
-    sky = paint_sky(canvas, light, chance, horizon, (1, 4))
-    air.birds(canvas, light, chance, horizon)
+    sky = paint_sky(canvas, light, rng, horizon, (1, 4))
+    air.birds(canvas, light, rng, horizon)
     isles = draw.part("isles")
     for k in range(isles.count(0, 3)):
         isle, depth = isles.part(str(k)), 0.8 - 0.15 * k
@@ -30,7 +30,7 @@ def coast(canvas: Canvas, light: Light, chance: Chance) -> None:
         )
     if draw.happens(0.3):
         _gate(canvas, light, draw.uniform(-0.3, 0.3), horizon + 0.02, draw.uniform(0.14, 0.26))
-    water(canvas, light, chance, sky, horizon, still=draw.uniform(0.1, 0.4))
+    water(canvas, light, rng, sky, horizon, still=draw.uniform(0.1, 0.4))
     side = draw.pick((-1.0, 1.0))
     if draw.happens(0.35):
         _headland(canvas, light, draw.part("headland"), season, side, horizon)
@@ -65,7 +65,7 @@ def _gate(canvas: Canvas, light: Light, x: float, foot: float, height: float) ->
     canvas.curve(x - 1.65 * half, x + 1.65 * half, roof - 0.01 * height, 0.05 * height, dark)
 
 
-def _headland(canvas: Canvas, light: Light, draw: Chance, season: Season, side: float, horizon: float) -> None:
+def _headland(canvas: Canvas, light: Light, draw: Rng, season: Season, side: float, horizon: float) -> None:
     """A cape with a lighthouse."""
     x = side * canvas.x
     out, top = draw.uniform(0.1, 0.3), horizon - draw.uniform(0.02, 0.08)

@@ -7,9 +7,9 @@ import numpy as np
 
 from drujax.data.scenes import land, trees
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import mix, ramp, rgb, season_of
+from drujax.data.scenes.rng import Rng
 from drujax.data.scenes.sky import paint_sky
 from drujax.data.scenes.town import INK, skyline
 
@@ -122,12 +122,12 @@ def upright(left: float, right: float, top: float, bottom: float, z: float) -> t
     return (left, top, z), (right, top, z), (right, bottom, z), (left, bottom, z)
 
 
-def outlook(light: Light, chance: Chance, horizon: float) -> Callable[[Canvas], None]:
+def outlook(light: Light, rng: Rng, horizon: float) -> Callable[[Canvas], None]:
     """A view from a window: sky, a town or hills, trees."""
 
     def paint(canvas: Canvas) -> None:
-        draw, season = chance.part("view"), season_of(chance)
-        paint_sky(canvas, light, chance, horizon, (1, 3))
+        draw, season = rng.part("view"), season_of(rng)
+        paint_sky(canvas, light, rng, horizon, (1, 3))
         level = np.full_like(canvas.x, horizon)
         if draw.happens(0.5):
             skyline(canvas, light, draw.part("city"), horizon + 0.1, 0.3, 0.6, 0.06, 0.4)

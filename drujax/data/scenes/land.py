@@ -3,19 +3,19 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas, smoothstep
-from drujax.data.scenes.chance import Chance, field, fractal
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import Season, mix, rgb
+from drujax.data.scenes.rng import Rng, field, fractal
 
 SNOW = rgb("f6faff")
 _SIDE = 2.0
 
 
 def ridges(
-    canvas: Canvas, light: Light, chance: Chance, season: Season, top: float, bottom: float, near: float = 0.4
+    canvas: Canvas, light: Light, rng: Rng, season: Season, top: float, bottom: float, near: float = 0.4
 ) -> None:
     """Ranges of mountains one before the other, the far ones pale, each with mist at its foot."""
-    draw = chance.part("ridges")
+    draw = rng.part("ridges")
     count, alpine, wild = draw.count(2, 4), draw.happens(0.65), draw.uniform(0.6, 1.0)
     for k in range(count):
         t = k / (count - 1)
@@ -25,9 +25,7 @@ def ridges(
         paint(canvas, light, draw.part(str(k)), season, middle, height, 0.85 + (near - 0.85) * t)
 
 
-def _alps(
-    canvas: Canvas, light: Light, draw: Chance, season: Season, middle: float, height: float, depth: float
-) -> None:
+def _alps(canvas: Canvas, light: Light, draw: Rng, season: Season, middle: float, height: float, depth: float) -> None:
     """A sharp range: faces lit and in shade, snow on its tops, mist at its foot."""
     lattice, wavelength = draw.many(3, 64), draw.uniform(0.4, 0.8)
 
@@ -56,9 +54,7 @@ def _alps(
     canvas.ground(line, full)
 
 
-def _hills(
-    canvas: Canvas, light: Light, draw: Chance, season: Season, middle: float, height: float, depth: float
-) -> None:
+def _hills(canvas: Canvas, light: Light, draw: Rng, season: Season, middle: float, height: float, depth: float) -> None:
     """A soft wooded range."""
     line = middle - 0.8 * height * fractal(draw.many(64), (canvas.x + 8.0) / draw.uniform(0.4, 0.7), 3, 0.3)
     line -= 0.006 * fractal(draw.many(64), (canvas.x + 8.0) / 0.03, 3, 0.6)
@@ -68,7 +64,7 @@ def _hills(
 
 
 def meadow(
-    canvas: Canvas, light: Light, draw: Chance, season: Season, top: float, depth: float, sway: float = 0.03
+    canvas: Canvas, light: Light, draw: Rng, season: Season, top: float, depth: float, sway: float = 0.03
 ) -> np.ndarray:
     """A field from its far edge, near the height `top`, to the lower frame; returns the y of that edge by column."""
     line = top - sway * fractal(draw.many(32), (canvas.x + 8.0) / draw.uniform(0.5, 1.1), 2, 0.3)
@@ -87,7 +83,7 @@ def meadow(
     return line
 
 
-def grass(canvas: Canvas, light: Light, draw: Chance, season: Season, top: float) -> None:
+def grass(canvas: Canvas, light: Light, draw: Rng, season: Season, top: float) -> None:
     """Blades along the lower frame, with flowers."""
     x = canvas.x + 8.0
     tuft = 0.5 + 0.5 * fractal(draw.many(48), x / 0.16, 3)
@@ -105,7 +101,7 @@ def grass(canvas: Canvas, light: Light, draw: Chance, season: Season, top: float
             canvas.ellipse((2.4 * a - 1.2, y), size, 0.8 * size, light.shade(colour, 0.95))
 
 
-def path(canvas: Canvas, light: Light, draw: Chance, soil: np.ndarray, top: float, x: float) -> None:
+def path(canvas: Canvas, light: Light, draw: Rng, soil: np.ndarray, top: float, x: float) -> None:
     """A path that winds from the viewer to (x, top)."""
     away = np.clip((canvas.y - top) / (1.0 - top), 0.0, None)
     bend, start = draw.uniform(-0.18, 0.18), draw.uniform(-0.25, 0.25)
@@ -115,7 +111,7 @@ def path(canvas: Canvas, light: Light, draw: Chance, soil: np.ndarray, top: floa
     canvas.spindle(top, 1.2, middle, half, light.shade(soil, 0.9))
 
 
-def fence(canvas: Canvas, light: Light, draw: Chance, edge: np.ndarray, down: float) -> None:
+def fence(canvas: Canvas, light: Light, draw: Rng, edge: np.ndarray, down: float) -> None:
     """A wooden fence, `down` below a field's `edge` (a y for every column)."""
     line = edge + np.float32(down)
     wood, step, height = rgb("e8ddcc"), draw.uniform(0.07, 0.1), draw.uniform(0.06, 0.08)

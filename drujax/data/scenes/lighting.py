@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.palette import SKIES, mix, rgb
+from drujax.data.scenes.rng import Rng
 from drujax.errors import UsageError, unknown
 
 LightKind = Literal["day", "dusk", "night", "backlit", "interior"]
@@ -166,10 +166,10 @@ _RESPONSES: dict[LightKind, _Response] = {
 class Light:
     """The colours of a scene's light under a `Lighting`; the sky of that kind, and its hue, are the scene's own."""
 
-    def __init__(self, lighting: Lighting, chance: Chance):
+    def __init__(self, lighting: Lighting, rng: Rng):
         self.kind, self.level = lighting.kind, lighting.level
         response = _RESPONSES[lighting.kind]
-        stream = chance.part(f"light/{lighting.kind}")
+        stream = rng.part(f"light/{lighting.kind}")
         dark = (1.0 - lighting.level) ** 1.35
         gain, sky_gain = response.floor**dark, response.floor_sky**dark
         tint = 1.0 + 0.06 * (stream.many(3) - 0.5)

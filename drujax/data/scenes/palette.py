@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drujax.data.scenes.chance import Chance
+from drujax.data.scenes.rng import Rng
 
 
 def rgb(code: str) -> np.ndarray:
@@ -58,9 +58,9 @@ SEASONS = (
 )
 
 
-def season_of(chance: Chance) -> Season:
+def season_of(rng: Rng) -> Season:
     """The season of a scene."""
-    return chance.part("season").pick(SEASONS)
+    return rng.part("season").pick(SEASONS)
 
 
 # Skies from the zenith to the horizon, at full level.

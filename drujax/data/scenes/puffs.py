@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas, Where, smoothstep
-from drujax.data.scenes.chance import Chance, field
+from drujax.data.scenes.rng import Rng, field
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def heap(
     canvas: Canvas,
     lobes: np.ndarray,
     towards: tuple[float, float],
-    chance: Chance,
+    rng: Rng,
     fray: float = 0.25,
     roundness: float = 0.45,
     grain: float = 0.25,
@@ -39,7 +39,7 @@ def heap(
         return None
     xs, ys = canvas.x[where[1]], canvas.y[where[0]]
     size = float(r.mean())
-    lattice = chance.many(2, 24, 24)
+    lattice = rng.many(2, 24, 24)
     # Even a heap cut by the frame keeps its noise in place: it counts from the first lobe, not from the frame.
     u, v = (xs - float(x[0])) / size, (ys - float(y[0])) / size
     noise = field(lattice[0], 1.7 * v, 1.7 * u) + 0.55 * field(lattice[1], 4.1 * v, 4.1 * u)

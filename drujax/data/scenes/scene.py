@@ -5,9 +5,9 @@ from jaxtyping import UInt8
 
 from drujax.data.qab import Partition
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.compose import KINDS
 from drujax.data.scenes.lighting import Light, Lighting, LightKind
+from drujax.data.scenes.rng import Rng
 from drujax.errors import UsageError, unknown
 
 # The lights that mostly give a partition of QAB (eq. 1): kind, and the levels to draw from.
@@ -42,10 +42,10 @@ def paint(seed: int, index: int, size: tuple[int, int], lighting: Lighting | Non
     """The scene (seed, index), both ≥ 0, at `size` (height, width), sRGB; its light is `draw_lighting`'s if None."""
     if min(size) < 1:
         raise UsageError(f"size: {size[0]}x{size[1]} is smaller than 1x1.")
-    chance = _chance(seed, index)
+    rng = _chance(seed, index)
     canvas = Canvas(size)
-    light = Light(lighting or draw_lighting(seed, index), chance)
-    KINDS[kind_of(seed, index)](canvas, light, chance)
+    light = Light(lighting or draw_lighting(seed, index), rng)
+    KINDS[kind_of(seed, index)](canvas, light, rng)
     _vignette(canvas, light)
     return canvas.to_uint8()
 
@@ -65,8 +65,8 @@ def _vignette(canvas: Canvas, light: Light) -> None:
         canvas.rgb *= 1.0 - light.vignette * np.clip(2.2 * (x * x + y * y) - 0.15, 0.0, 1.0)
 
 
-def _chance(seed: int, index: int) -> Chance:
+def _chance(seed: int, index: int) -> Rng:
     for name, value in (("seed", seed), ("index", index)):
         if value < 0:
             raise UsageError(f"{name}: {value} is negative.")
-    return Chance(seed, index)
+    return Rng(seed, index)

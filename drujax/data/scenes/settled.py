@@ -6,21 +6,21 @@ import numpy as np
 
 from drujax.data.scenes import air, land, town, trees
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import Season, rgb, season_of
+from drujax.data.scenes.rng import Rng
 from drujax.data.scenes.sky import paint_sky
 from drujax.data.scenes.water import water
 
 ASPHALT = rgb("b4b6c0")
 
 
-def village(canvas: Canvas, light: Light, chance: Chance) -> None:
+def village(canvas: Canvas, light: Light, rng: Rng) -> None:
     """Rows of houses down a slope, poles and wires before the sky."""
-    draw, season = chance.part("village"), season_of(chance)
+    draw, season = rng.part("village"), season_of(rng)
     horizon = draw.uniform(0.46, 0.58)
-    paint_sky(canvas, light, chance, horizon, (1, 4))
-    land.ridges(canvas, light, chance, season, horizon - draw.uniform(0.08, 0.2), horizon + 0.02, 0.55)
+    paint_sky(canvas, light, rng, horizon, (1, 4))
+    land.ridges(canvas, light, rng, season, horizon - draw.uniform(0.08, 0.2), horizon + 0.02, 0.55)
     level = np.full_like(canvas.x, horizon + 0.02)
     trees.woods(canvas, light, draw.part("woods"), season, level, 0.04, 0.45)
     canvas.ground(level, light.shade(season.grass * 0.9, 0.5, 0.4))
@@ -30,23 +30,23 @@ def village(canvas: Canvas, light: Light, chance: Chance) -> None:
         size, foot = 0.08 + 0.29 * t**1.5, horizon + 0.045 + 0.43 * t**1.2
         _street(canvas, light, draw.part(f"row{row}"), season, foot, size, 0.42 * (1.0 - t))
     _poles(canvas, light, draw.part("poles"), horizon)
-    air.drift(canvas, light, chance, season)
+    air.drift(canvas, light, rng, season)
 
 
-def city(canvas: Canvas, light: Light, chance: Chance) -> None:
+def city(canvas: Canvas, light: Light, rng: Rng) -> None:
     """A skyline in three depths, over a river or behind roofs."""
-    draw, season = chance.part("city"), season_of(chance)
+    draw, season = rng.part("city"), season_of(rng)
     ground = draw.uniform(0.66, 0.8)
-    sky = paint_sky(canvas, light, chance, ground, (0, 3))
+    sky = paint_sky(canvas, light, rng, ground, (0, 3))
     if draw.happens(0.4):
-        land.ridges(canvas, light, chance, season, ground - 0.28, ground - 0.05, 0.7)
+        land.ridges(canvas, light, rng, season, ground - 0.28, ground - 0.05, 0.7)
     for k, depth in enumerate((0.78, 0.52, 0.28)):
         height = ground * (0.72 - 0.12 * k)
         town.skyline(canvas, light, draw.part(f"block{k}"), ground, height, depth, 0.07 + 0.035 * k, 0.3 + 0.1 * k)
     level = np.full_like(canvas.x, ground)
     if draw.happens(0.55):
         trees.woods(canvas, light, draw.part("bank"), season, level, 0.035, 0.2)
-        water(canvas, light, chance, sky, ground, still=draw.uniform(0.65, 0.95))
+        water(canvas, light, rng, sky, ground, still=draw.uniform(0.65, 0.95))
         if draw.happens(0.5):
             trees.branches(canvas, light, draw.part("branches"), draw.pick(season.foliage), draw.pick((-1.0, 1.0)))
     else:
@@ -57,16 +57,16 @@ def city(canvas: Canvas, light: Light, chance: Chance) -> None:
             _street(canvas, light, draw.part(f"street{k}"), season, ground + 0.05 + 0.115 * k, size, 0.16 - 0.05 * k)
 
 
-def road(canvas: Canvas, light: Light, chance: Chance) -> None:
+def road(canvas: Canvas, light: Light, rng: Rng) -> None:
     """A straight road to the horizon, poles along it, fields or the sea beyond."""
-    draw, season = chance.part("road"), season_of(chance)
+    draw, season = rng.part("road"), season_of(rng)
     horizon, x = draw.uniform(0.5, 0.62), draw.uniform(-0.15, 0.15)
-    sky = paint_sky(canvas, light, chance, horizon, (2, 5))
-    air.birds(canvas, light, chance, horizon)
+    sky = paint_sky(canvas, light, rng, horizon, (2, 5))
+    air.birds(canvas, light, rng, horizon)
     if draw.happens(0.5):
-        land.ridges(canvas, light, chance, season, horizon - draw.uniform(0.08, 0.2), horizon + 0.02, 0.6)
+        land.ridges(canvas, light, rng, season, horizon - draw.uniform(0.08, 0.2), horizon + 0.02, 0.6)
     else:
-        water(canvas, light, chance, sky, horizon - 0.05, horizon + 0.02, 0.2)
+        water(canvas, light, rng, sky, horizon - 0.05, horizon + 0.02, 0.2)
     edge = land.meadow(canvas, light, draw.part("field"), season, horizon + 0.01, 0.45, 0.006)
     if draw.happens(0.7):
         trees.woods(canvas, light, draw.part("woods"), season, edge + 0.01, draw.uniform(0.02, 0.06), 0.4)
@@ -87,7 +87,7 @@ def road(canvas: Canvas, light: Light, chance: Chance) -> None:
     posts = [(*ray(side * 1.35 * wide, horizon + (1.06 - horizon) * near), 1.15 * near) for near in nearness]
     town.pole_line(canvas, light, posts)
     land.grass(canvas, light, draw.part("grass"), season, 0.985)
-    air.drift(canvas, light, chance, season)
+    air.drift(canvas, light, rng, season)
 
 
 def _asphalt(
@@ -115,7 +115,7 @@ def _asphalt(
         )
 
 
-def _street(canvas: Canvas, light: Light, draw: Chance, season: Season, foot: float, size: float, depth: float) -> None:
+def _street(canvas: Canvas, light: Light, draw: Rng, season: Season, foot: float, size: float, depth: float) -> None:
     """A row of houses and trees, each lot about `size` wide."""
     x, k = -1.25 + draw.uniform(0.0, size), 0
     while x < 1.25:
@@ -131,7 +131,7 @@ def _street(canvas: Canvas, light: Light, draw: Chance, season: Season, foot: fl
             x += step
 
 
-def _poles(canvas: Canvas, light: Light, draw: Chance, horizon: float) -> None:
+def _poles(canvas: Canvas, light: Light, draw: Rng, horizon: float) -> None:
     """A row of poles that comes up the slope, its wires running on past the viewer."""
     side = draw.pick((-1.0, 1.0))
     nearness = [0.62**k for k in range(4)]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas, smoothstep
-from drujax.data.scenes.chance import Chance, field
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import mix
 from drujax.data.scenes.puffs import heap, tones
+from drujax.data.scenes.rng import Rng, field
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Sky:
         return dx / length, dy / length
 
 
-def paint_sky(canvas: Canvas, light: Light, chance: Chance, horizon: float, cumulus: tuple[int, int] = (1, 4)) -> Sky:
+def paint_sky(canvas: Canvas, light: Light, rng: Rng, horizon: float, cumulus: tuple[int, int] = (1, 4)) -> Sky:
     """Paints the whole frame with sky; what lies under the horizon is painted over by the land."""
-    draw = chance.part("sky")
+    draw = rng.part("sky")
     side = draw.pick((-1.0, 1.0))
     sky = Sky(horizon, (side * draw.uniform(0.1, 0.42), horizon * draw.uniform(0.18, 0.72)))
     bend = draw.uniform(0.25, 0.42)
@@ -47,7 +47,7 @@ def paint_sky(canvas: Canvas, light: Light, chance: Chance, horizon: float, cumu
     return sky
 
 
-def _stars(canvas: Canvas, light: Light, draw: Chance, horizon: float) -> None:
+def _stars(canvas: Canvas, light: Light, draw: Rng, horizon: float) -> None:
     stars = draw.many(110, 4)
     strength = light.stars * (0.35 + 0.65 * light.level)
     if strength == 0:
@@ -61,7 +61,7 @@ def _stars(canvas: Canvas, light: Light, draw: Chance, horizon: float) -> None:
         )  # fmt: skip
 
 
-def _luminary(canvas: Canvas, light: Light, draw: Chance, sky: Sky) -> None:
+def _luminary(canvas: Canvas, light: Light, draw: Rng, sky: Sky) -> None:
     radius, phase = draw.uniform(0.03, 0.06), draw.uniform(0.25, 0.95)
     colour = light.luminary[:, None, None]
     strength = light.glow * (0.3 + 0.7 * light.level)
@@ -88,7 +88,7 @@ def _crescent(canvas: Canvas, centre: tuple[float, float], radius: float, phase:
         canvas.blend(where, canvas.edge(np.minimum(disc, np.sqrt(bx * bx + by * by) - 0.95 * radius)), colour)
 
 
-def _streaks(canvas: Canvas, light: Light, draw: Chance, sky: Sky) -> None:
+def _streaks(canvas: Canvas, light: Light, draw: Rng, sky: Sky) -> None:
     """High thin clouds, drawn out sideways."""
     lattice = draw.many(2, 16, 32)
     slant, size, low = draw.uniform(-0.12, 0.12), draw.uniform(0.9, 1.6), draw.uniform(-0.1, 0.35)
@@ -104,7 +104,7 @@ def _streaks(canvas: Canvas, light: Light, draw: Chance, sky: Sky) -> None:
     canvas.blend(where, cover, mix(light.cloud_shade[:, None, None], light.cloud[:, None, None], 0.35 + 0.6 * height))
 
 
-def _pile(draw: Chance, x: float, base: float, width: float, height: float) -> np.ndarray:
+def _pile(draw: Rng, x: float, base: float, width: float, height: float) -> np.ndarray:
     """Lobes heaped over a flat base: a full body, and smaller ones along its crest. (n, 3)."""
     centres, heights = 1.3 * (draw.many(3) - 0.5), 0.35 + 0.65 * draw.many(3)
 
@@ -122,7 +122,7 @@ def _pile(draw: Chance, x: float, base: float, width: float, height: float) -> n
     return np.array(lobes, np.float32)
 
 
-def _cumulus(canvas: Canvas, light: Light, draw: Chance, sky: Sky, scale: float = 1.0) -> None:
+def _cumulus(canvas: Canvas, light: Light, draw: Rng, sky: Sky, scale: float = 1.0) -> None:
     """A heap of white over a flat, fading base."""
     x, base = draw.uniform(-1.0, 1.0) * 0.75, sky.horizon * draw.uniform(0.3, 0.92)
     size = 0.35 + 0.65 * (base / sky.horizon)
@@ -137,7 +137,7 @@ def _cumulus(canvas: Canvas, light: Light, draw: Chance, sky: Sky, scale: float 
     _cloud(canvas, light, cloud, base, height)
 
 
-def _bank(canvas: Canvas, light: Light, draw: Chance, sky: Sky) -> None:
+def _bank(canvas: Canvas, light: Light, draw: Rng, sky: Sky) -> None:
     """A low range of clouds all along the horizon."""
     lobes = []
     low = sky.horizon + 0.02

@@ -4,17 +4,17 @@ import numpy as np
 
 from drujax.data.scenes import land, trees
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.interior import CLOTHS, PAPER, WALLS, WOODS, Painter, Room, upright
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import mix, rgb, season_of
+from drujax.data.scenes.rng import Rng
 from drujax.data.scenes.sky import paint_sky
 from drujax.data.scenes.town import GLASS, INK, LIT
 
 
-def tatami(canvas: Canvas, light: Light, chance: Chance) -> None:
+def tatami(canvas: Canvas, light: Light, rng: Rng) -> None:
     """A room of straw mats whose sliding doors stand open to a garden."""
-    draw, season = chance.part("tatami"), season_of(chance)
+    draw, season = rng.part("tatami"), season_of(rng)
     wall, wood = mix(draw.pick(WALLS), rgb("e8d8b0"), 0.4), draw.pick(WOODS) * 0.85
     room = Room((draw.uniform(-0.1, 0.1), draw.uniform(0.44, 0.5)), 0.95, 0.6, 0.62, draw.uniform(1.5, 1.9))
     paint = Painter(canvas, light, room)
@@ -29,7 +29,7 @@ def tatami(canvas: Canvas, light: Light, chance: Chance) -> None:
 
     def garden(piece: Canvas) -> None:
         horizon = room.vanish[1]
-        paint_sky(piece, light, chance, horizon + 0.02, (1, 2))
+        paint_sky(piece, light, rng, horizon + 0.02, (1, 2))
         level = np.full_like(piece.x, horizon)
         trees.woods(piece, light, draw.part("hedge"), season, level + 0.08, 0.16, 0.4)
         land.meadow(piece, light, draw.part("lawn"), season, horizon + 0.07, 0.3, 0.01)
@@ -100,7 +100,7 @@ def _shoji(paint: Painter, wood: np.ndarray, left: float, right: float, top: flo
         paint.ink((left, y, z), (right, y, z), 0.003, 0.7)
 
 
-def _low_table(paint: Painter, draw: Chance, wood: np.ndarray) -> None:
+def _low_table(paint: Painter, draw: Rng, wood: np.ndarray) -> None:
     f, x, z = paint.room.floor, draw.uniform(-0.25, 0.25), draw.uniform(0.9, 1.05)
     top = f - 0.2
     for cushion in (-0.42, 0.5):

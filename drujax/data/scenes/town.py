@@ -3,10 +3,10 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance
 from drujax.data.scenes.land import SNOW
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import Season, mix, ramp, rgb
+from drujax.data.scenes.rng import Rng
 
 WALLS = tuple(ramp("f6efe2 efe3d2 e3ebee f1dfcf dfe5da f7f4ee ecd9c6 d9e2ec"))
 ROOFS = tuple(ramp("b5624c 8f5550 58708f 4f7f86 7a6a86 9c7a5a c98a5e 5d6670"))
@@ -20,7 +20,7 @@ INSULATORS = ((0.12, 0.055), (-0.12, 0.055), (0.09, 0.125), (-0.09, 0.125))  # o
 def house(
     canvas: Canvas,
     light: Light,
-    draw: Chance,
+    draw: Rng,
     season: Season,
     x: float,
     foot: float,
@@ -82,7 +82,7 @@ def _window(
 def tower(
     canvas: Canvas,
     light: Light,
-    draw: Chance,
+    draw: Rng,
     box: tuple[float, float, float, float],
     depth: float,
     cell: float,
@@ -130,7 +130,7 @@ def _bars(canvas: Canvas, along: np.ndarray, pitch: float, gap: float, length: f
 
 
 def skyline(
-    canvas: Canvas, light: Light, draw: Chance, foot: float, height: float, depth: float, wide: float, share: float
+    canvas: Canvas, light: Light, draw: Rng, foot: float, height: float, depth: float, wide: float, share: float
 ) -> None:
     """A row of towers that stand on `foot`, between 0.35 and 1 times `height` tall, `wide` each."""
     x = -1.25

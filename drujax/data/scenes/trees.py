@@ -3,16 +3,16 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas
-from drujax.data.scenes.chance import Chance, fractal
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import Season, mix, rgb
 from drujax.data.scenes.puffs import heap, tones
+from drujax.data.scenes.rng import Rng, fractal
 
 BARK = rgb("7a5a4c")
 
 
 def woods(
-    canvas: Canvas, light: Light, draw: Chance, season: Season, ground: np.ndarray, height: float, depth: float
+    canvas: Canvas, light: Light, draw: Rng, season: Season, ground: np.ndarray, height: float, depth: float
 ) -> None:
     """A far row of trees that stand on `ground` (a y for every column), in three tones from the tops down."""
     spiky = draw.happens(0.4)
@@ -29,7 +29,7 @@ def woods(
 
 
 def conifer(
-    canvas: Canvas, light: Light, draw: Chance, x: float, foot: float, height: float, colour: np.ndarray, depth: float
+    canvas: Canvas, light: Light, draw: Rng, x: float, foot: float, height: float, colour: np.ndarray, depth: float
 ) -> None:
     """A fir: tiers of boughs, its lit side drawn over its shaded one."""
     if not canvas.sees(x - 0.4 * height, x + 0.4 * height):
@@ -52,7 +52,7 @@ def conifer(
 def crown(
     canvas: Canvas,
     light: Light,
-    draw: Chance,
+    draw: Rng,
     centre: tuple[float, float],
     size: tuple[float, float],
     colour: np.ndarray,
@@ -82,7 +82,7 @@ def crown(
 
 
 def tree(
-    canvas: Canvas, light: Light, draw: Chance, x: float, foot: float, height: float, colour: np.ndarray, depth: float
+    canvas: Canvas, light: Light, draw: Rng, x: float, foot: float, height: float, colour: np.ndarray, depth: float
 ) -> None:
     """A leafy tree: trunk, two boughs, crown."""
     if not canvas.sees(x - height, x + height):
@@ -99,7 +99,7 @@ def tree(
     crown(canvas, light, draw, (x + 0.3 * bend, foot - 0.68 * height), (wide, 0.34 * height), colour, depth)
 
 
-def branches(canvas: Canvas, light: Light, draw: Chance, colour: np.ndarray, side: float) -> None:
+def branches(canvas: Canvas, light: Light, draw: Rng, colour: np.ndarray, side: float) -> None:
     """Leaves that hang into an upper corner of the frame."""
     half = min(0.5 * canvas.px * canvas.x.size, 0.75)
     bough = light.shade(BARK * 0.7, 0.1)
@@ -113,7 +113,7 @@ def branches(canvas: Canvas, light: Light, draw: Chance, colour: np.ndarray, sid
 
 
 def trunks(
-    canvas: Canvas, light: Light, draw: Chance, colour: np.ndarray, depth: float, foot: float, width: float, count: int
+    canvas: Canvas, light: Light, draw: Rng, colour: np.ndarray, depth: float, foot: float, width: float, count: int
 ) -> None:
     """A layer of a forest: stems from above the frame down to the ground near the height `foot`."""
     body, edge = light.shade(colour, 0.2, depth), light.shade(colour, 0.95, depth)

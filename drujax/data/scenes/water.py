@@ -3,19 +3,19 @@
 import numpy as np
 
 from drujax.data.scenes.canvas import Canvas, smoothstep
-from drujax.data.scenes.chance import Chance, field
 from drujax.data.scenes.lighting import Light
 from drujax.data.scenes.palette import mix, rgb
+from drujax.data.scenes.rng import Rng, field
 from drujax.data.scenes.sky import Sky
 
 DEEP = rgb("4f9fc4")
 
 
 def water(
-    canvas: Canvas, light: Light, chance: Chance, sky: Sky, shore: float, bottom: float = 1.3, still: float = 0.7
+    canvas: Canvas, light: Light, rng: Rng, sky: Sky, shore: float, bottom: float = 1.3, still: float = 0.7
 ) -> None:
     """Fills shore..bottom with water that mirrors what is painted above the shore; `still` 0..1, from sea to pond."""
-    draw = chance.part("water")
+    draw = rng.part("water")
     where = canvas.cells(float(canvas.x[0]), shore, float(canvas.x[-1]), bottom)
     if where is None:
         return
@@ -60,7 +60,7 @@ def _mirror(canvas: Canvas, rows: int, mirrored: np.ndarray) -> np.ndarray:
     return (up_to(high) - up_to(low)) / (high - low)
 
 
-def shoreline(canvas: Canvas, light: Light, draw: Chance, top: float, soil: np.ndarray, side: float) -> None:
+def shoreline(canvas: Canvas, light: Light, draw: Rng, top: float, soil: np.ndarray, side: float) -> None:
     """A beach on one `side` (-1 left, 1 right), from the lower frame up to the height `top`, with lines of foam."""
     away = np.clip((canvas.y - top) / (1.0 - top), 0.0, None)
     reach, curl, phase = draw.uniform(-0.1, 0.2), draw.uniform(0.8, 1.4), draw.uniform(0.0, 6.0)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv
-from drujax.models.norm import BatchNorm
+from drujax.models.layers.conv import Conv
+from drujax.models.layers.norm import BatchNorm
 
 # Table 2 of the paper: expansion, output channels, repetitions, stride of the first.
 STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]

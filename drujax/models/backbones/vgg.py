@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv, max_pool2
-from drujax.models.norm import BatchNorm
+from drujax.models.layers.conv import Conv, max_pool2
+from drujax.models.layers.norm import BatchNorm
 
 # 3x3 convolutions of each of the five blocks (configurations B and E of the paper's table 1), and their widths.
 VGG13, VGG19 = (2, 2, 2, 2, 2), (2, 2, 4, 4, 4)

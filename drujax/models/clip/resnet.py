@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.conv import Conv
-from drujax.models.norm import BatchNorm
+from drujax.models.layers.conv import Conv
+from drujax.models.layers.norm import BatchNorm
 
 
 class ModifiedResNet(nn.Module):

@@ -1,0 +1,1 @@
+"""The terminal: options from dataclasses, progress, tables."""

@@ -1,0 +1,119 @@
+"""What every entry point shares: configuration from the command line, and one line for a user's mistake."""
+
+import contextlib
+import dataclasses
+import difflib
+import io
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal, TypeVar
+
+import tyro
+
+from drujax.errors import UsageError, unknown
+
+Config = TypeVar("Config")
+
+
+def _strength(words: list[str]) -> float | Literal["auto"]:
+    if words == ["auto"]:
+        return "auto"
+    try:
+        return float(words[0])
+    except ValueError:
+        raise ValueError(f"{words[0]!r} is neither a number nor auto") from None
+
+
+# Of `drujax.enhance.enhancer.Enhancer`, as an option.
+Strength = Annotated[
+    float | Literal["auto"],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="0..1|auto",
+        instance_from_str=_strength,
+        is_instance=lambda value: value == "auto" or isinstance(value, float),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
+
+
+def run(main: Callable[[], int | None], program: str) -> int:
+    """Calls `main`; returns its exit code, 2 after one line on stderr for a user's mistake, 130 when interrupted."""
+    try:
+        return main() or 0
+    except (UsageError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()  # the reader of our output went away: nobody is left to tell
+            return 141
+        print(f"{program}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 130
+
+
+def parse(
+    config: type[Config], arguments: Sequence[str], *, program: str, presets: Mapping[str, Config] | None = None
+) -> Config:
+    """A `config` (a frozen dataclass) from command-line `arguments`; `--help` prints and exits.
+
+    With `presets`, `--preset=NAME` chooses the defaults which the other arguments override.
+
+    Raises:
+        UsageError: an argument that does not exist, has no value or a wrong one.
+    """
+    default = tyro.MISSING_NONPROP
+    if presets:
+        name = value_of("--preset", arguments)
+        if name is not None:
+            if name not in presets:
+                raise unknown("--preset", name, presets)
+            default = presets[name]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                config, args=list(arguments), prog=program, default=default, config=(tyro.conf.AvoidSubcommands,)
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UsageError(_one_line(said.getvalue(), config)) from None
+
+
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """What `flag` is given in `arguments`, before they are parsed."""
+    for position, argument in enumerate(arguments):
+        if argument.startswith(flag + "="):
+            return argument.removeprefix(flag + "=")
+        if argument == flag and position + 1 < len(arguments):
+            return arguments[position + 1]
+    return None
+
+
+def _one_line(box: str, config: type) -> str:
+    """tyro frames its errors in a box and adds help; keeps the sentence and adds the nearest argument."""
+    lines = [line.strip("│ ").strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
+    parts: list[list[str]] = [[]]  # between rules: the title (empty where it is in the frame), the sentence, the help
+    for line in lines:
+        if line.startswith(("╭", "╰", "─", "---")):  # the last where the terminal knows ASCII only
+            parts.append([])
+        elif line:
+            parts[-1].append(line)
+    text = " ".join(parts[1])
+    if match := re.search(r"Unrecognized options: (--[\w.-]+)", text):
+        nearest = difflib.get_close_matches(match[1].replace("_", "-"), _flags(config), n=1)
+        text += f". Did you mean {nearest[0]}?" if nearest else ". See --help."
+    return text
+
+
+def _flags(config: type, prefix: str = "--") -> list[str]:
+    flags = []
+    for field in dataclasses.fields(config):
+        name = prefix + field.name.replace("_", "-")
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            flags += _flags(field.type, name + ".")
+        else:
+            flags.append(name)
+    return flags

@@ -1,0 +1,1 @@
+"""Brightening: models by name, the enhancer, files and folders."""

@@ -1,0 +1,96 @@
+"""Turns a checkpoint of another program into a weight file of drujax (`drujax convert`)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from drujax.enhance.zoo import MODELS, network_called
+from drujax.errors import UsageError, unknown
+from drujax.methods.networks import NETWORKS
+from drujax.runtime.cache import cache_folder
+from drujax.weights import safetensors_io
+from drujax.weights.download import fetch
+from drujax.weights.formats.readers import read_checkpoint
+
+
+def convert_checkpoint(
+    checkpoint: str | Path,
+    *,
+    model: str,
+    output: str | Path,
+    options: Mapping[str, Any] | None = None,
+    part: str | None = None,
+    dtype: str | None = None,
+) -> dict[str, Any]:
+    """Writes the network in `checkpoint` to `output` and returns the metadata written.
+
+    Args:
+        checkpoint: `.pth`, `.pt`, `.npz` or `.safetensors` by its authors' names; no code in it is executed.
+        model: a network (`drujax.methods.networks.NETWORKS`) or a model of that network.
+        output: a `.safetensors` file.
+        options: of the network; those not given are as the authors' checkpoint assumes, then the defaults
+            (EnlightenGAN: `align_corners` is true unless given; RUAS: `denoise` is false for `ruas-upe`, `ruas-dark`).
+        part: which network of a checkpoint with several.
+        dtype: "float16" for a file of half the size.
+
+    Raises:
+        UsageError: unknown model or option, or a checkpoint that is unreadable or of another network.
+        OSError: reading or writing fails.
+    """
+    name = network_called(model)
+    network = NETWORKS[name]
+    output, checkpoint = Path(output), Path(checkpoint)
+    if output.suffix != ".safetensors":
+        raise UsageError(f"-o: {output} does not end in .safetensors")
+    of_model = MODELS[model].options if model in MODELS else {}
+    merged = {**network.options, **network.official, **of_model, **(options or {})}
+    module = network.module(merged)
+    state = read_checkpoint(checkpoint, part=part)
+    try:
+        variables = network.convert(state, network.shapes(module))
+    except UsageError as error:
+        raise UsageError(f"{checkpoint}: {error}") from error
+    with open(checkpoint, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    metadata = {
+        "network": name,
+        "options": merged,
+        "licence": f"of the checkpoint; its authors' is {network.licence}",
+        "source": {"file": checkpoint.name, "sha256": digest},
+    }
+    safetensors_io.save_weights(output, variables, metadata, dtype)
+    return safetensors_io.read_metadata(output)
+
+
+def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
+    """Options NAME=VALUE of a network, or of a model of it, as numbers and such.
+
+    Raises:
+        UsageError: an unknown network or option, or a value of another type.
+    """
+    known = NETWORKS[network_called(model)].options
+    parsed = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        if name not in known:
+            raise unknown("--option", name, known)
+        kind = type(known[name])
+        try:
+            parsed[name] = {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError):
+            raise UsageError(f"--option: {option}: {value!r} is no {kind.__name__}") from None
+    return parsed
+
+
+def import_released(name: str) -> Path:
+    """The weight file of the model `name` in the user's cache, made of its authors' checkpoint, which is downloaded.
+
+    Raises:
+        UsageError: the checkpoint cannot be downloaded or is another one (one line: where to put it by hand).
+        OSError: the cache cannot be written.
+    """
+    checkpoint = fetch(str(MODELS[name].file))
+    output = cache_folder() / f"{name}.safetensors"
+    convert_checkpoint(checkpoint, model=name, output=output)
+    return output

@@ -1,0 +1,193 @@
+"""Enhancing pictures in memory: any network, any size, any depth."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from drujax.data.qab import quartile_means
+from drujax.enhance.guided_filter import transfer_luminance
+from drujax.enhance.loading import load_model
+from drujax.enhance.strength import darkness
+from drujax.enhance.zoo import DEFAULT_MODEL
+from drujax.errors import UsageError, unknown
+from drujax.pictures.color import luma
+from drujax.pictures.picture import Picture
+
+# Floating pictures may leave 0..1 by this much, as rounding does; more is a mistake (0..255?).
+SLACK = 1e-3
+
+Strength = float | Literal["auto"]
+Rounding = Literal["nearest", "floor"]
+
+
+class Enhancer:
+    """Brightens pictures with one model.
+
+        enhancer = Enhancer()
+        bright = enhancer(dark)                 # (h, w, 3) or (b, h, w, 3) -> the same shape and dtype
+        half_way = enhancer(dark, strength=0.5)
+
+    By default the strength follows the picture's light (`drujax.enhance.strength.darkness`): a dark picture (eq. 1
+    of the paper) gets the network's answer, a bright one stays as it is, one between them gets a part. Strength 1 is
+    the network's answer whatever the picture.
+
+    The network is compiled for each size, rounded up to its multiple (16 for EnlightenGAN), and kept.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        margin: int | None = None,
+        guided: bool | None = None,
+        rounding: Rounding = "nearest",
+    ):
+        """Loads `model`: a name (`drujax models`), a .safetensors file, or the folder of a training run.
+
+        Args:
+            model: the network and its weights.
+            margin: pixels of the picture's reflection that surround it for the network. By default as many as keep its
+                border free of what the network makes of the zeros beyond it; with 0 the result is that of the official
+                code, border and all.
+            guided: take only the exposure from the network and apply it along the picture's own edges
+                (`drujax.enhance.guided_filter`); False is the network's own picture. By default true for EnlightenGAN
+                alone.
+            rounding: of levels: to the nearest, or down, as the official scripts of SCI and RUAS save pictures.
+
+        Raises:
+            UsageError: there is no such model or rounding, or the model's file is damaged.
+        """
+        if rounding not in get_args(Rounding):
+            raise unknown("rounding", rounding, get_args(Rounding))
+        self._rounding = rounding
+        loaded = load_model(model)
+        self.metadata: dict[str, Any] = loaded.metadata
+        self._variables = jax.device_put(loaded.variables)
+        # A network that halves wide pictures looks at their exact width.
+        exact = getattr(loaded.module, "wide_pool", False)
+        self._multiple = 1 if exact else loaded.network.size_multiple
+        self._guided = loaded.network.guided if guided is None else guided
+        self._margin = margin if margin is not None else 0 if exact else loaded.network.margin
+
+        def network(variables, x):
+            y = loaded.network.enhance(loaded.module, variables, x)
+            return y, jnp.isfinite(y).all()
+
+        self._network = jax.jit(network)
+
+    def __call__(
+        self, image: Shaped[Array | np.ndarray, "..."], strength: Strength = "auto"
+    ) -> Shaped[np.ndarray, "*b h w 3"]:
+        """The enhanced picture or batch of pictures, clipped and rounded, of the size of the given one.
+
+        A model with the option `crop` (Zero-DCE++) cuts the last rows and columns of what it enhances.
+
+        Args:
+            image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1. Computed in
+                float32.
+            strength: s in input + s * (enhanced - input), 0..1; "auto": what each picture's light asks for.
+
+        Raises:
+            UsageError: another shape, dtype or range; values that are no numbers, in the picture or from the model; too
+                little memory.
+        """
+        batch = np.asarray(image)
+        _check(batch, strength)
+        single = batch.ndim == 3
+        batch = batch[None] if single else batch
+        share = _blend_weights(batch, strength)
+        if not share.any():
+            return batch[0].copy() if single else batch.copy()
+        _, h, w, _ = batch.shape
+        rows, columns = self._padding(h), self._padding(w)
+        top, left = rows[0], columns[0]
+        padded = np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect")
+        try:
+            x = _to_float(padded)
+            y, finite = self._network(self._variables, x)
+            mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
+            enhanced, finite = jax.device_get((mixed, finite))
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise UsageError(f"too little memory to enhance {w}x{h} pixels; make the picture smaller") from error
+        if not finite:
+            raise UsageError("the model gives values that are no numbers for this picture; its weights are damaged")
+        enhanced = np.ascontiguousarray(enhanced[:, top : top + h, left : left + w]).astype(batch.dtype, copy=False)
+        return enhanced[0] if single else enhanced
+
+    def _padding(self, side: int) -> tuple[int, int]:
+        """What is put before and after a side: the margins, and what lacks to the multiple, as the generator pads."""
+        lacking = -(side + 2 * self._margin) % self._multiple
+        return self._margin + lacking // 2, self._margin + lacking - lacking // 2
+
+    def picture(self, picture: Picture, strength: Strength = "auto") -> Picture:
+        """The picture with enhanced colours and everything else as it was; one without colour stays without.
+
+        Where nothing changes, it is the same object.
+        """
+        rgb = self(picture.rgb, strength)
+        if np.array_equal(rgb, picture.rgb):
+            return picture
+        if (picture.rgb == picture.rgb[..., :1]).all():
+            grey = np.rint(np.asarray(luma(rgb))).astype(rgb.dtype)
+            rgb = np.repeat(grey[..., None], 3, axis=-1)
+        alpha = picture.alpha
+        if alpha is not None and alpha.shape != rgb.shape[:2]:
+            alpha = alpha[: rgb.shape[0], : rgb.shape[1]]
+        return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
+
+
+def check_strength(strength: Strength) -> None:
+    """Raises UsageError for a strength that is not in 0..1."""
+    if strength != "auto" and not 0 <= strength <= 1:  # NaN is not
+        raise UsageError(f"strength: {strength:g} is not in 0..1.")
+
+
+def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:
+    """How much of the network's change each picture gets."""
+    if strength != "auto":
+        shares = np.full(len(batch), strength)
+    else:
+        floating = jnp.issubdtype(batch.dtype, jnp.floating)
+        shares = darkness(quartile_means(batch.astype(np.float32) * 255 if floating else batch))
+    return shares.astype(np.float32)[:, None, None, None]
+
+
+def _check(image: np.ndarray, strength: Strength) -> None:
+    if image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
+        raise UsageError(
+            f"image: its shape is {image.shape}; it must be (h, w, 3) or (b, h, w, 3), h and w at least 1."
+        )
+    check_strength(strength)
+    if jnp.issubdtype(image.dtype, jnp.floating):
+        low, high = image.min(), image.max()
+        if not (low >= -SLACK and high <= 1 + SLACK):  # false for NaN, too
+            raise UsageError(f"image: floating values must be in 0..1; these go from {low:g} to {high:g}.")
+    elif image.dtype not in (np.uint8, np.uint16):
+        raise UsageError(f"image: its dtype is {image.dtype}. Choices: uint8, uint16, floating.")
+
+
+# Apart from the network, so that it is compiled once for all dtypes.
+@jax.jit
+def _to_float(batch):
+    if jnp.issubdtype(batch.dtype, jnp.floating):
+        return batch.astype(jnp.float32)
+    return batch.astype(jnp.float32) / jnp.iinfo(batch.dtype).max
+
+
+@partial(jax.jit, static_argnames=("guided", "dtype", "rounding"))
+def _mix(x, y, strength, *, guided, dtype, rounding):
+    x = x[:, : y.shape[1], : y.shape[2]]
+    y = transfer_luminance(x, y) if guided else y
+    mixed = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # y itself at strength 1, which floor would tell
+    if jnp.issubdtype(dtype, jnp.floating):
+        return mixed
+    levels = mixed * jnp.iinfo(dtype).max
+    return (jnp.round(levels) if rounding == "nearest" else jnp.floor(levels)).astype(dtype)

@@ -1,0 +1,74 @@
+"""The light that a network gives a picture, applied along the picture's own edges.
+
+A network of small receptive field may light one part of an even sky and not the next, and blur or tint what it
+touches. A guided filter (He, Sun and Tang, "Guided Image Filtering", TPAMI 35(6), 2013) takes only the light from it:
+around each pixel, the logarithm of the gain becomes a linear function of the logarithm of the picture's luma, the one
+that fits the network's answer best. So equal neighbours stay equal, lines and texture are those of the picture, and so
+are the ratios of red, green and blue. Nothing becomes darker than it was.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from drujax.pictures.color import luma
+
+# Half the side of the square that a linear function is fitted in, as a share of the picture's shorter side.
+RADIUS = 0.4
+# Variance of log luma below which a square counts as even.
+EVEN = 0.02
+# Added to luma before its logarithm: four levels of 255, under which a gain would be that of noise.
+DARKEST = 4 / 255
+# The functions vary slowly: they are fitted on a grid of at most so many places a side.
+GRID = 64
+
+
+def transfer_luminance(image: Float[Array, "b h w 3"], enhanced: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+    """`image` with the light of `enhanced`, both nominally in [0, 1]; the result may exceed 1 where a colour clips."""
+    _, h, w, _ = image.shape
+    guide = jnp.log(luma(image) + DARKEST)
+    gain = jnp.log(luma(jnp.clip(enhanced, 0, 1)) + DARKEST) - guide
+    radius = RADIUS * min(h, w)
+    rows, columns = _windows(h, radius), _windows(w, radius)
+
+    def mean(x):
+        return _both(rows.means, columns.means, x)
+
+    mean_guide, mean_gain = mean(guide), mean(gain)
+    # Around the mean of the whole picture, where squares lose less to rounding.
+    shift = guide.mean((1, 2), keepdims=True)
+    centred, mean_centred = guide - shift, mean_guide - shift
+    variance = jnp.maximum(mean(centred**2) - mean_centred**2, 0)
+    slope = (mean(centred * gain) - mean_centred * mean_gain) / (variance + EVEN)
+    offset = mean_gain - slope * mean_guide
+    slope, offset = (_both(rows.spread, columns.spread, x) for x in (slope, offset))
+    # Lights are brighter than what the function was fitted on: it must not go on downwards and dim them.
+    return image * jnp.exp(jnp.maximum(slope * guide + offset, 0))[..., None]
+
+
+class _Windows(NamedTuple):
+    """Of one side with n pixels and g places of the grid."""
+
+    means: Float[np.ndarray, "g n"]  # over the window around each place
+    spread: Float[np.ndarray, "n g"]  # from the places to the pixels, each the mean over its own window
+
+
+def _windows(n: int, radius: float) -> _Windows:
+    g = min(n, GRID)
+    places = (np.arange(g) + 0.5) * n / g  # in pixels; pixel i covers i to i + 1
+    first, last = np.clip(places - radius - 0.5, 0, n), np.clip(places + radius + 0.5, 0, n)
+    pixels = np.arange(n)
+    covered = np.clip(np.minimum(last[:, None], pixels + 1) - np.maximum(first[:, None], pixels), 0, 1)
+    means = covered / covered.sum(1, keepdims=True)
+    again = (np.abs(places[:, None] - places) <= radius + 0.5).astype(float)
+    again /= again.sum(1, keepdims=True)
+    between = np.clip((pixels + 0.5) * g / n - 0.5, 0, g - 1)
+    linear = np.maximum(0, 1 - np.abs(between[:, None] - np.arange(g)))
+    return _Windows(means.astype(np.float32), (linear @ again).astype(np.float32))
+
+
+def _both(rows: np.ndarray, columns: np.ndarray, x: Float[Array, "b h w"]) -> Float[Array, "b h2 w2"]:
+    return jnp.einsum("ih,bhw,jw->bij", rows, x, columns, precision=jax.lax.Precision.HIGHEST)

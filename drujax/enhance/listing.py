@@ -1,0 +1,82 @@
+"""What weights drujax knows, and which are on this machine (`drujax models`)."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from drujax.enhance.loading import RELEASED, find
+from drujax.enhance.zoo import MODELS
+from drujax.methods.networks import NETWORKS
+from drujax.runtime.cache import cache_folder
+from drujax.weights.download import megabytes
+from drujax.weights.table import FILES
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of `drujax models`.
+
+    Attributes:
+        name: for `--model` (kind "model"), or a file that training or converting uses (kind "file").
+        kind: "model" or "file".
+        network: the network that the weights are for; None for files.
+        what: the weights in words.
+        size: bytes; those on disk, or what the table says; None where neither is known.
+        licence: of the weights.
+        source: the address, or how to get them.
+        path: where they are on this machine; None where they are not.
+    """
+
+    name: str
+    kind: str
+    network: str | None
+    what: str
+    size: int | None
+    licence: str
+    source: str
+    path: str | None
+
+
+def list_models() -> list[Row]:
+    """All models, then all files."""
+    rows = []
+    for name, model in MODELS.items():
+        path = find(name)
+        size = path.stat().st_size if path else None
+        source = "drujax" if path and path.parent == RELEASED else model.obtain
+        here = str(path) if path else None
+        rows.append(Row(name, "model", model.network, model.what, size, model.licence, source, here))
+    for name, file in FILES.items():
+        path = cache_folder() / file.filename
+        size = path.stat().st_size if path.is_file() else file.size
+        here = str(path) if path.is_file() else None
+        rows.append(Row(name, "file", None, file.what, size, file.licence, file.url, here))
+    return rows
+
+
+def as_json(rows: list[Row]) -> dict[str, Any]:
+    """`{"networks": [{"name", "what", "licence", "options"}], "models": [fields of `Row`], "files": [the same]}`."""
+    networks = [
+        {"name": name, "what": network.what, "licence": network.licence, "options": dict(network.options)}
+        for name, network in NETWORKS.items()
+    ]
+    kinds = {f"{kind}s": [asdict(row) for row in rows if row.kind == kind] for kind in ("model", "file")}
+    return {"networks": networks, **kinds}
+
+
+def as_table(rows: list[Row]) -> str:
+    """The rows as aligned text, models and files apart, and how to get what is not here."""
+    cells = [["NAME", "HERE", "SIZE", "LICENCE", "NETWORK", "WHAT"]]
+    for row in rows:
+        size = "" if row.size is None else megabytes(row.size)
+        cells.append([row.name, "yes" if row.path else "no", size, row.licence, row.network or "", row.what])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+    models = 1 + sum(row.kind == "model" for row in rows)
+    sources = [f"  {row.name}: {row.source}" for row in rows if not row.path]
+    return "\n".join(
+        [
+            *("Models (drujax enhance --model NAME):", *lines[:models]),
+            *("", "Files for training and converting:", *lines[models:]),
+            *("", "How to get what is not here:", *sources),
+        ]
+    )

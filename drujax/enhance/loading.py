@@ -1,0 +1,86 @@
+"""From the name of a model, a file or a run to a network that is ready to run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drujax.enhance.convert_checkpoint import import_released
+from drujax.enhance.zoo import MODELS
+from drujax.errors import UsageError, unknown
+from drujax.methods.networks import NETWORKS, Module, Network
+from drujax.runtime.cache import cache_folder
+from drujax.weights import safetensors_io
+from drujax.weights.torch_names import Variables, check
+
+RELEASED = Path(__file__).parent / "released"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network ready to run: `network.enhance(module, variables, images)`."""
+
+    network: Network
+    module: Module
+    variables: Variables
+    metadata: dict[str, Any]
+
+
+def load_model(name_or_path: str | Path) -> Loaded:
+    """The model of that name, file or run (see `resolve`), in float32.
+
+    Raises:
+        UsageError: no such model, or its file is damaged, of an unknown network or does not fit it.
+    """
+    path = resolve(name_or_path)
+    variables, metadata = safetensors_io.load_weights(path)
+    name = metadata["network"]
+    if name not in NETWORKS:
+        raise UsageError(f"{path}: {unknown('network', name, NETWORKS)} A newer drujax may know it.")
+    network = NETWORKS[name]
+    try:
+        module = network.module(metadata.get("options", {}))
+        check(variables, network.shapes(module))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return Loaded(network, module, variables, metadata)
+
+
+def resolve(name_or_path: str | Path) -> Path:
+    """The weight file of a model's name, of a path to one, or of a run's folder.
+
+    Weights that the authors of a method have released are downloaded (which tells their licence) and converted once.
+
+    Raises:
+        UsageError: one line: the nearest name, or how to get what is known but not on this machine.
+    """
+    name, path = str(name_or_path), Path(name_or_path)
+    if name in MODELS:
+        found = find(name)
+        if found is None and MODELS[name].file is not None:
+            return import_released(name)
+        if found is None:
+            raise UsageError(f"--model: {name} is not on this machine. {MODELS[name].obtain}")
+        return found
+    if path.is_dir():
+        if not (path / "weights.safetensors").is_file():
+            raise UsageError(f"--model: {name} has no weights.safetensors (a run writes it when it ends)")
+        return path / "weights.safetensors"
+    if path.is_file() and path.suffix != ".safetensors":
+        raise UsageError(
+            f"--model: {name} is not a .safetensors file. A checkpoint of another program has to be converted first: "
+            f"drujax convert {name} --model NETWORK -o {path.stem}.safetensors"
+        )
+    if path.suffix == ".safetensors" or path.is_file() or len(path.parts) > 1:
+        if not path.exists():
+            raise UsageError(f"--model: {name} does not exist")
+        return path
+    raise unknown("--model", name, MODELS)
+
+
+def find(name: str) -> Path | None:
+    """Where the weights of the model `name` are on this machine: shipped, or put into the cache; None if nowhere."""
+    for folder in (RELEASED, cache_folder()):
+        path = folder / f"{name}.safetensors"
+        if path.is_file():
+            return path
+    return None

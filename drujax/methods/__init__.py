@@ -1,0 +1,1 @@
+"""The methods: a file each, with its loss, options, recipe and presets."""

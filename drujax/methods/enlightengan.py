@@ -1,0 +1,308 @@
+"""EnlightenGAN, and DRU-EnlightenGAN where it gets relativistic probabilities: equation 9 of the paper.
+
+The official code updates the generator first and then the discriminators, from the enhanced pictures made before that
+update. So all three gradients belong to the same point, and one step here takes
+
+    one forward pass of the generator,
+    one of each discriminator over the real and one over the enhanced pictures, shared by its own loss (equations 5, 6)
+        and the generator's (equations 7, 8),
+    one of VGG16 over the dark and one over the enhanced pictures, and the same over the patches,
+
+all patches as one batch: discriminators and VGG16 see each picture on its own.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+from jaxtyping import Array, Float, Key, UInt8
+
+from drujax.losses import dru
+from drujax.losses.self_feature_preserving import self_feature_preserving
+from drujax.methods.exposure import Darkening, reconstruct
+from drujax.models.discriminator import PatchDiscriminator
+from drujax.models.generator import Generator, attention_map
+from drujax.models.layers.initialise import official
+from drujax.models.perceptual import VGG16Features
+from drujax.training.batch import Batch, Inputs, Probabilities, Weights, example_weights, prepare
+from drujax.training.patches import Offsets, cut, draw_offsets
+from drujax.training.samples import preview_generator
+from drujax.training.state import ModelState, TrainState, Variables, moving_average, step_key
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+class Features(NamedTuple):
+    """VGG16 features of whole pictures and of their patches."""
+
+    whole: Float[Array, "b h w c"]
+    patches: Float[Array, "b p h w c"]
+
+
+class Seen(NamedTuple):
+    """All that the losses look at."""
+
+    global_real: Float[Array, "b h w 1"]
+    global_fake: Float[Array, "b h w 1"]
+    local_real: Float[Array, "b p h w 1"]
+    local_fake: Float[Array, "b p h w 1"]
+    features: Features  # of the enhanced pictures
+
+
+class Gradients(NamedTuple):
+    """Of each player's own loss, with respect to its parameters."""
+
+    generator: Any
+    d_global: Any
+    d_local: Any
+
+
+@struct.dataclass
+class GANState(TrainState):
+    """What an EnlightenGAN run carries from step to step."""
+
+    d_global: ModelState
+    d_local: ModelState
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EnlightenGAN:
+    """The method, with its official options as defaults (see `drujax.training.method.Method`)."""
+
+    # VGG16's variables, for the self-feature-preserving loss.
+    perceptual: Variables
+    # A number or a function of the steps done.
+    learning_rate: optax.Schedule | float = 1e-4
+    # See `Generator`.
+    align_corners: bool = False
+    ghost_batches: int = 1
+    wide_pool: bool = False
+    width: int = 32
+    # The generator normalises by its running statistics, which stay as they are.
+    frozen_batch_norm: bool = False
+    # Channels of the discriminators' first layer.
+    discriminator_features: int = 64
+    # Of the computation; parameters, statistics and losses are float32 whatever it is.
+    compute_dtype: jnp.dtype | None = None
+    # See `drujax.losses.dru`.
+    loss_scale: dru.LossScale = "official"
+    # Patches per picture, and their side.
+    patches: int = 6
+    patch_size: int = 32
+    # Weight of the exposure reconstruction (see `drujax.methods.exposure`) beside the losses of the paper, which has
+    # none: it keeps the generator brightening while the discriminators are still learning what bright pictures are.
+    reconstruction: float = 0.0
+    darkening: Darkening = Darkening()
+    # Steps in which only the discriminators learn; for a generator that has been trained before.
+    generator_rests: int = 0
+    # Decay of the moving average of the generator that `weights` returns; None for none.
+    ema_decay: float | None = None
+
+    @property
+    def frozen(self) -> Variables:
+        return self.perceptual
+
+    @property
+    def generator(self) -> Generator:
+        return Generator(self.align_corners, self.ghost_batches, self.wide_pool, self.width, self.compute_dtype)
+
+    @property
+    def d_global(self) -> PatchDiscriminator:
+        return PatchDiscriminator(5, self.discriminator_features, self.compute_dtype)
+
+    @property
+    def d_local(self) -> PatchDiscriminator:
+        return PatchDiscriminator(4, self.discriminator_features, self.compute_dtype)
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        return _adam(self.learning_rate)
+
+    @property
+    def generator_optimiser(self) -> optax.GradientTransformation:
+        """The same, but for the generator's rest."""
+        rate = self.learning_rate
+
+        def after_rest(step):
+            return jnp.where(step < self.generator_rests, 0.0, rate(step) if callable(rate) else rate)
+
+        return _adam(after_rest) if self.generator_rests else self.optimiser
+
+    def init(self, key: Key[Array, ""]) -> GANState:
+        """The official initial weights; `key` also decides all patches to come."""
+        keys = jax.random.split(key, 4)
+        image = jnp.zeros((1, 32, 32, 3))
+        generator = official(self.generator, keys[0], image, image[..., :1], train=True)
+        return GANState(
+            step=jnp.zeros((), jnp.int32),
+            key=jax.random.key_data(keys[3]),
+            model=ModelState.create(generator, self.generator_optimiser),
+            d_global=ModelState.create(official(self.d_global, keys[1], image), self.optimiser),
+            d_local=ModelState.create(official(self.d_local, keys[2], image), self.optimiser),
+            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, generator),
+        )
+
+    def step(
+        self, state: GANState, batch: Batch, rp: Probabilities | None, frozen: Variables
+    ) -> tuple[GANState, Metrics]:
+        """One update of all three networks. Shards along the batch: statistics and losses are those of all of it."""
+        inputs = prepare(batch)
+        offsets = draw_offsets(step_key(state), self.patches, inputs.dark.shape[1:3], self.patch_size)
+        gradients, batch_stats, metrics = self.gradients(state, inputs, example_weights(batch, rp), offsets, frozen)
+        return self.updated(state, gradients, batch_stats), metrics
+
+    def gradients(
+        self, state: GANState, inputs: Inputs, weights: Weights, offsets: Offsets, frozen: Variables
+    ) -> tuple[Gradients, Any, Metrics]:
+        """The gradients of all three networks at one point, the generator's new batch statistics, and metrics."""
+
+        def enhance(params):
+            variables = {"params": params, "batch_stats": state.model.batch_stats}
+            (enhanced, _), new = self.generator.apply(
+                variables,
+                inputs.darkened,
+                inputs.attention,
+                train=not self.frozen_batch_norm,
+                mutable=["batch_stats"],
+            )
+            return enhanced, new["batch_stats"]
+
+        def look(enhanced, d_global, d_local):
+            return self.look(enhanced, d_global, d_local, inputs, offsets, frozen)
+
+        enhanced, pull_generator, batch_stats = jax.vjp(enhance, state.model.params, has_aux=True)
+        seen, pull = jax.vjp(look, enhanced, state.d_global.params, state.d_local.params)
+        original = self.features(inputs.dark, offsets, frozen)
+
+        (loss_g, terms_g), seen_g = jax.value_and_grad(self.generator_loss, has_aux=True)(seen, original, weights)
+        (loss_d, terms_d), seen_d = jax.value_and_grad(self.discriminator_loss, has_aux=True)(seen, weights)
+        # Two ways back from what was seen: the generator's loss to the enhanced pictures, the discriminators' to their
+        # own parameters. XLA removes the half of each that is not used.
+        enhanced_g, _, _ = pull(seen_g)
+        _, d_global, d_local = pull(seen_d)
+        (generator,) = pull_generator(enhanced_g)
+        if self.reconstruction:
+            terms_g["reconstruction"], restoring = self.reconstruct(state, inputs, weights)
+            generator = jax.tree.map(lambda a, b: a + self.reconstruction * b, generator, restoring)
+
+        finite = jnp.isfinite(loss_g + loss_d + optax.tree.norm((generator, d_global, d_local)))
+        metrics = {
+            "loss_g": loss_g,
+            **terms_g,
+            **terms_d,
+            "rp_dark": weights.dark.mean(),
+            "rp_bright": weights.bright.mean(),
+            "luma_input": _mean_luma(inputs.darkened),
+            "luma_enhanced": _mean_luma(enhanced),
+            "finite": finite.astype(jnp.float32),
+        }
+        return Gradients(generator, d_global, d_local), batch_stats, metrics
+
+    def updated(self, state: GANState, gradients: Gradients, batch_stats: Any) -> GANState:
+        """One step of the three optimisers."""
+        generator = state.model.updated(gradients.generator, self.generator_optimiser, batch_stats)
+        ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
+        return dataclasses.replace(
+            state,
+            step=state.step + 1,
+            model=generator,
+            d_global=state.d_global.updated(gradients.d_global, self.optimiser),
+            d_local=state.d_local.updated(gradients.d_local, self.optimiser),
+            ema=ema,
+        )
+
+    def reconstruct(self, state: GANState, inputs: Inputs, weights: Weights) -> tuple[Float[Array, ""], Any]:
+        """The loss of the exposure reconstruction of the bright pictures, and its gradient for the generator."""
+        darkened = self.darkening(inputs.bright, jax.random.fold_in(step_key(state), 1))
+
+        def loss_of(params):
+            variables = {"params": params, "batch_stats": state.model.batch_stats}
+            train = not self.frozen_batch_norm
+            return reconstruct(self.generator, variables, inputs.bright, darkened, weights.bright, train=train)
+
+        (loss, _), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.model.params)
+        return loss, gradients
+
+    def look(
+        self, enhanced: Float[Array, "b h w 3"], d_global, d_local, inputs: Inputs, offsets: Offsets, frozen: Variables
+    ) -> Seen:
+        """Both discriminators (by their parameters) on bright and enhanced pictures, and VGG16 on the enhanced."""
+
+        def judge_patches(pictures):
+            patches = cut(pictures, offsets, self.patch_size)
+            return _apply_to_patches(self.d_local, {"params": d_local}, patches)
+
+        return Seen(
+            global_real=_apply(self.d_global, {"params": d_global}, inputs.bright),
+            global_fake=_apply(self.d_global, {"params": d_global}, enhanced),
+            local_real=judge_patches(inputs.bright),
+            local_fake=judge_patches(enhanced),
+            features=self.features(enhanced, offsets, frozen),
+        )
+
+    def features(self, images: Float[Array, "b h w 3"], offsets: Offsets, frozen: Variables) -> Features:
+        """What VGG16 makes of pictures and their patches."""
+        width = frozen["params"]["conv1_1"]["bias"].shape[0]
+        vgg16 = VGG16Features(width, self.compute_dtype)
+        patches = cut(images, offsets, self.patch_size)
+        return Features(_apply(vgg16, frozen, images), _apply_to_patches(vgg16, frozen, patches))
+
+    def generator_loss(self, seen: Seen, original: Features, weights: Weights) -> tuple[Float[Array, ""], Metrics]:
+        """Equations 7 and 8 and the self-feature-preserving terms, which relativistic probabilities leave alone."""
+        pair = weights.dark * weights.bright
+        terms = {
+            "loss_g_global": dru.generator_global(seen.global_real, seen.global_fake, pair, scale=self.loss_scale),
+            "loss_g_local": dru.generator_local(seen.local_fake, weights.dark),
+            "sfp_global": self_feature_preserving(seen.features.whole, original.whole),
+            "sfp_local": self_feature_preserving(seen.features.patches, original.patches),
+        }
+        return sum(terms.values(), start=jnp.zeros(())), terms
+
+    def discriminator_loss(self, seen: Seen, weights: Weights) -> tuple[Float[Array, ""], Metrics]:
+        """Equations 5 and 6: their sum, each of which depends on one discriminator alone."""
+        pair, scale = weights.dark * weights.bright, self.loss_scale
+        terms = {
+            "loss_d_global": dru.discriminator_global(seen.global_real, seen.global_fake, pair, scale=scale),
+            "loss_d_local": dru.discriminator_local(
+                seen.local_real, seen.local_fake, weights.dark, weights.bright, scale=scale
+            ),
+        }
+        return sum(terms.values(), start=jnp.zeros(())), terms
+
+    def export(self, state: GANState) -> tuple[Variables, dict[str, Any]]:
+        """The generator, or its moving average where there is one."""
+        options = {"align_corners": self.align_corners, "wide_pool": self.wide_pool, "width": self.width}
+        return state.ema or state.model.variables, {"network": "enlightengan", "options": options}
+
+    def preview(
+        self, state: GANState, images: UInt8[Array | np.ndarray, "b h w 3"]
+    ) -> tuple[Float[Array, "b h w 3"], ...]:
+        """The enhanced pictures and the attention that guided them."""
+        return preview_generator(self.generator, self.export(state)[0], images)
+
+
+def _adam(learning_rate: optax.Schedule | float) -> optax.GradientTransformation:
+    return optax.adam(learning_rate, b1=0.5, b2=0.999, eps=1e-8)
+
+
+def _apply(network: nn.Module, variables: Variables, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 k"]:
+    return cast(Array, network.apply(variables, x))
+
+
+def _apply_to_patches(
+    network: nn.Module, variables: Variables, patches: Float[Array, "b p h w c"]
+) -> Float[Array, "b p h2 w2 k"]:
+    """All patches as one batch."""
+    b, p, *shape = patches.shape
+    y = _apply(network, variables, patches.reshape(b * p, *shape))
+    return y.reshape(b, p, *y.shape[1:])
+
+
+def _mean_luma(images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
+    """Mean ITU-R 601 luma, 0..255, of pictures in [-1, 1]."""
+    return 255 * (1 - attention_map(images).mean())

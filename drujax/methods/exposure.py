@@ -1,0 +1,121 @@
+"""Exposure reconstruction: a self-supervised start for EnlightenGAN's generator. Not part of the paper.
+
+A bright picture is darkened by a known amount, and the generator learns to give the original back. That teaches it what
+adversarial training finds slowly: how much light a dark picture lacks, to leave a bright one alone, and that neither
+colours nor edges are to change. `experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an
+EnlightenGAN run starts from it.
+
+Only bright pictures are used, so relativistic probabilities can weight their examples: RP_b of each.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Key, UInt8
+
+from drujax.methods.single_network import Metrics, SingleNetworkMethod
+from drujax.models.generator import Generator, attention_map
+from drujax.models.layers.initialise import official
+from drujax.training.batch import Batch, Weights, prepare
+from drujax.training.samples import preview_generator
+from drujax.training.state import TrainState, Variables, step_key
+
+
+@dataclasses.dataclass(frozen=True)
+class Darkening:
+    """Takes light from pictures, from each by an amount of its own.
+
+    A picture x in [0, 1] becomes (x^gamma) / t, rounded to 8 bits as a file of it would be. gamma is uniform over
+    [1, max_gamma]. log t is uniform over [0, log max_darkening], plus a smooth field that leaves some places lit and
+    others in the dark, as lamps and windows do: without it the network learns that a bright place means a bright
+    picture, and leaves dark discs around lights. Some pictures stay as they are, for the network to leave alone.
+    """
+
+    max_darkening: float = 12.0
+    max_gamma: float = 1.5
+    # Greatest amplitude, in log t, of the field; its amplitude in a picture is uniform from 0. 0 darkens evenly.
+    max_unevenness: float = 1.5
+    # Share of the pictures that are not darkened.
+    unchanged: float = 0.2
+
+    def __call__(self, images: Float[Array, "b h w 3"], key: Key[Array, ""]) -> Float[Array, "b h w 3"]:
+        """Pictures in [-1, 1], darkened."""
+        b, h, w, _ = images.shape
+        keys = jax.random.split(key, 5)
+        limit = jnp.log(self.max_darkening)
+        log_t = jax.random.uniform(keys[0], (b, 1, 1, 1), maxval=limit)
+        amplitude = jax.random.uniform(keys[1], (b, 1, 1, 1), maxval=self.max_unevenness)
+        knots = jax.random.uniform(keys[2], (b, 4, 4, 1), minval=-1.0)
+        log_t = jnp.clip(log_t + amplitude * jax.image.resize(knots, (b, h, w, 1), "cubic"), 0, limit)
+        gamma = jax.random.uniform(keys[3], (b, 1, 1, 1), minval=1.0, maxval=self.max_gamma)
+        dark = jnp.round(((images + 1) / 2) ** gamma * jnp.exp(-log_t) * 255) / 127.5 - 1
+        return jnp.where(jax.random.uniform(keys[4], (b, 1, 1, 1)) < self.unchanged, images, dark)
+
+
+def reconstruct(
+    generator: Generator,
+    variables: Variables,
+    truth: Float[Array, "b h w 3"],
+    darkened: Float[Array, "b h w 3"],
+    weights: Float[Array, " b"],
+    *,
+    train: bool,
+) -> tuple[Float[Array, ""], Any]:
+    """The weighted mean absolute difference between bright pictures and what the generator makes of them darkened.
+
+    Pictures are in [-1, 1]. The second result are the generator's new batch statistics.
+    """
+    (restored, _), new = generator.apply(
+        variables, darkened, attention_map(darkened), train=train, mutable=["batch_stats"]
+    )
+    difference = jnp.abs(restored - truth).mean((1, 2, 3))
+    return (weights * difference).mean(), new["batch_stats"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exposure(SingleNetworkMethod):
+    """The method (see `drujax.training.method.Method`)."""
+
+    darkening: Darkening = Darkening()
+    # See `Generator`.
+    align_corners: bool = False
+    width: int = 32
+    # The generator normalises by its running statistics, which stay as they are.
+    frozen_batch_norm: bool = False
+    compute_dtype: jnp.dtype | None = None
+
+    @property
+    def network(self) -> Generator:
+        return Generator(self.align_corners, width=self.width, dtype=self.compute_dtype)
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate, b1=0.9, b2=0.999, eps=1e-8)
+
+    def initial(self, key: Key[Array, ""]) -> Variables:
+        image = jnp.zeros((1, 32, 32, 3))
+        return official(self.network, key, image, image[..., :1], train=True)
+
+    def loss(
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
+        """RP_b weights the bright pictures; no dark ones are looked at."""
+        truth = prepare(batch).bright
+        darkened = self.darkening(truth, step_key(state))
+        train = not self.frozen_batch_norm
+        loss, batch_stats = reconstruct(self.network, variables, truth, darkened, weights.bright, train=train)
+        return loss, (batch_stats, {"difference_before": jnp.abs(darkened - truth).mean()})
+
+    @property
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        return "enlightengan", {"align_corners": self.align_corners, "wide_pool": False, "width": self.width}
+
+    def preview(
+        self, state: TrainState, images: UInt8[Array | np.ndarray, "b h w 3"]
+    ) -> tuple[Float[Array, "b h w 3"], ...]:
+        """The enhanced pictures and the attention that guided them."""
+        return preview_generator(self.network, self.export(state)[0], images)

@@ -1,0 +1,111 @@
+"""What methods share that train one network to enhance, so that each is little more than its loss."""
+
+import abc
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Key, UInt8
+
+from drujax.methods.networks import NETWORKS
+from drujax.training.batch import Batch, Probabilities, Weights, example_weights
+from drujax.training.state import ModelState, TrainState, Variables, moving_average
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+def apply(network: nn.Module, variables: Variables, *inputs: Array, **options: Any) -> Any:
+    """`network.apply`, the result of which has its type by `options`."""
+    return network.apply(variables, *inputs, **options)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EnhancerMethod(abc.ABC):
+    """A method whose trained network is a row of `NETWORKS`."""
+
+    # A number or a function of the steps done.
+    learning_rate: optax.Schedule | float = 1e-4
+    # Decay of the moving average of the network that `weights` returns; None for none.
+    ema_decay: float | None = None
+
+    @property
+    @abc.abstractmethod
+    def enhancer(self) -> tuple[str, dict[str, Any]]:
+        """The row of `NETWORKS` that enhances with the trained variables, and its options."""
+
+    def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
+        """The network that enhances, or its moving average where there is one."""
+        name, options = self.enhancer
+        variables = state.ema or state.model.variables
+        return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
+
+    def preview(
+        self, state: TrainState, images: UInt8[Array | np.ndarray, "b h w 3"]
+    ) -> tuple[Float[Array, "b h w 3"], ...]:
+        """The enhanced pictures."""
+        name, options = self.enhancer
+        enhanced = NETWORKS[name].enhance(
+            NETWORKS[name].module(options), self.export(state)[0], jnp.asarray(images, jnp.float32) / 255
+        )
+        return (jnp.clip(enhanced, 0, 1),)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SingleNetworkMethod(EnhancerMethod):
+    """A method (see `drujax.training.method.Method`) but for its network, optimiser and loss."""
+
+    @property
+    @abc.abstractmethod
+    def optimiser(self) -> optax.GradientTransformation: ...
+
+    @abc.abstractmethod
+    def initial(self, key: Key[Array, ""]) -> Variables:
+        """The network's variables before the first step."""
+
+    @abc.abstractmethod
+    def loss(
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
+        """The loss, with the examples weighted inside the batch mean; the new batch statistics (None where there are
+        none); metrics beside the loss. Randomness comes from `step_key(state)`.
+        """
+
+    @property
+    def frozen(self) -> Variables:
+        return {}
+
+    def init(self, key: Key[Array, ""]) -> TrainState:
+        network, later = jax.random.split(key)
+        model = ModelState.create(self.initial(network), self.optimiser)
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            key=jax.random.key_data(later),
+            model=model,
+            ema=None if self.ema_decay is None else jax.tree.map(jnp.copy, model.variables),
+        )
+
+    def step(
+        self, state: TrainState, batch: Batch, rp: Probabilities | None, frozen: Any
+    ) -> tuple[TrainState, Metrics]:
+        """One update of the network."""
+        del frozen
+        weights = example_weights(batch, rp)
+
+        def loss_of(params):
+            variables = {"params": params, "batch_stats": state.model.batch_stats}
+            return self.loss(variables, batch, weights, state)
+
+        (loss, (batch_stats, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.model.params)
+        model = state.model.updated(gradients, self.optimiser, batch_stats)
+        ema = moving_average(state.ema, model.variables, state.step, self.ema_decay)
+        finite = jnp.isfinite(loss + optax.tree.norm(gradients)).astype(jnp.float32)
+        shown = {"rp_dark": weights.dark.mean(), "rp_bright": weights.bright.mean(), "finite": finite}
+        return dataclasses.replace(state, step=state.step + 1, model=model, ema=ema), {
+            "loss": loss,
+            **metrics,
+            **shown,
+        }

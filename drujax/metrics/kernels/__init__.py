@@ -1,0 +1,1 @@
+"""What the metrics compute with: one file a statistic, transform or helper."""

@@ -1,0 +1,1 @@
+"""Convolutions, normalisation and initialisation that all networks share."""

@@ -1,0 +1,163 @@
+"""Convolution, pooling and upsampling of all networks: the one place where their form is chosen by backend.
+
+`conv_forms` has the forms. Layout NHWC, kernels HWIO. Padding is explicit, symmetric zeros as in PyTorch ("SAME" pads
+otherwise at stride 2).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.linen.dtypes import promote_dtype
+from jaxtyping import Array, Float
+
+from drujax.models.layers.conv_forms import Geometry, forward, gradients, plain, select_implementation
+
+
+class Conv(nn.Module):
+    """2-D convolution, b h w c -> b h' w' features; parameters `kernel` (k k c/groups features) and `bias`."""
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    dilation: int = 1
+    use_bias: bool = True
+    dtype: jnp.dtype | None = None
+    kernel_init: Callable = nn.initializers.lecun_normal()
+    bias_init: Callable = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 k"]:
+        k = self.kernel_size
+        kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1] // self.groups, self.features))
+        bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        stride, padding, groups, dilation = self.stride, self.padding, self.groups, self.dilation
+        y = conv2d(x, kernel, stride=stride, padding=padding, groups=groups, dilation=dilation)
+        return y if bias is None else y + bias
+
+
+class Kernel(NamedTuple):
+    """The parameters of a convolution."""
+
+    kernel: Float[Array, "k k i o"]
+    bias: Float[Array, " o"]
+
+
+class Parameters(nn.Module):
+    """Those of a `Conv` alone, for a network that computes with several kernels at once."""
+
+    shape: tuple[int, int, int, int]
+
+    @nn.compact
+    def __call__(self) -> Kernel:
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), self.shape)
+        return Kernel(kernel, self.param("bias", nn.initializers.zeros, self.shape[-1:]))
+
+
+def conv2d(
+    x: Float[Array, "b h w c"],
+    kernel: Float[Array, "k k i o"],
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+    dilation: int = 1,
+    form: str | None = None,
+) -> Float[Array, "b h2 w2 o"]:
+    """Cross-correlation of `x` with the square `kernel`.
+
+    `form` names one of `conv_forms.FORMS`, computed wherever the program runs. None is XLA's convolution on GPU and
+    TPU, and on CPU what `select_implementation` says for these shapes; it is chosen when the program is lowered, by the
+    platform it is lowered for. The forms agree up to rounding, gradients too.
+    """
+    geometry = Geometry(stride, padding, groups, dilation)
+    on_cpu = form or select_implementation(x.shape, kernel.shape, geometry)
+    elsewhere = form or "plain"
+    if on_cpu == elsewhere == "plain":
+        return plain(x, kernel, geometry)
+    return _conv2d(x, kernel, geometry, on_cpu, elsewhere)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _conv2d(x, kernel, geometry, on_cpu, elsewhere):
+    """The form of the platform. Its gradient is written out below: autodiff would save what every branch needs."""
+    branches = {name: functools.partial(forward, name, geometry) for name in (on_cpu, elsewhere)}
+    return jax.lax.platform_dependent(x, kernel, cpu=branches[on_cpu], default=branches[elsewhere])
+
+
+def _conv2d_forward(x, kernel, geometry, on_cpu, elsewhere):
+    return _conv2d(x, kernel, geometry, on_cpu, elsewhere), (x, kernel)
+
+
+def _conv2d_backward(geometry, on_cpu, elsewhere, arrays, cotangent):
+    branches = {name: functools.partial(gradients, name, geometry) for name in (on_cpu, elsewhere)}
+    return jax.lax.platform_dependent(*arrays, cotangent, cpu=branches[on_cpu], default=branches[elsewhere])
+
+
+_conv2d.defvjp(_conv2d_forward, _conv2d_backward)
+
+
+def max_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
+    """Maximum over 2x2 windows at stride 2; an odd last row or column is dropped, as in PyTorch."""
+    b, h, w, c = x.shape
+    x = x[:, : h // 2 * 2, : w // 2 * 2]
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
+
+
+def upsample2(x: Float[Array, "b h w c"], *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
+    """Bilinear upsampling to twice the size, equal to PyTorch's `upsample(scale_factor=2, mode="bilinear")`.
+
+    `align_corners` has PyTorch's meaning: with True the corner pixels of input and output coincide (what the official
+    EnlightenGAN was trained with, under torch 0.3.1); with False pixels are areas, and borders are repeated.
+    Slices and lerps only, no gather, so that the gradient is as cheap. At least float32 inside.
+    """
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    for axis in (1, 2):
+        wide = _double(wide, axis, align_corners=align_corners)
+    return wide.astype(x.dtype)
+
+
+def resize_aligned(x: Float[Array, "b h w c"], size: tuple[int, ...]) -> Float[Array, "b h2 w2 c"]:
+    """Bilinear resizing to `size` (rows, columns) in which the corner pixels of input and output coincide.
+
+    PyTorch's `interpolate(mode="bilinear", align_corners=True)`: output j of m samples the n inputs at
+    j (n - 1) / (m - 1). As two matrix products; at least float32 inside.
+    """
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    rows, columns = (_aligned(n, m).astype(wide.dtype) for n, m in zip(x.shape[1:3], size, strict=True))
+    wide = jnp.einsum("ih,bhwc,jw->bijc", rows, wide, columns, precision=jax.lax.Precision.HIGHEST)
+    return wide.astype(x.dtype)
+
+
+def _aligned(n: int, m: int) -> Float[np.ndarray, "m n"]:
+    """The weights of n inputs in m outputs of `resize_aligned`."""
+    where = np.arange(m) * ((n - 1) / max(m - 1, 1))
+    return np.maximum(0, 1 - np.abs(where[:, None] - np.arange(n)))
+
+
+def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
+    """One axis of `upsample2`: output 2i lies between inputs i - 1 and i, output 2i + 1 between i and i + 1."""
+    n = x.shape[axis]
+    before = jnp.concatenate(
+        [jax.lax.slice_in_dim(x, 0, 1, axis=axis), jax.lax.slice_in_dim(x, 0, n - 1, axis=axis)], axis
+    )
+    after = jnp.concatenate(
+        [jax.lax.slice_in_dim(x, 1, n, axis=axis), jax.lax.slice_in_dim(x, n - 1, n, axis=axis)], axis
+    )
+    if align_corners:  # output j samples the input at j (n - 1) / (2n - 1)
+        i = np.arange(n)
+        shape = [n if d == axis else 1 for d in range(x.ndim)]
+        even, odd = (
+            jnp.asarray(weight.reshape(shape), x.dtype) for weight in (i / (2 * n - 1), (n - 1 - i) / (2 * n - 1))
+        )
+    else:  # at j / 2 - 1 / 4
+        even = odd = 0.25
+    pair = jnp.stack([x + even * (before - x), x + odd * (after - x)], axis + 1)
+    return pair.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])

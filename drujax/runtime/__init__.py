@@ -1,0 +1,1 @@
+"""What runs underneath: compiled programs, memory, devices, timing, safe file writing."""

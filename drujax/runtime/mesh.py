@@ -1,0 +1,95 @@
+"""Data-parallel training over all devices of one machine or of many.
+
+One `jax.jit` over a 1-D mesh: the batch is split along its first axis, everything else is on every device. Statistics
+and losses are those of the whole batch, whatever the number of devices. (`jax.pmap` is JAX's retired spelling of this,
+with the difference that batch norm would see each device's part alone.)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from drujax.errors import UsageError
+
+PATIENCE_MS = 3_600_000
+
+
+def join_processes(coordinator: str | None, processes: int | None = None, process_index: int | None = None) -> None:
+    """Makes this process one of several that train together. Call it before anything asks JAX for devices.
+
+    Args:
+        coordinator: host:port of the first process; "auto" where JAX can ask the cluster (SLURM, Open MPI, GKE, TPU
+            pods); None where this process trains alone.
+        processes: how many there are. With host:port only.
+        process_index: this one, from 0. With host:port only.
+
+    Raises:
+        UsageError: an incomplete or contradictory description.
+    """
+    if coordinator in (None, "auto"):
+        if processes is not None or process_index is not None:
+            raise UsageError(f"coordinator: {coordinator} goes without processes and process_index; give host:port")
+        if coordinator is None:
+            return
+    elif not coordinator.rpartition(":")[2].isdigit():
+        raise UsageError(f"coordinator: {coordinator} is neither host:port nor auto")
+    elif processes is None or process_index is None:
+        raise UsageError(f"coordinator: {coordinator} needs processes and process_index beside it")
+    elif not 0 <= process_index < processes:
+        raise UsageError(f"process_index: {process_index} is not one of 0 to {processes - 1}")
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    if coordinator != "auto":
+        jax.distributed.initialize(coordinator, processes, process_index)
+        return
+    try:
+        jax.distributed.initialize()
+    except ValueError as error:  # what JAX raises where it recognises no cluster
+        raise UsageError(f"coordinator: auto finds no cluster here ({error}); give host:port") from error
+
+
+def meet(where: str) -> None:
+    """Waits until all processes are here; each place of a program has a name `where` of its own.
+
+    By the coordinator, for as long as painting a dataset or compiling may take: Gloo, by which CPUs meet, gives up when
+    one process comes 30 seconds after another.
+    """
+    if jax.process_count() > 1:
+        from orbax.checkpoint import multihost
+
+        multihost.get_barrier_sync_fn()(key=where, timeout_ms=PATIENCE_MS)
+
+
+def data_mesh(devices: Sequence[Any] | None = None) -> Mesh:
+    """All devices (of all processes), or the given ones, along one axis named `data`."""
+    devices = jax.devices() if devices is None else devices
+    return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The whole array on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def split(mesh: Mesh) -> NamedSharding:
+    """The first axis shared out over the devices."""
+    return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def local_batch_size(batch_size: int, mesh: Mesh) -> int:
+    """How many of a batch's examples this process reads.
+
+    Raises:
+        UsageError: the batch cannot be shared out equally.
+    """
+    if batch_size % mesh.size:
+        nearest = max(round(batch_size / mesh.size), 1) * mesh.size
+        raise UsageError(f"batch_size: {batch_size} is no multiple of {mesh.size} devices; the nearest is {nearest}")
+    return batch_size * len(mesh.local_devices) // mesh.size
+
+
+def put(tree: Any, sharding: NamedSharding) -> Any:
+    """Host arrays onto the devices: each process gives all of a replicated array, and its own part of a split one."""
+    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree)

@@ -1,0 +1,1 @@
+"""Quality of files and folders, and of an enhancer."""

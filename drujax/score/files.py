@@ -1,0 +1,187 @@
+"""Scoring picture files: from names of metrics and paths to rows of scores."""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drujax.errors import UsageError
+from drujax.metrics.kernels.bucketing import pictures_at_once
+from drujax.metrics.registry import METRICS, find
+from drujax.pictures.color import to_float
+from drujax.pictures.io import pictures_of, read_picture
+from drujax.pictures.picture import Picture
+from drujax.weights.download import fetch
+
+AHEAD = 4  # pictures read before they are scored
+
+PI = ("pi", "pi_niqe", "ma")  # the columns of "pi"
+
+OnError = Callable[[Path, Exception], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """What is computed at once: `function(images)` of pictures of one size gives the scores of each of `columns`."""
+
+    columns: tuple[str, ...]
+    function: Callable[[np.ndarray], Sequence[np.ndarray]]
+
+
+def measures(names: Sequence[str], reference: str, on_missing: Callable[[str, UsageError], None]) -> list[Measure]:
+    """What computes the scores of the metrics called `names`: several columns for "pi", whose parts are told too.
+
+    All follow one `reference` (see `drujax.metrics.registry`).
+
+    Weights that are needed are downloaded. A metric that cannot have its own is left out, and `on_missing` is told;
+    "pi" without Ma's forests is its part "pi_niqe".
+
+    Raises:
+        UsageError: no name, or one of no metric; a metric without that reference; nothing is left.
+    """
+    if not names:
+        raise UsageError(f"--metrics: give at least one of {', '.join(METRICS)}")
+    metrics = [find(name) for name in dict.fromkeys(names)]
+    result: list[Measure] = []
+    for metric, needs in [(metric, metric.needs(reference)) for metric in metrics]:
+        measure = _perceptual_index(reference) if metric.name == "pi" else _single(metric.name, reference)
+        try:
+            for need in needs:
+                fetch(need)
+        except UsageError as error:
+            if metric.name != "pi" and len(metrics) == 1:
+                raise
+            on_missing(metric.name, error)
+            measure = _niqe_of_pi(reference) if metric.name == "pi" else None
+        if measure is not None:
+            result.append(measure)
+    if not result:
+        raise UsageError(f"--metrics: none of {', '.join(names)} can be had")
+    if any(measure.columns == PI for measure in result):  # it tells Ma, too
+        result = [measure for measure in result if measure.columns != ("ma",)]
+    return result
+
+
+def score_files(paths: Iterable[Path], measures: Sequence[Measure], on_error: OnError) -> Iterator[dict[str, Any]]:
+    """The scores of each picture, {"image": path, "brisque": 1.0, ...}, in order.
+
+    None stands where a picture has no score: it is too small for the metric, or has no contrast. That, and each file
+    that cannot be read and is left out, is told to `on_error`.
+    """
+    for group in _groups(_read_ahead(paths, on_error), pictures_at_once()):
+        batch = np.stack([rgb for _, rgb in group])
+        rows: list[dict[str, Any]] = [{"image": str(path)} for path, _ in group]
+        for measure in measures:
+            try:
+                scores = measure.function(batch)
+            except UsageError as error:
+                scores = [np.full(len(group), np.nan)] * len(measure.columns)
+                why = str(error)
+            else:
+                why = f"{measure.columns[0]}: no contrast to measure"
+            for (path, _), row, *values in zip(group, rows, *scores, strict=True):
+                row |= {name: _number(value) for name, value in zip(measure.columns, values, strict=True)}
+                if np.isnan(values).any():
+                    on_error(path, UsageError(f"{path}: {why}"))
+        yield from rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A picture and the one that it is compared with."""
+
+    picture: Path
+    other: Path
+
+
+def pairs(inputs: Sequence[Path], against: Path, on_error: OnError) -> list[Pair]:
+    """Each picture of `inputs` with its namesake in the folder `against`: of the same path below the given folder, with
+    any suffix where there is only one. Pictures without one are told to `on_error`.
+
+    Raises:
+        UsageError: an input or folder that does not exist, or has no pictures.
+    """
+    if not against.is_dir():
+        raise UsageError(f"--against: {against} is no folder")
+    by_path = {path.relative_to(against): path for path in pictures_of(against)}
+    by_stem = collections.defaultdict(list)
+    for relative, path in by_path.items():
+        by_stem[relative.with_suffix("")].append(path)
+    found = []
+    for given in inputs:
+        for path in pictures_of(given):
+            relative = path.relative_to(given) if given.is_dir() else Path(path.name)
+            namesakes = [by_path[relative]] if relative in by_path else by_stem[relative.with_suffix("")]
+            if len(namesakes) == 1:
+                found.append(Pair(path, namesakes[0]))
+            else:
+                why = f"{len(namesakes)} pictures of its name" if namesakes else "no picture of its name"
+                on_error(path, UsageError(f"{path}: {why} in {against}"))
+    return found
+
+
+def _single(name: str, reference: str) -> Measure:
+    return Measure((name,), lambda images: [METRICS[name].function(images, reference=reference)])
+
+
+def _perceptual_index(reference: str) -> Measure:
+    def scores(images: np.ndarray) -> Sequence[np.ndarray]:
+        from drujax.metrics.pi import combine
+
+        niqe = METRICS["niqe"].function(images, reference=reference, protocol="pi")
+        ma = METRICS["ma"].function(images, reference=reference)
+        return combine(ma, niqe), niqe, ma
+
+    return Measure(PI, scores)
+
+
+def _niqe_of_pi(reference: str) -> Measure:
+    def scores(images: np.ndarray) -> Sequence[np.ndarray]:
+        return [METRICS["niqe"].function(images, reference=reference, protocol="pi")]
+
+    return Measure(("pi_niqe",), scores)
+
+
+def _read_ahead(paths: Iterable[Path], on_error: OnError) -> Iterator[tuple[Path, np.ndarray]]:
+    """The pictures' colours, a few read in threads before they are asked for."""
+    todo = iter(paths)
+    reading: collections.deque[tuple[Path, Future[Picture]]] = collections.deque()
+    with ThreadPoolExecutor(2) as readers:
+        try:
+            while True:
+                while len(reading) < AHEAD and (path := next(todo, None)) is not None:
+                    reading.append((path, readers.submit(read_picture, path)))
+                if not reading:
+                    return
+                path, future = reading.popleft()
+                try:
+                    rgb = future.result().rgb
+                except (UsageError, OSError) as error:
+                    on_error(path, error)
+                    continue
+                yield path, to_float(rgb) if rgb.dtype == np.uint16 else rgb
+        finally:
+            for _, future in reading:
+                future.cancel()
+
+
+def _groups(pictures: Iterable[tuple[Path, np.ndarray]], most: int) -> Iterator[list[tuple[Path, np.ndarray]]]:
+    """Runs of at most `most` neighbours of one size and kind."""
+    group: list[tuple[Path, np.ndarray]] = []
+    for path, rgb in pictures:
+        if group and (len(group) == most or (rgb.shape, rgb.dtype) != (group[0][1].shape, group[0][1].dtype)):
+            yield group
+            group = []
+        group.append((path, rgb))
+    if group:
+        yield group
+
+
+def _number(value: float) -> float | None:
+    """As JSON has it: it lacks NaN."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,243 @@
+"""CLIP's encoders from published checkpoints, or untrained.
+
+Two layouts are known: OpenAI's own names, which open_clip and the files of timm's hub pages for it have (ViT and
+ResNet), and Hugging Face's `CLIPModel` (ViT). The sizes of the networks are read from the arrays.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from drujax.errors import UsageError, unknown
+from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
+from drujax.models.clip.preprocessing import RESOLUTION
+from drujax.models.clip.transformer import HEAD_WIDTH
+from drujax.weights.download import fetch
+from drujax.weights.formats.readers import read_checkpoint
+from drujax.weights.torch_names import Variables, flatten, from_torch, nest, unwrapped
+
+# Rows of drujax.weights.table.
+VIT, RESNET = "clip-vit-b32", "clip-rn101"
+
+VOCABULARY = 49408  # words
+# What checkpoints hold beside the weights: CLIP-LIT's temperature is fixed, the rest is known from shapes.
+_NEEDLESS = re.compile(r"logit_scale|input_resolution|context_length|vocab_size|.*position_ids|attn_mask")
+
+# Hugging Face's names, by regular expression, for OpenAI's; and OpenAI's for those of the modules.
+_RENAMES = [
+    (r"^vision_model\.encoder\.layers\.", "visual.transformer.resblocks."),
+    (r"^vision_model\.embeddings\.patch_embedding\.", "visual.conv1."),
+    (r"^vision_model\.embeddings\.position_embedding\.weight$", "visual.positional_embedding"),
+    (r"^vision_model\.embeddings\.", "visual."),
+    (r"^vision_model\.pre_layrnorm\.", "visual.ln_pre."),
+    (r"^vision_model\.post_layernorm\.", "visual.ln_post."),
+    (r"^visual_projection\.weight$", "visual.proj"),
+    (r"^text_model\.encoder\.layers\.", "transformer.resblocks."),
+    (r"^text_model\.embeddings\.position_embedding\.weight$", "positional_embedding"),
+    (r"^text_model\.embeddings\.", ""),
+    (r"^text_model\.final_layer_norm\.", "ln_final."),
+    (r"^text_projection\.weight$", "text_projection"),
+    (r"\.layer_norm([12])\.", r".ln_\1."),
+    (r"\.self_attn\.", ".attn."),
+    (r"\.mlp\.fc1\.", ".mlp.c_fc."),
+    (r"\.mlp\.fc2\.", ".mlp.c_proj."),
+    (r"\.attn\.in_proj_", ".attn.in_proj."),
+]
+_TRANSPOSED = ("visual_projection.weight", "text_projection.weight")  # linear layers there, plain matrices here
+
+
+class Encoder(NamedTuple):
+    """A network and its variables, for `module.apply(variables, ...)`."""
+
+    module: Any  # nn.Module, whose `apply` may return variables, too, for all that a type checker knows
+    variables: Variables
+
+
+class CLIP(NamedTuple):
+    """Both encoders, and the table of the words' embeddings, of which the text encoder's input is made."""
+
+    image: Encoder
+    text: Encoder
+    words: Float[np.ndarray, "v c"]
+
+
+def load_clip(choice: str, *, argument: str = "--clip") -> CLIP:
+    """The encoders of pictures and texts by which CLIP-LIT judges light.
+
+    Args:
+        choice: "openai" (ViT-B/32, downloaded once), "random" (the same, not trained; for trials without network), or
+            the path of a checkpoint in a layout that this module knows.
+        argument: the user's, for what errors say.
+
+    Raises:
+        UsageError: the file holds no CLIP, or cannot be downloaded.
+    """
+    return random_clip() if choice == "random" else _load(choice, VIT, argument, import_clip)
+
+
+def load_clip_resnet(choice: str, *, argument: str = "--clip-resnet") -> Encoder:
+    """The encoder of pictures by whose stages CLIP-LIT compares pictures: RN101; arguments as in `load_clip`."""
+    if choice == "random":
+        return random_encoder(ModifiedResNet(), picture(RESOLUTION))
+    return _load(choice, RESNET, argument, import_image_encoder, ModifiedResNet)
+
+
+def import_clip(state: Mapping[str, np.ndarray]) -> CLIP:
+    """Converts a checkpoint's tensors, `state` by their names. UsageError where they do not make a CLIP."""
+    state = openai_names(state)
+    image = import_image_encoder(state)
+    context, width = shape = _array(state, "positional_embedding", 2).shape
+    embedding = _array(state, "text_projection", 2).shape[1]
+    text = TextTransformer(_multiple(width, HEAD_WIDTH), _count(state, "transformer.resblocks."), embedding, context)
+    words = _array(state, "token_embedding.weight", 2)
+    for what, size, other in (("words", words.shape[1], width), ("features", embedding, image.module.embedding)):
+        if size != other:
+            raise UsageError(f"its two parts have {what} of {size} and {other} numbers")
+    of_text = {name: value for name, value in state.items() if not name.startswith(("visual.", "token_embedding."))}
+    encoder = Encoder(text, _variables(text, of_text, _words(shape), end=context - 1))
+    return CLIP(image, encoder, np.asarray(words, np.float32))
+
+
+def import_image_encoder(state: Mapping[str, np.ndarray], kind: type[nn.Module] | None = None) -> Encoder:
+    """Converts those of a checkpoint's tensors that belong to its encoder of pictures, which must be of a `kind`."""
+    named = openai_names(state).items()
+    state = {name.removeprefix("visual."): value for name, value in named if name.startswith("visual.")}
+    if "proj" in state:
+        width, *_, patch = _array(state, "conv1.weight", 4).shape
+        layers, embedding = _count(state, "transformer.resblocks."), _array(state, "proj", 2).shape[1]
+        module = VisionTransformer(patch, _multiple(width, HEAD_WIDTH), layers, embedding)
+        resolution = patch * _side(state, "positional_embedding")
+    elif "attnpool.c_proj.weight" in state:
+        width = _multiple(len(_array(state, "layer1.0.conv1.weight", 4)), 2)
+        blocks = tuple(_count(state, f"layer{stage}.") for stage in (1, 2, 3, 4))
+        embedding = len(_array(state, "attnpool.c_proj.weight", 2))
+        module = ModifiedResNet(blocks, width, 32 * width // HEAD_WIDTH, embedding)
+        resolution = 32 * _side(state, "attnpool.positional_embedding")
+    else:
+        raise UsageError("it has no encoder of pictures by OpenAI's or Hugging Face's names")
+    if kind is not None and not isinstance(module, kind):
+        raise UsageError(f"its encoder of pictures is a {type(module).__name__}, not a {kind.__name__}")
+    return Encoder(module, _variables(module, state, picture(resolution)))
+
+
+def openai_names(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint in OpenAI's or Hugging Face's layout, in the former, without what is no weight.
+
+    The attention's `in_proj_weight` and `in_proj_bias` become `in_proj.weight` and `in_proj.bias`, as of a layer.
+    """
+    renamed = {}
+    for key, value in unwrapped(state).items():
+        name = key
+        for pattern, new in _RENAMES:
+            name = re.sub(pattern, new, name)
+        if not _NEEDLESS.fullmatch(name):
+            renamed[name] = value.T if key in _TRANSPOSED else value
+    for name in [name for name in renamed if ".attn.q_proj." in name]:
+        parts = [name.replace("q_proj", f"{part}_proj") for part in "qkv"]
+        if all(part in renamed for part in parts):
+            renamed[name.replace("q_proj", "in_proj")] = np.concatenate([renamed.pop(part) for part in parts])
+    return renamed
+
+
+def random_clip(
+    image: VisionTransformer | None = None,
+    text: TextTransformer | None = None,
+    *,
+    resolution: int = RESOLUTION,
+    seed: int = 0,
+) -> CLIP:
+    """Encoders that are not trained, of other sizes than ViT-B/32's where given."""
+    image, text = image or VisionTransformer(), text or TextTransformer()
+    words = np.random.default_rng(seed).normal(0, 0.02, (VOCABULARY, text.width)).astype(np.float32)
+    shape = (text.context, text.width)
+    text_encoder = random_encoder(text, _words(shape), seed=seed, end=shape[0] - 1)
+    return CLIP(random_encoder(image, picture(resolution), seed=seed), text_encoder, words)
+
+
+def random_encoder(module: nn.Module, example: jax.ShapeDtypeStruct, *, seed: int = 0, **options: Any) -> Encoder:
+    """`module` with variables drawn by NumPy, which is quicker than to compile its initialisers.
+
+    As at the start of OpenAI's training, the branches of residual blocks of convolutions give zero.
+    """
+    random = np.random.default_rng(seed)
+
+    def draw(path: str, shape: tuple[int, ...]) -> np.ndarray:
+        if path.endswith(("/scale", "/var")):
+            return np.full(shape, 0 if "/layer" in path and "/bn3/" in path else 1, np.float32)
+        if path.endswith(("/bias", "/mean")):
+            return np.zeros(shape, np.float32)
+        fan_in = shape[-1] if path.endswith("embedding") else np.prod(shape[:-1])
+        return random.normal(0, fan_in**-0.5, shape).astype(np.float32)
+
+    shapes = flatten(_shapes(module, example, options))
+    drawn = nest({path: draw(path, leaf.shape) for path, leaf in shapes.items()})
+    return Encoder(module, jax.tree.map(jnp.asarray, drawn))
+
+
+def picture(resolution: int) -> jax.ShapeDtypeStruct:
+    """The shape of a batch of one square picture."""
+    return jax.ShapeDtypeStruct((1, resolution, resolution, 3), jnp.float32)
+
+
+def _words(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+
+
+def _load(choice: str, name: str, argument: str, convert: Any, *details: Any) -> Any:
+    if choice == "openai":
+        path = fetch(name, otherwise=f"{argument} random takes untrained encoders, for trials")
+    else:
+        path = Path(choice)
+        if not path.is_file():
+            raise unknown(argument, choice, ("openai", "random", "or the path of a checkpoint"))
+    state = read_checkpoint(path)
+    try:
+        return convert(state, *details)
+    except UsageError as error:
+        raise UsageError(f"{argument}: {path} is no checkpoint of CLIP that fits: {error}") from error
+
+
+def _shapes(module: nn.Module, example: jax.ShapeDtypeStruct, options: Mapping[str, Any]) -> Any:
+    return jax.eval_shape(lambda key, x: module.init(key, x, **options), jax.random.key(0), example)
+
+
+def _variables(
+    module: nn.Module, arrays: Mapping[str, np.ndarray], example: jax.ShapeDtypeStruct, **options: Any
+) -> Variables:
+    return jax.tree.map(jnp.asarray, from_torch(arrays, _shapes(module, example, options)))
+
+
+def _array(state: Mapping[str, np.ndarray], name: str, ndim: int) -> np.ndarray:
+    """An array from which a size is read."""
+    value = state.get(name)
+    if value is None or value.ndim != ndim:
+        found = "lacks it" if value is None else f"has one of shape {value.shape}"
+        raise UsageError(f"its sizes are read from {name}, of {ndim} dimensions, and it {found}")
+    return value
+
+
+def _count(state: Mapping[str, np.ndarray], prefix: str) -> int:
+    """How many layers there are, by the names of their arrays, which have a number behind the `prefix`."""
+    return len({name.removeprefix(prefix).partition(".")[0] for name in state if name.startswith(prefix)})
+
+
+def _side(state: Mapping[str, np.ndarray], name: str) -> int:
+    """How many tokens a square picture is high and wide; one more position is for the whole."""
+    positions = len(_array(state, name, 2)) - 1
+    side = round(max(positions, 0) ** 0.5)
+    if side == 0 or side**2 != positions:
+        raise UsageError(f"{name} has {positions + 1} positions: they are of no square and one more")
+    return side
+
+
+def _multiple(width: int, divisor: int) -> int:
+    if width == 0 or width % divisor:
+        raise UsageError(f"its layers are {width} wide, no multiple of {divisor}")
+    return width

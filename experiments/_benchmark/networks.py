@@ -1,0 +1,410 @@
+"""The benchmarks `train` and `enhance` of `experiments.benchmark`: each method beside the same one in PyTorch."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from drujax.errors import UsageError
+from drujax.runtime.malloc import keep_freed_memory
+from experiments._benchmark.common import Common, Contenders, load_peer
+
+Step = Callable[[], float]  # does one training step and returns its loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Train(Common):
+    """The full training step of a method, pictures on the device: networks, losses, optimisers."""
+
+    method: Literal["enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit"] = "enlightengan"
+    # Who runs beside it.
+    peer: Literal["torch"] | None = None
+    # Dark pictures of a step, and as many bright ones where the method sees any. By default 2 for EnlightenGAN, else as
+    # in the official training.
+    batch_size: int | None = None
+    # Side of the square pictures; by default as in the official training.
+    size: int | None = None
+    # Of EnlightenGAN alone: patches per picture, arithmetic of the networks (of PyTorch: autocast), channels of the
+    # first layers of generator, discriminators and VGG16.
+    patches: int = 6
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    width: int = 32
+    discriminator_features: int = 64
+    perceptual_width: int = 64
+    # Of CLIP-LIT alone: encoders of CLIP's size, or tiny ones; none is trained.
+    clip: Literal["random", "tiny"] = "random"
+    # Keeps freed memory for the next step, as experiments.train does; PyTorch's, too: they share the process.
+    keep_memory: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Batch size and side."""
+        subject = SUBJECTS[self.method]
+        return self.batch_size or subject.batch_size, self.size or subject.size
+
+    def check(self) -> None:
+        from experiments.recipes import SMALLEST  # here: enhancing is measured without what only training needs
+
+        _, size = self.shape
+        if self.dtype != "float32" and self.method != "enlightengan":
+            raise UsageError(f"--dtype: {self.method} is computed in float32 alone")
+        if self.method == "enlightengan" and size < 33:
+            raise UsageError(f"--size: {size} is under 33, and the patches are 32x32")
+        if size < (least := SMALLEST.get(self.method, 1)):
+            raise UsageError(f"--size: {size} is under {least}, as the losses of {self.method} need")
+        if self.peer is not None and size % 16:
+            raise UsageError(f"--size: {size} is no multiple of 16, as the peer needs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Enhance(Common):
+    """A network that enhances, on pictures, floating numbers in and out."""
+
+    network: Literal["enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit"] = "enlightengan"
+    peer: Literal["torch"] | None = None
+    batch_size: int = 1
+    height: int = 400
+    width: int = 608
+    # Of EnlightenGAN alone: arithmetic (of PyTorch: autocast), and channels of the first layer.
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    features: int = 32
+
+    def check(self) -> None:
+        if self.dtype != "float32" and self.network != "enlightengan":
+            raise UsageError(f"--dtype: {self.network} is computed in float32 alone")
+        multiple = PEER_MULTIPLES.get(self.network, 1) if self.peer is not None else 1
+        for name in ("height", "width"):
+            if getattr(self, name) % multiple:
+                raise UsageError(f"--{name}: {getattr(self, name)} is no multiple of {multiple}, as the peer needs")
+
+
+# The sides that the official networks take as they are.
+PEER_MULTIPLES = {"enlightengan": 16, "zero_dce_pp": 12}
+
+
+def train(config: Train, _: contextlib.ExitStack) -> Contenders:
+    """drujax, and PyTorch in both layouts, from the same weights; they return the loss (of the generator)."""
+    if config.keep_memory:
+        keep_freed_memory()
+    import jax
+
+    from drujax.runtime import mesh as meshes
+    from drujax.runtime.benchmark import Contender, compiled
+    from drujax.training.step import compile_step, create
+
+    torch_peer = load_peer(config.peer)
+    subject = SUBJECTS[config.method]
+    batch_size, size = config.shape
+    mesh = meshes.data_mesh()
+    meshes.local_batch_size(batch_size, mesh)
+    method = subject.build(config)
+    state = create(method, 0, mesh)
+    start = jax.device_get(state)
+    batch = example_batch(batch_size, size)
+    arguments = (meshes.put(batch, meshes.split(mesh)), None, meshes.put(method.frozen, meshes.replicated(mesh)))
+    contender, program = compiled("drujax", compile_step(method, mesh), state, *arguments)
+    carried = [state]
+
+    def step():
+        carried[0], metrics = program(carried[0], *arguments)
+        return float(metrics[subject.loss])
+
+    def peer(name: str, how: dict[str, Any]) -> Contender:
+        return Contender(name, subject.peer(torch_peer, method, start, batch, how))
+
+    flops = subject.flops(method, start, batch)
+    return [contender._replace(run=step), *peers(torch_peer, config.dtype, peer)], flops
+
+
+def enhance(config: Enhance, _: contextlib.ExitStack) -> Contenders:
+    """drujax, and PyTorch in both layouts, with the same random weights; they return the enhanced picture."""
+    import flax.linen as nn
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from drujax.methods.networks import NETWORKS
+    from drujax.runtime.benchmark import Contender, compiled, count_flops
+
+    torch_peer = load_peer(config.peer)
+    row = NETWORKS[config.network]
+    options = {**row.options, **({"width": config.features} if config.network == "enlightengan" else {})}
+    module = row.module(options)
+    if config.dtype == "bfloat16":
+        module = module.clone(dtype=jnp.bfloat16)
+    shape = (config.batch_size, config.height, config.width, 3)
+    image = jnp.asarray(np.random.default_rng(0).uniform(0, 0.5, shape), jnp.float32)
+    variables = jax.jit(nn.init(row.run, module))(jax.random.key(0), image[:, :16, :16])
+
+    def network(variables, image):
+        return row.enhance(module, variables, image)
+
+    contender, program = compiled("drujax", jax.jit(network), variables, image)
+
+    def peer(name: str, how: dict[str, Any]) -> Contender:
+        enhancer = torch_peer.Enhancer(torch_peer.NETWORKS[config.network](options), jax.device_get(variables), **how)
+        images = enhancer.put(np.asarray(image))
+        return Contender(name, lambda: enhancer(images))
+
+    contender = contender._replace(run=lambda: np.asarray(program(variables, image)))
+    return [contender, *peers(torch_peer, config.dtype, peer)], count_flops(network, variables, image)
+
+
+def peers(torch_peer: Any, dtype: str, peer: Callable[[str, dict[str, Any]], Any]) -> list[Any]:
+    """PyTorch as the official code has it and with the layout that it prefers on CPU; none without PyTorch."""
+    if torch_peer is None:
+        return []
+    import jax
+
+    how = {"dtype": dtype, "device": "cuda" if jax.default_backend() == "gpu" else "cpu"}
+    version = torch_peer.VERSION
+    return [
+        peer(f"torch {version} (official)", {**how, "channels_last": False}),
+        peer(f"torch {version} (channels_last)", {**how, "channels_last": True}),
+    ]
+
+
+def example_batch(batch_size: int, size: int) -> dict[str, Any]:
+    """A batch as the data pipeline sends it."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    positions = np.arange(batch_size, dtype=np.int32)
+    return {
+        "dark": rng.integers(0, 90, (batch_size, size, size, 3), dtype=np.uint8),
+        "bright": rng.integers(0, 256, (batch_size, size, size, 3), dtype=np.uint8),
+        "darkening": np.ones(batch_size, np.float32),
+        "dark_index": positions,
+        "bright_index": positions,
+    }
+
+
+class Subject(NamedTuple):
+    """A method whose training is measured.
+
+    Attributes:
+        batch_size, size: of a step where nothing else is asked for.
+        loss: the metric that the peer returns, too.
+        build: the method of a configuration.
+        flops: useful ones of a step, by method, state and batch.
+        peer: of the peer's module, the method, its first state (on the host), a batch, and how the peer is to compute.
+    """
+
+    batch_size: int
+    size: int
+    loss: str
+    build: Callable[[Train], Any]
+    flops: Callable[[Any, Any, Any], float]
+    peer: Callable[[Any, Any, Any, Any, Mapping[str, Any]], Step]
+
+
+def _enlightengan(config: Train) -> Any:
+    import jax.numpy as jnp
+
+    from drujax.methods.enlightengan import EnlightenGAN
+    from drujax.weights.pretrained.perceptual import perceptual_variables
+
+    return EnlightenGAN(
+        perceptual_variables("random", width=config.perceptual_width),
+        width=config.width,
+        discriminator_features=config.discriminator_features,
+        patches=config.patches,
+        compute_dtype=jnp.bfloat16 if config.dtype == "bfloat16" else None,
+    )
+
+
+def _enlightengan_flops(method: Any, _state: Any, batch: Any) -> float:
+    """In forward passes of each network.
+
+    A discriminator has 7: forward on real and fake, back to the fake pictures for the generator's loss, back to weights
+    and inputs through both for its own. The generator has 3. VGG16 has 3: forward on both pictures, back through one.
+    The input gradients of first layers, which nobody needs, are included.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from drujax.models.perceptual import VGG16Features
+    from drujax.runtime.benchmark import count_flops
+    from drujax.training.batch import prepare
+
+    inputs = prepare(batch)
+    b, patch = inputs.dark.shape[0], method.patch_size
+    patches = jax.ShapeDtypeStruct((b * method.patches, patch, patch, 3), jnp.float32)
+
+    def forward(network, *arrays, **options):
+        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in arrays]
+        variables = jax.eval_shape(lambda *x: network.init(jax.random.key(0), *x, **options), *shapes)
+        return count_flops(lambda variables, *x: network.apply(variables, *x, **options), variables, *shapes)
+
+    vgg16 = VGG16Features(method.frozen["params"]["conv1_1"]["bias"].shape[0])
+    return (
+        3 * forward(method.generator, inputs.darkened, inputs.attention, train=False)
+        + 7 * (forward(method.d_global, inputs.dark) + forward(method.d_local, patches))
+        + 3 * (forward(vgg16, inputs.dark) + forward(vgg16, patches))
+    )
+
+
+def _enlightengan_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
+    """Each step cuts the patches that drujax's cuts."""
+    import numpy as np
+
+    from drujax.training.batch import prepare
+    from drujax.training.patches import draw_offsets
+    from drujax.training.state import step_key
+
+    players = [player.variables for player in (start.model, start.d_global, start.d_local)]
+    trainer = torch_peer.enlightengan.Trainer(*players, method.frozen, **how)
+    inputs = prepare(batch)
+    pictures = [trainer.put(np.asarray(x)) for x in (inputs.dark, inputs.darkened, inputs.attention, inputs.bright)]
+    state = start
+
+    def step() -> float:
+        nonlocal state
+        size = method.patch_size
+        offsets = np.asarray(draw_offsets(step_key(state), method.patches, inputs.dark.shape[1:3], size))
+        state = state.replace(step=state.step + 1)
+        return trainer.step(*pictures, offsets, size)
+
+    return step
+
+
+def _zero_dce_pp(_config: Train) -> Any:
+    from drujax.methods.zero_dce_pp import ZeroDCEpp
+
+    return ZeroDCEpp()
+
+
+def _zero_dce_pp_flops(method: Any, state: Any, batch: Any) -> float:
+    return _three_passes(method.network, state, _pictures(batch, "dark", "bright"))
+
+
+def _zero_dce_pp_peer(torch_peer: Any, _method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
+    trainer = torch_peer.zero_dce_pp.Trainer(start.model.variables, **how)
+    images = trainer.put(_pictures(batch, "dark", "bright"))
+    return lambda: trainer.step(images)
+
+
+def _sci(_config: Train) -> Any:
+    from drujax.methods.sci import SCI
+
+    return SCI(learning_rate=3e-4)
+
+
+def _sci_flops(_method: Any, state: Any, batch: Any) -> float:
+    from drujax.models.sci import SCI
+
+    return _three_passes(SCI(), state, _pictures(batch, "dark"), method="stages", train=False)
+
+
+def _sci_peer(torch_peer: Any, _method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
+    trainer = torch_peer.sci.Trainer(start.model.variables, **how)
+    images = trainer.put(_pictures(batch, "dark"))
+    return lambda: trainer.step(images)
+
+
+def _ruas(_config: Train) -> Any:
+    from drujax.methods.ruas import RUAS
+
+    return RUAS(learning_rate=0.015)
+
+
+def _ruas_flops(_method: Any, state: Any, batch: Any) -> float:
+    """Of illumination estimation, which alone learns in most steps."""
+    from drujax.models.ruas import IlluminationEstimation
+
+    parts = state.model.params["enhance_net"]
+    return _three_passes(IlluminationEstimation(), None, _pictures(batch, "dark"), variables={"params": parts})
+
+
+def _ruas_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
+    trainer = torch_peer.ruas.Trainer(start.model.variables, denoise_every=method.denoise_every, **how)
+    images = trainer.put(_pictures(batch, "dark"))
+    return lambda: trainer.step(images)
+
+
+def _clip_lit(config: Train) -> Any:
+    """In the first round of enhancement, as most steps of a training are alike."""
+    import numpy as np
+
+    from drujax.methods.clip_lit import CLIPLIT, Lengths
+    from drujax.models.clip.prompts import initial_prompt
+    from experiments.methods import clip_encoders
+
+    clip, resnet, resolution = clip_encoders(config.clip, config.clip)
+    prompt = np.asarray(initial_prompt(clip.words))
+    learned = prompt + np.random.default_rng(0).normal(0, 0.02, (2, *prompt.shape)).astype(np.float32)
+    return CLIPLIT(
+        learning_rate=2e-5,
+        clip=clip,
+        resnet=resnet,
+        initial_prompts=learned,
+        lengths=Lengths(prompts=0, reconstruction=0),
+        resolution=resolution,
+    )
+
+
+def _clip_lit_flops(method: Any, state: Any, batch: Any) -> float:
+    """Of the network three passes; of the encoders of enhanced pictures those forward and back to the pictures, of
+    dark pictures and of the prompts those forward.
+    """
+    import jax
+
+    from drujax.models.clip.prompts import end_of
+    from drujax.runtime.benchmark import count_flops
+
+    dark = _pictures(batch, "dark")
+    seen = jax.ShapeDtypeStruct((len(dark), method.resolution, method.resolution, 3), dark.dtype)
+
+    def forward(encoder, x, **options):
+        return count_flops(lambda variables, x: encoder.module.apply(variables, x, **options), encoder.variables, x)
+
+    return (
+        _three_passes(method.network, state, dark)
+        + 2 * forward(method.clip.image, seen)
+        + 3 * forward(method.resnet, seen, stages=True)
+        + forward(method.clip.text, state.prompts.params, end=end_of())
+    )
+
+
+def _clip_lit_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
+    """Each step sees the pictures that drujax's sees, augmented by drujax: the official loader does it elsewhere."""
+    import jax
+    import numpy as np
+
+    from drujax.models.clip.prompts import end_of
+
+    trainer = torch_peer.clip_lit.Trainer(method, start.model.variables, start.prompts.params, end_of(), **how)
+    augmented = jax.jit(method.augmented)
+    state = start
+
+    def step() -> float:
+        nonlocal state
+        dark, _ = augmented(state, batch)
+        state = state.replace(step=state.step + 1)
+        return trainer.step(trainer.put(np.asarray(dark)))
+
+    return step
+
+
+def _pictures(batch: Any, *kinds: str) -> Any:
+    import numpy as np
+
+    return np.concatenate([batch[kind] for kind in kinds]).astype(np.float32) / 255
+
+
+def _three_passes(network: Any, state: Any, images: Any, *, variables: Any = None, **options: Any) -> float:
+    """FLOPs forward, back to the weights and back to the inputs."""
+    from drujax.runtime.benchmark import count_flops
+
+    variables = state.model.variables if variables is None else variables
+    return 3 * count_flops(lambda variables, x: network.apply(variables, x, **options), variables, images)
+
+
+# The official training takes 8 pictures a step of Zero-DCE++ and whole ones of any size of SCI, which drujax crops.
+SUBJECTS = {
+    "enlightengan": Subject(2, 320, "loss_g", _enlightengan, _enlightengan_flops, _enlightengan_peer),
+    "zero_dce_pp": Subject(4, 512, "loss", _zero_dce_pp, _zero_dce_pp_flops, _zero_dce_pp_peer),
+    "sci": Subject(1, 320, "loss", _sci, _sci_flops, _sci_peer),
+    "ruas": Subject(1, 320, "loss", _ruas, _ruas_flops, _ruas_peer),
+    "clip_lit": Subject(8, 512, "loss", _clip_lit, _clip_lit_flops, _clip_lit_peer),
+}

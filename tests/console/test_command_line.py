@@ -1,0 +1,77 @@
+import dataclasses
+from typing import Literal
+
+import pytest
+
+from drujax.console import command_line
+from drujax.errors import UsageError, unknown
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimiser:
+    # Of all networks.
+    learning_rate: float = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A run."""
+
+    preset: str = "paper"
+    backbone: Literal["resnet18", "vit_b16"] = "vit_b16"
+    optimiser: Optimiser = Optimiser()
+
+
+PRESETS = {"paper": Config(), "debug": Config(preset="debug", optimiser=Optimiser(1.0))}
+
+
+def parse(*arguments):
+    return command_line.parse(Config, arguments, program="train", presets=PRESETS)
+
+
+def test_arguments_override_the_preset():
+    assert parse() == Config()
+    assert parse("--preset=debug").optimiser.learning_rate == 1.0
+    config = parse("--preset", "debug", "--backbone=resnet18")
+    assert (config.preset, config.backbone, config.optimiser.learning_rate) == ("debug", "resnet18", 1.0)
+    assert parse("--optimiser.learning_rate=2").optimiser.learning_rate == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--preset=debgu", r"--preset: unknown value 'debgu'. Did you mean debug\? Choices: paper, debug."),
+        (
+            "--backbone=vit",
+            r"invalid choice 'vit' for argument '--backbone'. Expected one of \('resnet18', 'vit_b16'\)",
+        ),
+        ("--bakbone=vit_b16", r"Unrecognized options: --bakbone=vit_b16. Did you mean --backbone\?"),
+        ("--optimiser.learning-rte=1", r"Did you mean --optimiser.learning-rate\?"),
+        ("--optimiser.learning-rate=a", r"--optimiser.learning-rate: could not convert string to float: 'a'"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(argument, message):
+    with pytest.raises(UsageError, match=message) as error:
+        parse(argument)
+    assert "\n" not in str(error.value)
+
+
+def test_help_prints_and_exits(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("--help")
+    assert stop.value.code == 0
+    assert "Of all networks." in capsys.readouterr().out
+
+
+def test_run_turns_mistakes_into_one_line_and_exit_code_2(capsys):
+    def main():
+        raise unknown("--model", "dru", ["dru-vgg19"])
+
+    assert command_line.run(main, "drujax") == 2
+    assert capsys.readouterr().err == ("drujax: error: --model: unknown value 'dru'. Choices: dru-vgg19.\n")
+
+
+def test_run_passes_defects_on():
+    with pytest.raises(ZeroDivisionError):
+        command_line.run(lambda: 1 // 0, "drujax")
+    assert command_line.run(lambda: None, "drujax") == 0

@@ -1,0 +1,203 @@
+"""Enhancer: any size and depth, one network, nothing else changed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import drujax
+from drujax.data.qab import quartile_means
+from drujax.enhance.enhancer import Enhancer
+from drujax.enhance.guided_filter import transfer_luminance
+from drujax.enhance.strength import darkness
+from drujax.errors import UsageError
+from drujax.models.generator import Generator, attention_map
+from drujax.pictures.color import luma, to_float
+from drujax.pictures.picture import Picture
+from drujax.weights import safetensors_io
+from tests.support.tiny_model import save_tiny_model
+
+RANDOM = np.random.default_rng(1)
+
+
+@pytest.fixture(scope="module")
+def enhancer(model):
+    return Enhancer(model)
+
+
+def directly(model, rgb: np.ndarray) -> np.ndarray:
+    """The unpadded picture through the module itself."""
+    variables, metadata = safetensors_io.load_weights(model)
+
+    @jax.jit
+    def generate(x):
+        return Generator(**metadata["options"]).apply(variables, x, attention_map(x), train=False)[0]
+
+    return np.clip((np.asarray(generate(to_float(rgb)[None] * 2 - 1)[0]) + 1) / 2, 0, 1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (16, 16), (15, 3)])
+def test_any_size_comes_back_brighter(enhancer, size):
+    rgb = RANDOM.integers(0, 120, (*size, 3), dtype=np.uint8)
+    result = enhancer(rgb, strength=1.0)
+    assert result.dtype == np.uint8
+    assert result.shape == rgb.shape
+    assert result.mean() > rgb.mean() + 5
+
+
+def test_the_result_equals_the_generator_and_is_rounded(model, enhancer):
+    rgb = RANDOM.integers(0, 256, (11, 14, 3), dtype=np.uint8)
+    result = Enhancer(model, margin=0, guided=False)(rgb, strength=1.0)
+    assert np.abs(result - directly(model, rgb) * 255).max() <= 0.5 + 1e-3
+    surrounded = np.pad(rgb, ((18, 19), (17, 17), (0, 0)), mode="reflect")  # 16 and what lacks to 48 x 48
+    expected = directly(model, surrounded)[18:29, 17:31] * 255
+    assert np.abs(Enhancer(model, guided=False)(rgb, strength=1.0) - expected).max() <= 0.5 + 1e-3
+    light = transfer_luminance(jnp.asarray(to_float(surrounded)[None]), jnp.asarray(directly(model, surrounded)[None]))[
+        0, 18:29, 17:31
+    ]
+    assert np.abs(enhancer(rgb, strength=1.0) - np.clip(light, 0, 1) * 255).max() <= 0.5 + 1e-2
+
+
+def test_rounding_down(model, enhancer):
+    """At most one level under the nearest, and floating pictures, which have no levels, as they are."""
+    rgb = RANDOM.integers(0, 120, (12, 9, 3), dtype=np.uint8)
+    rgb[:6] = 255  # white stays white
+    down = Enhancer(model, rounding="floor")
+    nearest, floor = enhancer(rgb, strength=1.0).astype(int), down(rgb, strength=1.0).astype(int)
+    assert set(np.unique(nearest - floor)) == {0, 1}
+    values = down(to_float(rgb), strength=1.0)
+    assert np.abs(np.floor(values * 255) - floor).max() == 0
+    np.testing.assert_array_equal(values, enhancer(to_float(rgb), strength=1.0))
+
+
+def test_dtypes_come_back_and_agree(enhancer):
+    rgb = RANDOM.integers(0, 200, (9, 12, 3), dtype=np.uint8)
+    results = {
+        "uint8": enhancer(rgb) / 255,
+        "uint16": enhancer(rgb.astype(np.uint16) * 257) / 65535,
+        "float32": enhancer(to_float(rgb)),
+        "float64": enhancer(rgb / 255),
+        "float16": enhancer((rgb / 255).astype(np.float16)),
+        "jax": enhancer(jnp.asarray(to_float(rgb))),
+    }
+    for name, result in results.items():
+        tolerance = {"uint8": 0.51 / 255, "float16": 2e-3}.get(name, 2e-5)
+        np.testing.assert_allclose(result, results["float64"], atol=tolerance, err_msg=name)
+    assert enhancer(rgb.astype(np.uint16)).dtype == np.uint16
+    assert enhancer((rgb / 255).astype(np.float16)).dtype == np.float16
+    assert results["float64"].dtype == np.float64
+
+
+def test_a_batch_equals_its_pictures(enhancer):
+    batch = RANDOM.integers(0, 256, (3, 10, 7, 3), dtype=np.uint8)
+    together = enhancer(batch)
+    assert together.shape == batch.shape
+    for one, result in zip(batch, together, strict=True):
+        assert np.abs(enhancer(one).astype(int) - result).max() <= 1
+
+
+def test_strength_goes_from_the_input_to_the_result(enhancer):
+    rgb = RANDOM.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
+    assert np.array_equal(enhancer(rgb, strength=0.0), rgb)
+    full, half = (enhancer(to_float(rgb) * 0.2, strength=strength) for strength in (1.0, 0.5))
+    inside = full < 1  # where nothing is clipped
+    np.testing.assert_allclose(half[inside], (0.5 * full + 0.1 * to_float(rgb))[inside], atol=1e-6)
+    with pytest.raises(UsageError, match=r"strength: 1.5 is not in 0..1"):
+        enhancer(rgb, strength=1.5)
+    with pytest.raises(UsageError, match=r"strength: nan"):
+        enhancer(rgb, strength=float("nan"))
+
+
+def test_by_default_a_dark_picture_gets_all_and_a_bright_one_nothing(enhancer):
+    levels = (30, 100, 200)
+    dark, between, bright = (RANDOM.integers(level - 5, level + 5, (8, 8, 3), dtype=np.uint8) for level in levels)
+    dark[4:, 4:] = 220  # eq. 1: one dark quartile makes a dark picture
+    batch = np.stack([dark, between, bright])
+    whole, by_light = enhancer(batch, strength=1.0).astype(int), enhancer(batch).astype(int)
+    assert np.array_equal(by_light[0], whole[0])
+    assert np.array_equal(by_light[2], bright)
+    share = darkness(quartile_means(between))
+    assert 0.4 < share < 0.6
+    inside = whole[1] < 255
+    assert np.abs(by_light[1] - (between + share * (whole[1] - between)))[inside].max() <= 1
+    np.testing.assert_allclose(enhancer(to_float(batch)) * 255, by_light, atol=0.51)  # floats are measured alike
+    picture = Picture(bright)
+    assert enhancer.picture(picture) is picture
+
+
+def test_one_program_serves_all_sizes_and_dtypes_of_one_padded_size(enhancer):
+    before = enhancer._network._cache_size()
+    rgb = RANDOM.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    assert np.array_equal(enhancer(rgb), enhancer(rgb))
+    for size in ((3, 10), (16, 1)):
+        enhancer(rgb[: size[0], : size[1]])
+        enhancer(to_float(rgb)[: size[0], : size[1]])
+    assert enhancer._network._cache_size() <= max(before, 1)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"image: its shape is \(4, 4\); it must be \(h, w, 3\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"image: its shape is \(4, 4, 4\)"),
+        (np.zeros((0, 4, 3), np.uint8), r"image: its shape is \(0, 4, 3\)"),
+        (np.zeros((4, 4, 3), np.int32), r"image: its dtype is int32. Choices: uint8, uint16, floating"),
+        (np.full((4, 4, 3), 200.0), r"image: floating values must be in 0..1; these go from 200 to 200"),
+        (np.full((4, 4, 3), np.nan), r"image: floating values must be in 0..1; these go from nan to nan"),
+    ],
+)
+def test_what_is_no_picture_is_refused(enhancer, image, message):
+    with pytest.raises(UsageError, match=message):
+        enhancer(image)
+
+
+def test_numbers_that_are_none_are_never_handed_back(tmp_path, model, enhancer):
+    variables, metadata = safetensors_io.load_weights(model)
+    variables["params"]["conv10"]["bias"][1] = np.nan
+    safetensors_io.save_weights(tmp_path / "broken.safetensors", variables, metadata)
+    broken = Enhancer(tmp_path / "broken.safetensors")
+    broken._network = enhancer._network  # the same program, compiled already
+    with pytest.raises(UsageError, match=r"the model gives values that are no numbers"):
+        broken(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_too_little_memory_is_one_line(enhancer, monkeypatch):
+    def allocate(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.\nmore\nlines")
+
+    monkeypatch.setattr(enhancer, "_network", allocate)
+    with pytest.raises(UsageError, match=r"^too little memory to enhance 30x20 pixels; make the picture smaller$"):
+        enhancer(np.zeros((20, 30, 3), np.uint8))
+
+
+def test_everything_but_the_colours_of_a_picture_stays(enhancer):
+    rgb, alpha = RANDOM.integers(0, 256, (6, 5, 3), dtype=np.uint8), RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
+    picture = Picture(rgb, alpha, icc_profile=b"profile", exif=b"exif", dpi=(72.0, 72.0), text={"a": "b"})
+    result = enhancer.picture(picture, strength=0.7)
+    assert np.array_equal(result.rgb, enhancer(rgb, strength=0.7))
+    assert result.alpha is alpha
+    assert (result.icc_profile, result.exif, result.dpi, result.text) == (b"profile", b"exif", (72.0, 72.0), {"a": "b"})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_picture_without_colour_stays_without(model, dtype):
+    enhancer = Enhancer(model, guided=False)
+    grey = np.repeat(RANDOM.integers(0, np.iinfo(dtype).max // 4, (6, 5, 1), dtype=dtype), 3, axis=-1)
+    coloured = enhancer(grey)
+    assert (coloured[..., 0] != coloured[..., 2]).any()
+    result = enhancer.picture(Picture(grey, grey=True)).rgb
+    assert result.dtype == dtype
+    assert np.array_equal(result, np.rint(luma(coloured))[..., None].repeat(3, -1))
+
+
+def test_wide_pictures_of_a_network_that_halves_them_are_not_padded_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("drujax.models.generator.WIDE", 20)
+    path = save_tiny_model(tmp_path, wide_pool=True)
+    rgb = RANDOM.integers(0, 100, (6, 19, 3), dtype=np.uint8)  # padded to 32 it would be wide
+    assert np.abs(Enhancer(path, guided=False)(rgb, strength=1.0) - directly(path, rgb) * 255).max() <= 0.5 + 1e-3
+
+
+def test_the_package_offers_it_without_importing_jax_first():
+    assert drujax.Enhancer is Enhancer
+    with pytest.raises(AttributeError, match=r"module 'drujax' has no attribute 'Enhancr'"):
+        drujax.Enhancr  # noqa: B018

@@ -1,0 +1,51 @@
+"""What the benchmark of the metrics times where weights are missing, and that IQA-PyTorch computes the same."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from drujax.data.scenes import paint
+from drujax.errors import UsageError
+from drujax.metrics import piqe
+from drujax.metrics.kernels.ma_features import Features
+from drujax.metrics.nima import load_variables
+from drujax.weights.torch_names import flatten
+from experiments._benchmark.metric_scorers import scorer
+
+
+def test_a_metric_that_needs_no_weights_is_itself(tmp_path):
+    images = paint(0, 0, (32, 48))[None]
+    np.testing.assert_array_equal(scorer("piqe", images, tmp_path)(), piqe(images))
+
+
+def test_of_ma_it_is_the_features(tmp_path, monkeypatch):
+    groups = Features(*(np.full((2, count), value) for count, value in ((18, 1.0), (45, 2.0), (75, 3.0))))
+    module = importlib.import_module("drujax.metrics.ma")  # in drujax.metrics the name is the function's
+    monkeypatch.setattr(module, "features", lambda images: groups)
+    features = scorer("ma", np.zeros((2, 60, 60, 3), np.uint8), tmp_path)()
+    np.testing.assert_array_equal(features, np.repeat([[1.0, 2.0, 3.0]] * 2, (18, 45, 75), axis=1))
+
+
+def test_generated_weights_are_those_of_the_network(tmp_path):
+    scorer("nima", np.zeros((1, 8, 8, 3), np.uint8), tmp_path)
+    variables = flatten(load_variables("pyiqa", tmp_path / "nima.npz"))
+    kernel = variables["params/classifier.2/kernel"]
+    assert kernel.std() == pytest.approx(1536**-0.5, rel=0.05)
+    assert {float(value.min()) for path, value in variables.items() if path.endswith(("/scale", "/var"))} == {1.0}
+
+
+def test_pi_is_timed_by_its_parts(tmp_path):
+    with pytest.raises(UsageError, match="--metric=pi: its parts are timed alone, --metric=ma and --metric=niqe"):
+        scorer("pi", np.zeros((1, 8, 8, 3), np.uint8), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")  # of other projects
+@pytest.mark.parametrize(("metric", "tolerance"), [("ma", 1e-5), ("nima", 1e-5)])
+def test_iqa_pytorch_computes_the_same(tmp_path, metric, tolerance):
+    pytest.importorskip("pyiqa", reason="IQA-PyTorch is no dependency of drujax")
+    from experiments._benchmark import pyiqa_peer
+
+    images = paint(0, 0, (96, 112))[None]
+    ours, theirs = (module(metric, images, tmp_path)() for module in (scorer, pyiqa_peer.scorer))
+    np.testing.assert_allclose(theirs, ours, atol=tolerance)

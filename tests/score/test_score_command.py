@@ -1,0 +1,175 @@
+"""`drujax score`: rows, summaries, comparisons, and what cannot be scored."""
+
+import csv
+import importlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drujax import cli
+from drujax.errors import UsageError
+from drujax.metrics import brisque, niqe, piqe
+from drujax.metrics.registry import METRICS
+from drujax.score import files
+from tests.support.tiny_model import command_settings
+
+SIDE = (100, 200)
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path_factory):
+    with command_settings(tmp_path_factory.getbasetemp() / "score_cache"):
+        yield
+
+
+def run(*arguments: object) -> int:
+    return cli.main(["score", *(str(argument) for argument in arguments)])
+
+
+def scene(seed: int, noise: float = 4.0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[: SIDE[0], : SIDE[1]]
+    waves = 120 + 60 * np.sin(x / 9 + seed) * np.cos(y / 13) + 30 * (x > y)
+    return (waves[..., None] + random.normal(0, noise, (*SIDE, 3))).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    Image.fromarray(scene(0)).save(tmp_path / "in" / "a.png")
+    Image.fromarray(scene(1)).save(tmp_path / "in" / "deep" / "b.png")
+    return tmp_path / "in"
+
+
+def test_json_has_every_picture_and_the_means(folder, capsys):
+    assert run(folder, "--metrics", "brisque,niqe,piqe", "--format=json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    pictures = {"a.png": scene(0), "deep/b.png": scene(1)}
+    assert [Path(row["image"]).relative_to(folder).as_posix() for row in printed["images"]] == list(pictures)
+    for function, name in ((brisque, "brisque"), (niqe, "niqe"), (piqe, "piqe")):
+        expected = [float(function(rgb)[0]) for rgb in pictures.values()]
+        got = [row[name] for row in printed["images"]]
+        assert got == expected
+        assert printed["mean"][name] == pytest.approx(np.mean(got))
+        low, high = printed["interval"][name]
+        assert min(got) <= low <= high <= max(got)
+        assert printed["count"][name] == 2
+
+
+def test_the_reference_is_chosen(folder, capsys):
+    for reference in ("pyiqa", "matlab"):
+        assert run(folder / "a.png", "--metrics=brisque,niqe,piqe", f"--reference={reference}", "--format=json") == 0
+        (row,) = json.loads(capsys.readouterr().out)["images"]
+        expected = {function.__name__: function(scene(0), reference=reference)[0] for function in (brisque, niqe, piqe)}
+        assert {name: row[name] for name in expected} == expected
+
+
+def test_pi_and_its_parts_follow_one_reference(monkeypatch, tmp_path):
+    asked = []
+    for name in ("niqe", "ma"):
+        module = importlib.import_module(f"drujax.metrics.{name}")
+        monkeypatch.setattr(module, name, lambda _, name=name, **how: asked.append((name, how)) or np.ones(1))
+    monkeypatch.setattr(files, "fetch", lambda name: tmp_path / name)
+    (measure,) = files.measures(["pi"], "matlab", lambda *_: None)
+    assert [float(part[0]) for part in measure.function(np.zeros((1, 8, 8, 3), np.uint8))] == [5.0, 1.0, 1.0]
+    assert asked == [("niqe", {"reference": "matlab", "protocol": "pi"}), ("ma", {"reference": "matlab"})]
+
+
+def test_table_and_csv(folder, capsys):
+    assert run(folder, "--metrics=brisque,piqe") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["image", f"{folder}/a.png", f"{folder}/deep/b.png", "mean", "95"]
+    assert run(folder, "--metrics=piqe", "--format=csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [float(row["piqe"]) for row in rows] == [float(piqe(scene(seed))[0]) for seed in (0, 1)]
+
+
+def test_what_cannot_be_scored_is_told_and_the_rest_is_done(folder, capsys):
+    (folder / "bad.png").write_text("no picture")
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(folder / "black.png")
+    Image.fromarray(scene(0)[:14]).save(folder / "flat.png")
+    assert run(folder, "--metrics=brisque,piqe", "--format=json") == 1
+    said = capsys.readouterr()
+    rows = {Path(row["image"]).name: row for row in json.loads(said.out)["images"]}
+    assert sorted(rows) == ["a.png", "b.png", "black.png", "flat.png"]
+    assert (rows["black.png"]["brisque"], rows["black.png"]["piqe"]) == (None, 100.0)
+    assert rows["flat.png"]["piqe"] is None
+    assert rows["flat.png"]["brisque"] is not None
+    assert "bad.png: not a picture of a known kind" in said.err
+    assert "black.png: brisque: no contrast to measure" in said.err
+    assert "flat.png: piqe: a picture of 200x14 pixels is too small; each side needs at least 16." in said.err
+
+
+def test_comparison_of_two_folders(folder, tmp_path, capsys):
+    (tmp_path / "other" / "deep").mkdir(parents=True)
+    Image.fromarray(scene(0, noise=40)).save(tmp_path / "other" / "a.bmp")  # another kind of file
+    Image.fromarray(scene(1, noise=40)).save(tmp_path / "other" / "deep" / "b.png")
+    assert run(folder, "--against", tmp_path / "other", "--metrics=brisque", "--format=json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [Path(row["against"]).name for row in printed["images"]] == ["a.bmp", "b.png"]
+    differences = [row["brisque"] - row["brisque_against"] for row in printed["images"]]
+    result = printed["differences"]["brisque"]
+    assert result["mean"] == pytest.approx(np.mean(differences))
+    assert (result["better"], result["worse"], result["equal"]) == (2, 0, 0)  # lower is better
+    assert result["interval"] == pytest.approx(sorted(differences))
+    assert result["sign_test"] == 0.5
+
+    Image.fromarray(scene(2)).save(folder / "alone.png")
+    assert run(folder, "--against", tmp_path / "other", "--metrics=brisque") == 1
+    said = capsys.readouterr()
+    assert f"left out {folder}/alone.png: no picture of its name in {tmp_path}/other" in said.err
+    assert "mean difference" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{in}", "--metrics=brisk"], "metric: unknown value 'brisk'. Did you mean brisque? Choices: brisque, niqe"),
+        (
+            ["{in}", "--reference=matlap"],
+            "--reference: brisque: unknown value 'matlap'. Did you mean matlab? Choices: pyiqa",
+        ),
+        (
+            ["{in}", "--metrics=piqe,nima", "--reference=matlab"],
+            "nima: unknown value 'matlab'. Choices: pyiqa, idealo, ",
+        ),
+        (["{in}", "--metrics=,"], "--metrics: give at least one of brisque, niqe"),
+        (["missing"], "missing: no such file or folder"),
+        (["{in}", "--against=missing"], "--against: missing is no folder"),
+        ([], "INPUT: give at least one picture or folder"),
+    ],
+)
+def test_a_users_mistake_is_one_line(folder, arguments, message, capsys):
+    assert run(*[argument.replace("{in}", str(folder)) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert message in said
+
+
+def test_without_its_weights_a_metric_is_refused_and_what_can_be_had_is_told(monkeypatch):
+    from drujax.metrics.registry import Metric
+
+    needs = {"pyiqa": ("absent",)}
+    monkeypatch.setitem(METRICS, "pi", Metric("pi", lower_is_better=True, smallest=104, range="", references=needs))
+    monkeypatch.setitem(METRICS, "ma", Metric("ma", lower_is_better=False, smallest=53, range="", references=needs))
+
+    def fetch(name):
+        raise UsageError(f"{name}.mat is not on this machine")
+
+    monkeypatch.setattr(files, "fetch", fetch)
+    told = []
+    found = files.measures(["ma", "pi"], "pyiqa", lambda name, error: told.append((name, str(error))))
+    assert [measure.columns for measure in found] == [("pi_niqe",)]
+    assert told == [("ma", "absent.mat is not on this machine"), ("pi", "absent.mat is not on this machine")]
+    with pytest.raises(UsageError, match=r"absent.mat is not on this machine"):
+        files.measures(["ma"], "pyiqa", lambda *_: None)
+
+
+def test_pi_tells_its_parts_and_ma_is_not_computed_twice(monkeypatch, tmp_path):
+    monkeypatch.setattr(files, "fetch", lambda name: tmp_path / name)
+    found = files.measures(["ma", "pi", "piqe"], "matlab", lambda *_: None)
+    assert [measure.columns for measure in found] == [("pi", "pi_niqe", "ma"), ("piqe",)]
