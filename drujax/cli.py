@@ -207,7 +207,7 @@ def _enhance(options: Enhance) -> int:
 
 
 def _score(options: Score) -> int:
-    from drujax.pictures.io import pictures_of
+    from drujax.pictures.discovery import pictures_of
 
     _limit_pictures(options.max_pixels)
     inputs = _given(options.inputs)
@@ -249,7 +249,7 @@ def _scored(label: str, paths: list[Path], measures: Sequence[Any], bad: list[Ex
 
 def _sort(options: Sort) -> int:
     from drujax.data.sort_files import sort_pictures
-    from drujax.pictures.io import pictures_of
+    from drujax.pictures.discovery import pictures_of
 
     _limit_pictures(options.max_pixels)
     paths = [path for given in _given(options.inputs) for path in pictures_of(given)]

@@ -22,7 +22,8 @@ from drujax.console import command_line
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
 from drujax.pictures.color import to_float, to_uint8
-from drujax.pictures.io import output_format, pictures_of, read_picture, write_picture
+from drujax.pictures.discovery import pictures_of
+from drujax.pictures.io import output_format, read_picture, write_picture
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import check_folder
 from experiments._figures.grid import Box, detail, draw, fitted, framed

@@ -15,7 +15,8 @@ from drujax.data.scenes import paint
 from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.color import to_float, to_uint8
-from drujax.pictures.io import find_pictures, read_picture
+from drujax.pictures.discovery import find_pictures
+from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 
 

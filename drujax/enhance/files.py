@@ -11,7 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from drujax.errors import UsageError
-from drujax.pictures.io import output_format, pictures_of, read_picture, write_picture
+from drujax.pictures.discovery import pictures_of
+from drujax.pictures.formats import output_format, output_suffix
+from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import remove_leftovers, write_atomically
 
@@ -150,7 +152,7 @@ def _folder_jobs(folder: Path, sources: list[Path], output: Path | None) -> list
 
 
 def _target(source: Path, relative: Path, output: Path | None, *, alone: bool) -> Path:
-    suffix = ".png" if source.suffix.lower() == ".gif" else source.suffix
+    suffix = output_suffix(source)
     if output is None:
         target = source.with_name(source.stem + MARK + suffix)
     elif alone and output.suffix and not output.is_dir():

@@ -25,7 +25,7 @@ from drujax.errors import UsageError
 from drujax.pictures import exif, sixteen_bit
 from drujax.pictures.picture import Picture
 
-READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "TGA")  # TGA, which has no signature, comes last
 QUALITY = 95
 
 # What Pillow's decoders raise on damaged files.
@@ -66,10 +66,14 @@ def decode(content: bytes) -> Picture:
         raise UsageError(f"damaged picture ({error})") from error
 
 
-def encode(picture: Picture, format: str) -> bytes:
-    """The bytes of a file of `format` (Pillow's name) that holds `picture`. Raises UsageError (as decode does)."""
+def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
+    """The bytes of a file of `format` (Pillow's name) that holds `picture`. Raises UsageError (as decode does).
+
+    `quality` 1 to 100 of JPEG and WebP: by default 95, and lossless for what was a lossless WebP.
+    """
     samples = _samples(picture, format)
-    options = _metadata(picture, format, grey=samples.ndim == 2 or samples.shape[2] == 2) | _coding(picture, format)
+    options = _metadata(picture, format, grey=samples.ndim == 2 or samples.shape[2] == 2)
+    options |= _coding(picture, format, quality)
     try:
         if samples.dtype == np.uint16 and samples.ndim == 3:
             return sixteen_bit.encode(samples, format, options)
@@ -268,8 +272,10 @@ def _png_info(picture: Picture) -> PngImagePlugin.PngInfo:
     return info
 
 
-def _coding(picture: Picture, format: str) -> dict[str, Any]:
+def _coding(picture: Picture, format: str, quality: int | None) -> dict[str, Any]:
     own = picture.encoding if picture.format == format else {}
+    if quality is not None and format in ("JPEG", "WEBP"):
+        own = {name: value for name, value in own.items() if name != "lossless"} | {"quality": quality}
     if format == "JPEG":
         return {"quality": QUALITY, "subsampling": 0} | dict(own)
     if format == "WEBP":

@@ -14,7 +14,8 @@ from drujax.errors import UsageError
 from drujax.metrics.kernels.bucketing import pictures_at_once
 from drujax.metrics.registry import METRICS, find
 from drujax.pictures.color import to_float
-from drujax.pictures.io import pictures_of, read_picture
+from drujax.pictures.discovery import pictures_of
+from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 from drujax.weights.download import fetch
 

@@ -17,7 +17,8 @@ from drujax.errors import UsageError
 from drujax.metrics.ma import features, load, predictions, weighted
 from drujax.metrics.niqe import niqe
 from drujax.metrics.pi import combine
-from drujax.pictures.io import pictures_of, read_picture
+from drujax.pictures.discovery import pictures_of
+from drujax.pictures.io import read_picture
 from drujax.weights.formats.forests import Forest
 
 OCTAVE = "official code in Octave (mxzhuang/parallel-perceptual-index)"

@@ -127,7 +127,7 @@ def test_bad_pictures_are_told_in_order_and_the_others_done(tmp_path, frames):
     outcomes = list(enhance_files(plan([frames], tmp_path / "out"), enhance))
     assert [outcome.job.source.name for outcome in outcomes] == ["a.jpg", "b.png", "c.png", "d.gif", "c.webp"]
     errors = [outcome.error for outcome in outcomes]
-    assert errors[1] == f"{frames}/b.png: not a picture of a known kind (PNG, JPEG, WEBP, TIFF, BMP, GIF)"
+    assert errors[1] == f"{frames}/b.png: not a picture of a known kind (PNG, JPEG, WEBP, TIFF, BMP, GIF, AVIF, TGA)"
     assert errors[2] == f"{frames}/c.png: too little memory"
     assert errors[0] is errors[3] is errors[4] is None
     written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}

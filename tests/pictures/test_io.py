@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from drujax.errors import UsageError
 from drujax.pictures.color import luma, to_float, to_uint8, to_uint16
-from drujax.pictures.io import find_pictures, output_format, read_picture, write_picture
+from drujax.pictures.io import output_format, read_picture, write_picture
 from drujax.pictures.picture import Picture
 
 RANDOM = np.random.default_rng(0)
@@ -286,14 +286,6 @@ def test_a_still_gif_and_a_camera_file_with_previews_are_read(tmp_path):
     photo.save(tmp_path / "b.jpg", format="MPO", save_all=True, append_images=[preview])
     read = read_picture(tmp_path / "b.jpg")
     assert (read.format, read.rgb.shape) == ("JPEG", (8, 8, 3))
-
-
-def test_find_pictures_is_recursive_sorted_and_skips_what_is_hidden(tmp_path):
-    for name in ("b.png", "a/c.JPG", "a/notes.txt", ".thumbnails/d.png", ".drujax-12.tmp", "e.webp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder.png").mkdir()
-    assert find_pictures(tmp_path) == [tmp_path / name for name in ("a/c.JPG", "b.png", "e.webp")]
 
 
 def test_writing_through_a_link_keeps_the_link(tmp_path):

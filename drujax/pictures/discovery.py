@@ -1,0 +1,200 @@
+"""Which files a user means: patterns, folders with their subfolders and links, and what is passed by in them."""
+
+import collections
+import glob
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from drujax.errors import UsageError
+from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS
+
+# Why something in a folder is passed by.
+CONVERT = "convert to PNG or JPEG first"
+EXTRACT = "video: extract the frames first"
+NOT_A_PICTURE = "not pictures"
+HIDDEN = "hidden"
+SPECIAL = "not regular files"
+SEARCHED = "linked, but searched already"
+
+SUFFIXES_SHOWN = 5
+LITTER = ("thumbs.db", "desktop.ini")  # which Windows hides
+
+
+class Skipped:
+    """What was passed by, each file or folder with its reason: one line for all of it.
+
+    `failures` are the folders that could not be read: there may have been pictures in them.
+    """
+
+    def __init__(self):
+        self._reasons: dict[str, tuple[str, str]] = {}
+        self.failures: dict[str, OSError] = {}
+
+    def add(self, path: str | Path, reason: str, *, folder: bool = False) -> None:
+        """Adds a file, or a folder with whatever is in it; what was added before keeps its first reason."""
+        kind = "folder" if folder else Path(path).suffix.lower() or "without suffix"
+        self._reasons.setdefault(str(path), (kind, reason))
+
+    def fail(self, folder: str | Path, error: OSError) -> None:
+        """Adds a folder that could not be read."""
+        self.failures.setdefault(str(folder), error)
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def __str__(self) -> str:
+        """For instance: 7 files skipped: 4 .heic, 1 .psd (convert to PNG or JPEG first), 2 .png (hidden)."""
+        by_reason: dict[str, list[str]] = collections.defaultdict(list)
+        for kind, reason in self._reasons.values():
+            by_reason[reason].append(kind)
+        folders = sum(kind == "folder" for kind, _ in self._reasons.values())
+        counts = [_counted(len(self) - folders, "file"), _counted(folders, "folder")]
+        parts = (f"{_by_kind(kinds)} ({reason})" for reason, kinds in by_reason.items())
+        return f"{' and '.join(filter(None, counts))} skipped: {', '.join(parts)}"
+
+
+def expand(inputs: Iterable[str | Path]) -> list[Path]:
+    """Returns the files and folders that the `inputs` name.
+
+    A pattern (`*.png`, `ep*/**/*.png`) stands for the files that it matches, since not every shell expands it, and a
+    leading ~ for the home folder; a file of that very name comes first.
+
+    Raises:
+        UsageError: there is no such file or folder.
+    """
+    found = []
+    for given in inputs:
+        path, text = Path(given), str(given)
+        if not os.path.lexists(path):
+            path = Path(os.path.expanduser(text))
+            if glob.has_magic(text) and not os.path.lexists(path):
+                matches = sorted(glob.glob(str(path), recursive=True))
+                if not matches:
+                    raise UsageError(f"{text}: no file matches this pattern.")
+                found += map(Path, matches)
+                continue
+        if not path.exists():
+            raise UsageError(f"{text}: {_missing(path)}.")
+        found.append(path)
+    return found
+
+
+def find_pictures(folder: str | Path, *, recursive: bool = True, skipped: Skipped | None = None) -> list[Path]:
+    """Returns the picture files (by suffix) under `folder`, sorted.
+
+    Links are followed; a folder that several links lead to is searched once. Hidden files and folders are left out.
+
+    Args:
+        folder: where to search.
+        recursive: also in the folders below it.
+        skipped: gets everything that is not taken, and the folders below `folder` that cannot be read.
+
+    Raises:
+        OSError: a folder cannot be read: `folder` itself, or without `skipped` one below it.
+    """
+    folder = Path(folder)
+    skips = Skipped() if skipped is None else skipped
+    pictures: list[Path] = []
+    searched: set[tuple[int, int]] = set()
+    folders, links = [folder], []
+    while folders or links:
+        # Links come last, so that what lies in `folder` itself is found there and not through a link.
+        here = folders.pop() if folders else links.pop(0)
+        try:
+            status = os.stat(here)
+            identity = (status.st_dev, status.st_ino)
+            if identity in searched or (here.is_symlink() and here != folder and _leads_up(here)):
+                skips.add(here, SEARCHED, folder=True)
+                continue
+            searched.add(identity)
+            with os.scandir(here) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if here == folder or skipped is None:
+                raise
+            skips.fail(here, error)
+            continue
+        for entry in found:
+            path = here / entry.name
+            if not _is_folder(entry):
+                if reason := _reason(path):
+                    skips.add(path, reason)
+                elif path.suffix.lower() in FORMATS:
+                    pictures.append(path)
+            elif entry.name.startswith("."):
+                skips.add(path, HIDDEN, folder=True)
+            elif recursive:
+                (links if entry.is_symlink() else folders).append(path)
+    return sorted(pictures)
+
+
+def pictures_of(path: str | Path, *, recursive: bool = True, skipped: Skipped | None = None) -> list[Path]:
+    """Returns the picture files that a user means by `path`: itself, or those of a folder.
+
+    Raises:
+        UsageError: there is no such file or folder, or no picture in it.
+        OSError: as `find_pictures`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"{path}: {_missing(path)}.")
+    skipped = Skipped() if skipped is None else skipped
+    before = len(skipped)
+    found = find_pictures(path, recursive=recursive, skipped=skipped) if path.is_dir() else [path]
+    if not found:
+        why = f"; {skipped}" if len(skipped) > before else ""
+        raise UsageError(f"{path}: no pictures in this folder ({', '.join(FORMATS)}){why}.")
+    return found
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _leads_up(link: Path) -> bool:
+    """Whether `link` leads to a folder that contains it."""
+    return os.path.realpath(link.parent).startswith(os.path.join(os.path.realpath(link), ""))
+
+
+def _reason(path: Path) -> str | None:
+    """Why a file of a folder is passed by; None for pictures, and for hidden files that are none."""
+    suffix = path.suffix.lower()
+    if path.name.startswith("."):
+        return HIDDEN if suffix in FORMATS or suffix in OTHER_PICTURES else None
+    if suffix in OTHER_PICTURES:
+        return CONVERT
+    if suffix in VIDEOS:
+        return EXTRACT
+    if suffix not in FORMATS:
+        return NOT_A_PICTURE if path.name.lower() not in LITTER else None
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # a link to nothing: whoever reads it will say so
+        return None
+    return None if regular else SPECIAL
+
+
+def _missing(path: Path) -> str:
+    if path.is_symlink():
+        return "a link to a file or folder that does not exist"
+    if str(path) == "-":
+        return "no such file or folder; pictures are read from files, not from standard input"
+    if str(path).startswith(("http:/", "https:/")):
+        return "no such file or folder; download the picture first"
+    return "no such file or folder"
+
+
+def _by_kind(kinds: list[str]) -> str:
+    counts = collections.Counter(kinds).most_common()
+    shown = [_counted(count, kind) if kind == "folder" else f"{count} {kind}" for kind, count in counts]
+    rest = sum(count for _, count in counts[SUFFIXES_SHOWN:])
+    return ", ".join(shown[:SUFFIXES_SHOWN] + ([f"{rest} others"] if rest else []))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}" if count else ""
