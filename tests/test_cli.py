@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import drujax
 from drujax import cli
 from drujax.data.qab import HIGH, LOW
 from drujax.enhance.enhancer import Enhancer
+from drujax.enhance.loading import resolve
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.pictures.io import read_picture
 from drujax.runtime.version import __version__
@@ -83,6 +85,13 @@ def test_a_run_serves_as_model(frames, model, tmp_path, capsys):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "weights.safetensors").write_bytes(model.read_bytes())
     assert run("enhance", frames / "a.png", "--model", tmp_path / "run") == 0
+
+
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, "enlightengan"])
+def test_models_that_ship_with_the_package_are_found(name):
+    path = resolve(name)
+    assert path.is_relative_to(Path(drujax.__file__).parent)
+    assert safetensors_io.read_metadata(path)["network"] == "enlightengan"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from drujax.runtime.cache import cache_folder
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import Variables, check
 
-RELEASED = Path(__file__).parent / "released"
+RELEASED = Path(__file__).parents[1] / "weights" / "released"
 
 
 @dataclass(frozen=True)
