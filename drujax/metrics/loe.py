@@ -1,9 +1,9 @@
-"""LOE: how much enhancing changes which of two places is the lighter one."""
+"""LOE, the lightness order error: how often enhancing changes which of two pixels is the lighter one."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int32, Shaped
 
 from drujax.metrics.kernels.validation import as_pair
 
@@ -13,11 +13,11 @@ SHORT_SIDE = 100  # pixels that are compared, as in the authors' code
 def loe(
     enhanced: Shaped[Array | np.ndarray, "..."], original: Shaped[Array | np.ndarray, "..."]
 ) -> Float[np.ndarray, " b"]:
-    """Lightness order error of each enhanced picture, in thousandths: 0 (order kept) to 1000; lower is better.
+    """Computes the lightness order error of each image, in thousandths: 0 (kept) to 1000; lower is better.
 
     Wang, Zheng, Hu and Li, "Naturalness preserved enhancement algorithm for non-uniform illumination images", IEEE TIP
-    22(9), 2013. Lightness is the largest of R, G and B; both pictures are sampled at the same places, nearest pixels of
-    a grid whose short side is 100 (every pixel of smaller pictures); for each pair of places it counts whether "at
+    22(9), 2013. Lightness is the largest of R, G and B; both images are sampled at the same places, the nearest pixels
+    of a grid whose short side is 100 (every pixel of smaller images); for each pair of places it counts whether "at
     least as light" differs between the two. The mean is taken over pairs, so that the value does not grow with the
     grid: it is the authors' sum over its 100 x w places, divided by the number of places, times 1000.
 
@@ -26,27 +26,33 @@ def loe(
         original: of the same shape.
 
     Raises:
-        UsageError: what pictures may not be, or two shapes.
+        UsageError: the shapes differ, or an array is not an image.
     """
-    light = [_sampled(of.max(axis=-1)) for of in as_pair(enhanced, original, "loe")]
-    return np.array([1000 * np.float64(_changed(*pair)) / pair[0].size ** 2 for pair in zip(*light, strict=True)])
+    lightness = [_sampled(images.max(axis=-1)) for images in as_pair(enhanced, original, "loe")]
+    return np.array([1000 * _changed_share(*pair) for pair in zip(*lightness, strict=True)])
 
 
-def _sampled(light: Shaped[np.ndarray, "b h w"]) -> Float[np.ndarray, "b p"]:
-    h, w = light.shape[1:]
+def _changed_share(enhanced: Float[np.ndarray, " p"], original: Float[np.ndarray, " p"]) -> float:
+    """The share of all pairs whose order differs."""
+    # Added up in 64 bits on the host: the pairs of 100 x 464 places are more than an int32 can count.
+    return int(np.asarray(_changed(enhanced, original)).sum(dtype=np.int64)) / len(enhanced) ** 2
+
+
+def _sampled(lightness: Shaped[np.ndarray, "b h w"]) -> Float[np.ndarray, "b p"]:
+    h, w = lightness.shape[1:]
     factor = min(1.0, SHORT_SIDE / min(h, w))
     rows, columns = (
         ((np.arange(max(1, round(side * factor))) + 0.5) / factor).astype(int).clip(0, side - 1) for side in (h, w)
     )
-    return light[:, rows][:, :, columns].reshape(len(light), -1).astype(np.float32)
+    return lightness[:, rows][:, :, columns].reshape(len(lightness), -1).astype(np.float32)
 
 
 @jax.jit
-def _changed(enhanced: Float[Array, " p"], original: Float[Array, " p"]):
-    """Pairs whose order differs; a place after the other, so that memory stays that of one row of pairs."""
+def _changed(enhanced: Float[Array, " p"], original: Float[Array, " p"]) -> Int32[Array, " p"]:
+    """How many pairs of each place change their order; place after place, so that memory stays that of one row."""
 
-    def count(place, total):
+    def count(place):
         differs = (enhanced[place] >= enhanced) != (original[place] >= original)
-        return total + differs.sum(dtype=jnp.int32)
+        return differs.sum(dtype=jnp.int32)
 
-    return jax.lax.fori_loop(0, len(enhanced), count, jnp.zeros((), jnp.int32))
+    return jax.lax.map(count, jnp.arange(len(enhanced)))

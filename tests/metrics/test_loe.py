@@ -33,3 +33,9 @@ def test_large_pictures_are_sampled():
 def test_shapes_must_agree():
     with pytest.raises(UsageError, match=r"loe: shapes \(1, 40, 30, 3\) and \(1, 39, 30, 3\) differ"):
         loe(PICTURE, PICTURE[1:])
+
+
+def test_wide_images_do_not_overflow():
+    """Every pair of different lightness changes its order: of 100 x 470 places they are more than an int32 counts."""
+    ramp = np.broadcast_to(np.linspace(0, 1, 470, dtype=np.float32)[:, None], (100, 470, 3))
+    np.testing.assert_allclose(loe(1 - ramp, ramp), [1000 * (1 - 1 / 470)], rtol=1e-6)
