@@ -1,35 +1,45 @@
-"""Scores of many pictures in a few numbers: means, their uncertainty, and differences of two sets, picture by picture.
+"""Summaries of many images' scores: means, their uncertainty, and differences of two sets, image by image.
 
-`Scores` is what evaluation on many devices or in many batches merges: it keeps every picture's score, so merging is
-exact, and no result depends on the order or grouping in which pictures were scored.
+`Scores` is what evaluation on many devices or in many batches merges: it keeps every image's score, so merging is
+exact, and no result depends on the order or batches in which images were scored.
+
+Intervals and tests take *groups* as independent, not images: variants of one scene (or frames of one shot) score alike,
+and counting each as evidence of its own makes intervals too narrow. With four equal variants a scene, a nominal 95 %
+interval covers the truth in 67 % of cases. Whoever knows the groups passes them (image name -> group); an image that has
+none is a group of its own. The bootstrap resamples whole groups, and in the sign test each group has one vote. Both
+assume that the groups themselves are drawn independently; below about 20 groups the percentile interval is still
+somewhat narrow.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float, Int
 
 RESAMPLES = 10_000
 LEVEL = 0.95
 _DRAWS_AT_ONCE = 1 << 20
 
+Groups = Mapping[str, str]  # image name -> group
+
 
 @dataclass(frozen=True)
 class Scores:
-    """One metric's scores by picture; those that are no numbers (NaN) are left out of everything."""
+    """One metric's scores by image; NaN scores are left out of everything."""
 
     by_picture: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
-        there = {name: float(score) for name, score in self.by_picture.items() if not math.isnan(score)}
-        object.__setattr__(self, "by_picture", there)
+        finite = {name: float(score) for name, score in self.by_picture.items() if not math.isnan(score)}
+        object.__setattr__(self, "by_picture", finite)
 
     def merge(self, other: "Scores") -> "Scores":
-        """The scores of both; they must not share a picture, which would count twice.
+        """Joins two sets of scores, which must not share an image: it would count twice.
 
         Raises:
-            ValueError: they do.
+            ValueError: they share one.
         """
         both = self.by_picture.keys() & other.by_picture.keys()
         if both:
@@ -37,27 +47,34 @@ class Scores:
         return Scores({**self.by_picture, **other.by_picture})
 
     def mean(self) -> float:
-        """The mean, NaN of nothing. The sum is exact before it is rounded, so its order does not matter."""
+        """Returns the mean, NaN without scores. The sum is exact before it is rounded, so its order does not matter."""
         return _mean(self.by_picture.values())
 
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean by the percentile bootstrap (10,000 resamples, fixed seed)."""
-        return bootstrap(self._sorted())
+    def interval(self, groups: Groups | None = None) -> tuple[float, float]:
+        """Returns the 95 % interval of the mean by the percentile bootstrap over groups (10,000 resamples, fixed seed).
 
-    def _sorted(self) -> np.ndarray:
-        return np.array([self.by_picture[name] for name in sorted(self.by_picture)])
+        Args:
+            groups: of the images that belong together; the others count as independent.
+        """
+        names = sorted(self.by_picture)
+        return bootstrap(np.array([self.by_picture[name] for name in names]), _indices(names, groups))
+
+    def count_groups(self, groups: Groups | None = None) -> int:
+        """Counts the groups that `interval` resamples."""
+        return len(set(_indices(sorted(self.by_picture), groups)))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one set of scores has over another, picture by picture.
+    """The differences of two sets of scores, image by image.
 
     Attributes:
         mean: of the differences, first less second.
-        interval: its 95 % bootstrap interval.
-        higher, lower, equal: numbers of pictures whose first score is higher, lower, the same.
-        sign_test: two-sided p-value of the exact sign test: how likely so uneven numbers are where neither set is
-            better.
+        interval: its 95 % bootstrap interval over groups.
+        higher, lower, equal: numbers of images whose first score is higher, lower, the same.
+        groups: number of groups that are resampled and vote.
+        sign_test: two-sided p-value of the exact sign test over groups: how likely votes so uneven are where neither
+            set is better. A group votes with the majority of its images, and not at all where that is even.
     """
 
     mean: float
@@ -65,43 +82,66 @@ class Comparison:
     higher: int
     lower: int
     equal: int
+    groups: int
     sign_test: float
 
 
-def compare(first: Scores, second: Scores) -> Comparison:
-    """Compares the scores of the pictures that both have."""
+def compare(first: Scores, second: Scores, groups: Groups | None = None) -> Comparison:
+    """Compares the scores of the images that both sets have; `groups` as in `Scores.interval`."""
     names = sorted(first.by_picture.keys() & second.by_picture.keys())
     difference = np.array([first.by_picture[name] - second.by_picture[name] for name in names])
-    higher, lower = int((difference > 0).sum()), int((difference < 0).sum())
+    indices = _indices(names, groups)
+    votes = np.bincount(indices, weights=np.sign(difference))
     return Comparison(
-        _mean(difference.tolist()),
-        bootstrap(difference),
-        higher,
-        lower,
-        len(names) - higher - lower,
-        sign_test(higher, lower),
+        mean=_mean(difference.tolist()),
+        interval=bootstrap(difference, indices),
+        higher=int((difference > 0).sum()),
+        lower=int((difference < 0).sum()),
+        equal=int((difference == 0).sum()),
+        groups=len(votes),
+        sign_test=sign_test(int((votes > 0).sum()), int((votes < 0).sum())),
     )
 
 
-def bootstrap(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of `values` over resamples; (NaN, NaN) of nothing."""
-    if not len(values):
+def bootstrap(values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None = None) -> tuple[float, float]:
+    """Returns the 95 % percentile interval of the mean of `values` over resamples.
+
+    (NaN, NaN) of fewer than two groups: they do not show how far others would be.
+
+    Args:
+        values: one an image.
+        groups: the group of each, 0..g-1; whole groups are resampled. By default each value is one.
+    """
+    groups = np.arange(len(values)) if groups is None else groups
+    sums, sizes = np.bincount(groups, weights=values), np.bincount(groups)
+    if len(sums) < 2:
         return math.nan, math.nan
-    random = np.random.default_rng(0)
-    rows = max(1, _DRAWS_AT_ONCE // len(values))
-    means = [
-        values[random.integers(0, len(values), (min(rows, RESAMPLES - start), len(values)))].mean(axis=1)
-        for start in range(0, RESAMPLES, rows)
-    ]
+    rng = np.random.default_rng(0)
+    rows = max(1, _DRAWS_AT_ONCE // len(sums))
+    means = []
+    for start in range(0, RESAMPLES, rows):
+        drawn = rng.integers(0, len(sums), (min(rows, RESAMPLES - start), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
     low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def sign_test(higher: int, lower: int) -> float:
-    """Two-sided p-value of so many differences up and down where both are as likely; 1 without any."""
+    """Returns the two-sided p-value of so many independent differences up and down where both are equally likely."""
     n, fewer = higher + lower, min(higher, lower)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n)
+    ways = total = 1  # n choose 0, and the sum so far
+    for k in range(fewer):
+        ways = ways * (n - k) // (k + 1)
+        total += ways
+    return min(1.0, 2 * total / 2**n)
+
+
+def _indices(names: Sequence[str], groups: Groups | None) -> Int[np.ndarray, " n"]:
+    """Numbers the groups of `names`; a name without one is a group of its own, whatever groups are called."""
+    groups = groups or {}
+    keys = [(name in groups, groups.get(name, name)) for name in names]
+    number = {key: i for i, key in enumerate(sorted(set(keys)))}
+    return np.array([number[key] for key in keys], int)
 
 
 def _mean(values) -> float:
