@@ -57,6 +57,9 @@ class Score:
     reference: str = "pyiqa"
     # Folder of other versions of the same pictures, by the same names: what differs, picture by picture.
     against: Path | None = None
+    # CSV (file,group) of pictures that are variants of one scene: intervals and the sign test then resample and count
+    # groups. Without it they take all pictures as independent, and are too sure of themselves where that is wrong.
+    groups: Path | None = None
     # How the rows are printed.
     format: tables.Format = "table"
     # Largest picture that is read, in pixels.
@@ -216,22 +219,24 @@ def _score(options: Score) -> int:
     from drujax.runtime.compile_cache import enable_compilation_cache
     from drujax.score import files as scoring
     from drujax.score import report
+    from drujax.score.groups import read_groups
 
     enable_compilation_cache()
     bad = []
+    groups = None if options.groups is None else read_groups(options.groups, paths, inputs, _complain)
 
     leave_out = _leaving_out(bad, _complain)
     names = [name.strip() for name in options.metrics.split(",") if name.strip()]
     measures = scoring.measures(names, options.reference, leave_out)
     if options.against is None:
         rows = _scored("scoring", paths, measures, bad)
-        print(report.render(list(rows.values()), options.format))
+        print(report.render(list(rows.values()), options.format, groups))
     else:
         pairs = scoring.pairs(inputs, options.against, leave_out)
         ours = _scored("scoring", [pair.picture for pair in pairs], measures, bad)
         theirs = _scored("scoring the others", [pair.other for pair in pairs], measures, bad)
         whole = [pair for pair in pairs if pair.picture in ours and pair.other in theirs]
-        print(report.render_pairs([(ours[p.picture], theirs[p.other]) for p in whole], options.format))
+        print(report.render_pairs([(ours[p.picture], theirs[p.other]) for p in whole], options.format, groups))
     return 1 if bad else 0
 
 

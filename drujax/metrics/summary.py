@@ -5,10 +5,10 @@ exact, and no result depends on the order or batches in which images were scored
 
 Intervals and tests take *groups* as independent, not images: variants of one scene (or frames of one shot) score alike,
 and counting each as evidence of its own makes intervals too narrow. With four equal variants a scene, a nominal 95 %
-interval covers the truth in 67 % of cases. Whoever knows the groups passes them (image name -> group); an image that has
-none is a group of its own. The bootstrap resamples whole groups, and in the sign test each group has one vote. Both
-assume that the groups themselves are drawn independently; below about 20 groups the percentile interval is still
-somewhat narrow.
+interval covers the truth in 67 % of cases. Whoever knows the groups passes them (image name -> group); an image without
+one is a group of its own. The bootstrap resamples whole groups, and in the sign test each group has one vote. Both
+assume that the groups are drawn independently of each other; of few groups the percentile interval is too narrow still
+(normal scores: covers in 84 % of cases with 5 groups, 90 % with 10, 93 % with 20 to 40).
 """
 
 import math

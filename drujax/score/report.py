@@ -6,30 +6,43 @@ from typing import Any
 
 from drujax.console import tables
 from drujax.metrics.registry import METRICS
-from drujax.metrics.summary import Comparison, Scores, compare
+from drujax.metrics.summary import Comparison, Groups, Scores, compare
 
 Row = Mapping[str, Any]
 
 
-def render(rows: Sequence[Row], format: tables.Format) -> str:
-    """`rows` ({"image": path, "brisque": 1.0, ...}, None for no score) in `format`.
+def render(rows: Sequence[Row], format: tables.Format, groups: Groups | None = None) -> str:
+    """Renders `rows` ({"image": path, "brisque": 1.0, ...}, None for no score) in `format`.
 
-    JSON has "mean", "interval" (95 %, see metrics/summary.py) and "count" of each metric over the pictures that have a
-    score; the table has the first two as rows at its end, CSV none of them.
+    JSON has the "mean" of each metric over the pictures that have a score, its "interval" (95 %, over groups: see
+    metrics/summary.py), the "count" of pictures and of "groups"; the table has the first two as rows at its end, and a
+    line on what they assume. CSV has the pictures alone.
+
+    Args:
+        rows: one a picture.
+        format: "table", "json" or "csv".
+        groups: path -> group of the pictures that are variants of one scene; the others count as independent.
     """
     scores = by_column(rows)
     if format == "json":
-        return tables.render(rows, format, **_summary(scores))
-    return tables.render([*rows, *_last_rows(scores)] if format == "table" else rows, format)
+        return tables.render(rows, format, **_summary(scores, groups))
+    if format == "csv" or not rows:
+        return tables.render(rows, format)
+    return f"{tables.table([*rows, *_last_rows(scores, groups)])}\n\n{_assumption(rows, groups)}"
 
 
-def render_pairs(pairs: Sequence[tuple[Row, Row]], format: tables.Format) -> str:
-    """Rows of pictures beside those that they are compared with, and what differs.
+def render_pairs(pairs: Sequence[tuple[Row, Row]], format: tables.Format, groups: Groups | None = None) -> str:
+    """Renders rows of pictures beside those that they are compared with, and the differences.
 
     A row has the other's path as "against", and its scores as "<metric>_against". JSON has, beside the summary of the
     first ones, "differences": of each metric the "mean" of first less second with its 95 % "interval", how many
-    pictures are "better" (by the metric's direction), "worse" and "equal", and "sign_test", its two-sided p-value. The
-    table has them as a table of their own.
+    pictures are "better" (by the metric's direction), "worse" and "equal", the number of "groups", and "sign_test", its
+    two-sided p-value over groups. The table has them as a table of their own.
+
+    Args:
+        pairs: the rows of a picture and of the one it is compared with.
+        format: "table", "json" or "csv".
+        groups: as in `render`, of the first ones.
     """
     rows = [
         {"image": row["image"], "against": other["image"]}
@@ -39,10 +52,11 @@ def render_pairs(pairs: Sequence[tuple[Row, Row]], format: tables.Format) -> str
     ]
     if format == "csv":
         return tables.as_csv(rows)
-    first, second = (by_column([{**pair[side], "image": str(i)} for i, pair in enumerate(pairs)]) for side in (0, 1))
-    differences = {name: difference(name, compare(first[name], second[name])) for name in first}
+    first = by_column([row for row, _ in pairs])
+    second = by_column([{**other, "image": row["image"]} for row, other in pairs])
+    differences = {name: difference(name, compare(first[name], second[name], groups)) for name in first}
     if format == "json":
-        return tables.render(rows, format, **_summary(first), differences=differences)
+        return tables.render(rows, format, **_summary(first, groups), differences=differences)
     table = [
         {
             "metric": name,
@@ -53,17 +67,18 @@ def render_pairs(pairs: Sequence[tuple[Row, Row]], format: tables.Format) -> str
         }
         for name, row in differences.items()
     ]
-    return f"{tables.table(rows)}\n\n{tables.table(table, digits=3)}"
+    parts = [tables.table(rows), tables.table(table, digits=3), *([_assumption(rows, groups)] if rows else [])]
+    return "\n\n".join(parts)
 
 
 def by_column(rows: Sequence[Row]) -> dict[str, Scores]:
-    """The scores of each metric."""
+    """Gathers the scores of each metric."""
     columns = [name for name in (rows[0] if rows else {}) if name != "image"]
     return {name: Scores({row["image"]: row[name] for row in rows if row[name] is not None}) for name in columns}
 
 
 def difference(column: str, compared: Comparison) -> dict[str, Any]:
-    """A comparison with the words better and worse."""
+    """Renames higher and lower to better and worse, by the metric's direction."""
     better, worse = compared.higher, compared.lower
     if METRICS["niqe" if column == "pi_niqe" else column].lower_is_better:
         better, worse = worse, better
@@ -73,24 +88,34 @@ def difference(column: str, compared: Comparison) -> dict[str, Any]:
         "better": better,
         "worse": worse,
         "equal": compared.equal,
+        "groups": compared.groups,
         "sign_test": compared.sign_test,
     }
 
 
-def _summary(scores: Mapping[str, Scores]) -> dict[str, Any]:
+def _summary(scores: Mapping[str, Scores], groups: Groups | None) -> dict[str, Any]:
     return {
         "mean": {name: _number(column.mean()) for name, column in scores.items()},
-        "interval": {name: [_number(end) for end in column.interval()] for name, column in scores.items()},
+        "interval": {name: [_number(end) for end in column.interval(groups)] for name, column in scores.items()},
         "count": {name: len(column.by_picture) for name, column in scores.items()},
+        "groups": {name: column.count_groups(groups) for name, column in scores.items()},
     }
 
 
-def _last_rows(scores: Mapping[str, Scores]) -> list[dict[str, Any]]:
-    if not scores:
-        return []
-    summary = _summary(scores)
+def _last_rows(scores: Mapping[str, Scores], groups: Groups | None) -> list[dict[str, Any]]:
+    summary = _summary(scores, groups)
     intervals = {name: _interval(ends) for name, ends in summary["interval"].items()}
     return [{"image": "mean", **summary["mean"]}, {"image": "95 % interval", **intervals}]
+
+
+def _assumption(rows: Sequence[Row], groups: Groups | None) -> str:
+    """Says what intervals and sign test take as independent."""
+    if groups is None:
+        return (
+            f"The statistics take all {len(rows)} pictures as independent; name variants of a scene with --groups=CSV."
+        )
+    count = Scores({row["image"]: 0.0 for row in rows}).count_groups(groups)
+    return f"The statistics take {count} groups as independent (of {len(rows)} pictures, by --groups)."
 
 
 def _interval(ends: Sequence[float | None]) -> str:
@@ -99,5 +124,5 @@ def _interval(ends: Sequence[float | None]) -> str:
 
 
 def _number(value: float) -> float | None:
-    """As JSON has it: it lacks NaN."""
+    """Replaces NaN, which JSON does not have."""
     return None if math.isnan(value) else float(value)

@@ -82,7 +82,8 @@ def test_pi_and_its_parts_follow_one_reference(monkeypatch, tmp_path):
 def test_table_and_csv(folder, capsys):
     assert run(folder, "--metrics=brisque,piqe") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["image", f"{folder}/a.png", f"{folder}/deep/b.png", "mean", "95"]
+    assert [line.split()[0] for line in lines[:5]] == ["image", f"{folder}/a.png", f"{folder}/deep/b.png", "mean", "95"]
+    assert lines[6].startswith("The statistics take all 2 pictures as independent")
     assert run(folder, "--metrics=piqe", "--format=csv") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [float(row["piqe"]) for row in rows] == [float(piqe(scene(seed))[0]) for seed in (0, 1)]
@@ -123,6 +124,60 @@ def test_comparison_of_two_folders(folder, tmp_path, capsys):
     said = capsys.readouterr()
     assert f"left out {folder}/alone.png: no picture of its name in {tmp_path}/other" in said.err
     assert "mean difference" in said.out
+
+
+@pytest.fixture
+def scenes(folder, tmp_path):
+    """Three scenes, the first in three variants; a noisier version of each beside; and the groups."""
+    for name, seed in (("a", 0), ("a-dusk", 0), ("a-night", 0), ("deep/b", 1), ("c", 2)):
+        for place, noise in ((folder, 4), (tmp_path / "other", 40)):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(scene(seed, noise)).save(place / f"{name}.png")
+    table = tmp_path / "groups.csv"
+    table.write_text("file,group\na.png,1\na-dusk,1\n" + f"{folder}/a-night.png,1\ndeep/b.png,2\ngone.png,3\n")
+    return table
+
+
+def test_intervals_and_sign_test_are_over_groups(folder, scenes, tmp_path, capsys):
+    """The variants of scene a count once: three equal ones are no evidence of others."""
+    arguments = [folder, "--against", tmp_path / "other", "--metrics=piqe"]
+    assert run(*arguments, "--groups", scenes, "--format=json") == 0
+    said = capsys.readouterr()
+    grouped = json.loads(said.out)
+    assert f"{scenes} names 1 pictures that are not scored here (first: gone.png)" in said.err
+    assert run(*arguments, "--format=json") == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert (grouped["count"], grouped["groups"], alone["groups"]) == ({"piqe": 5}, {"piqe": 3}, {"piqe": 5})
+    assert grouped["mean"] == alone["mean"]
+    assert grouped["differences"]["piqe"]["better"] == alone["differences"]["piqe"]["better"] == 5
+    assert grouped["differences"]["piqe"]["sign_test"] == pytest.approx(2 / 2**3)
+    assert alone["differences"]["piqe"]["sign_test"] == pytest.approx(2 / 2**5)
+    scores = {Path(row["image"]).stem: row["piqe"] for row in grouped["images"]}
+    # With three groups a resample of one alone is among the 2.5 % at either end.
+    assert grouped["interval"]["piqe"] == pytest.approx(sorted(scores[name] for name in ("a", "b", "c"))[::2])
+
+    assert run(*arguments, "--groups", scenes) == 0
+    assert "The statistics take 3 groups as independent (of 5 pictures, by --groups)." in capsys.readouterr().out
+    assert run(folder, "--metrics=piqe", "--groups", scenes) == 0
+    assert "take 3 groups as independent" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (None, "--groups: file not found: "),
+        ("file,scene\na.png,1\n", "no column group; its columns are file, scene"),
+        ("file,group\nx.png,1\n", "names none of the 2 pictures"),
+        ("file,group\na.png,1\na,2\n", "line 3: 'a' has two values of group: 1, 2"),
+    ],
+)
+def test_wrong_groups_are_one_line(folder, tmp_path, table, message, capsys):
+    if table is not None:
+        (tmp_path / "g.csv").write_text(table)
+    assert run(folder, "--metrics=piqe", "--groups", tmp_path / "g.csv") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("drujax: error: --groups: ")
+    assert (message in said, said.count("\n")) == (True, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""Which pictures are variants of one scene: the CSV file of `drujax score --groups`."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drujax.data.sources import Candidate, read_assignments
+from drujax.errors import UsageError
+
+
+def read_groups(
+    table: Path, paths: Sequence[Path], inputs: Sequence[Path], on_unknown: Callable[[str], None]
+) -> dict[str, str]:
+    """Reads the group of each picture that `table` names.
+
+    Args:
+        table: CSV with the columns `file` (or `id`) and `group`; a file is named by its path, its path inside a given
+            folder, its name or its stem, whichever is unique.
+        paths: the pictures.
+        inputs: the files and folders that they were found in.
+        on_unknown: gets a line about names that are none of the pictures'.
+
+    Returns:
+        Path -> group; pictures without one are missing.
+
+    Raises:
+        UsageError: no such file, or what `drujax.data.sources.read_assignments` refuses.
+    """
+    if not table.is_file():
+        raise UsageError(f"--groups: file not found: {table}")
+    candidates = [Candidate(str(path), _root(path, inputs), path) for path in dict.fromkeys(paths)]
+    try:
+        groups, strangers = read_assignments(table, "group", candidates)
+    except UsageError as error:
+        raise UsageError(f"--groups: {error}") from None
+    if strangers:
+        on_unknown(f"{table} names {len(strangers)} pictures that are not scored here (first: {strangers[0]})")
+    return groups
+
+
+def _root(path: Path, inputs: Sequence[Path]) -> str:
+    """The given folder that `path` lies in; empty for a file that was given itself."""
+    return next((str(folder) for folder in inputs if folder != path and path.is_relative_to(folder)), "")
