@@ -18,6 +18,7 @@ from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
+from drujax.runtime.memory import free_memory, is_out_of_memory
 
 # Floating pictures may leave 0..1 by this much, as rounding does; more is a mistake (0..255?).
 SLACK = 1e-3
@@ -80,6 +81,7 @@ class Enhancer:
             return y, jnp.isfinite(y).all()
 
         self._network = jax.jit(network)
+        self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
     def __call__(
         self, image: Shaped[Array | np.ndarray, "..."], strength: Strength = "auto"
@@ -107,20 +109,44 @@ class Enhancer:
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
         top, left = rows[0], columns[0]
-        padded = np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect")
         try:
-            x = _to_float(padded)
-            y, finite = self._network(self._variables, x)
+            x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
+            y, finite = self._program(x, (w, h))(self._variables, x)
             mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
             enhanced, finite = jax.device_get((mixed, finite))
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error):
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise
-            raise UsageError(f"too little memory to enhance {w}x{h} pixels; make the picture smaller") from error
+            raise UsageError(f"out of memory while enhancing {w}x{h} pixels; {_what_helps(self._device)}") from error
         if not finite:
             raise UsageError("the model gives values that are no numbers for this picture; its weights are damaged")
         enhanced = np.ascontiguousarray(enhanced[:, top : top + h, left : left + w]).astype(batch.dtype, copy=False)
         return enhanced[0] if single else enhanced
+
+    @property
+    def _device(self) -> Any:
+        return next(iter(jax.tree.leaves(self._variables)[0].devices()))
+
+    def _program(self, x: Float[Array, "b h w 3"], size: tuple[int, int]) -> jax.stages.Compiled:
+        """The network compiled for pictures like `x`.
+
+        Raises:
+            UsageError: it needs more memory than there is. A system that promises more than it has (Linux) would end
+                the process instead of reporting an error.
+        """
+        if x.shape not in self._programs:
+            self._programs[x.shape] = self._network.lower(self._variables, x).compile()
+        program = self._programs[x.shape]
+        analysis, free = program.memory_analysis(), free_memory(self._device)
+        if analysis is None or free is None:
+            return program
+        needed = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+        if needed > free:
+            raise UsageError(
+                f"enhancing {size[0]}x{size[1]} pixels needs {needed / 1e9:.1f} GB of memory and "
+                f"{free / 1e9:.1f} GB are free; {_what_helps(self._device)}"
+            )
+        return program
 
     def _padding(self, side: int) -> tuple[int, int]:
         """What is put before and after a side: the margins, and what lacks to the multiple, as the generator pads."""
@@ -148,6 +174,11 @@ def check_strength(strength: Strength) -> None:
     """Raises UsageError for a strength that is not in 0..1."""
     if strength != "auto" and not 0 <= strength <= 1:  # NaN is not
         raise UsageError(f"strength: {strength:g} is not in 0..1.")
+
+
+def _what_helps(device: Any) -> str:
+    elsewhere = "" if device.platform == "cpu" else ", or the processor (--device=cpu)"
+    return f"what helps: a smaller picture, a lighter model (--model=sci-medium){elsewhere}"
 
 
 def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:

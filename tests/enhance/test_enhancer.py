@@ -161,13 +161,51 @@ def test_numbers_that_are_none_are_never_handed_back(tmp_path, model, enhancer):
         broken(np.zeros((4, 4, 3), np.uint8))
 
 
-def test_too_little_memory_is_one_line(enhancer, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.\nmore\nlines"),
+        jax.errors.JaxRuntimeError("INTERNAL: Failed to allocate 99 bytes: Out of memory"),
+        MemoryError("Unable to allocate 9 GiB for an array"),
+    ],
+    ids=["exhausted", "internal", "python"],
+)
+def test_running_out_of_memory_is_one_line(enhancer, monkeypatch, error):
     def allocate(*_):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.\nmore\nlines")
+        raise error
 
-    monkeypatch.setattr(enhancer, "_network", allocate)
-    with pytest.raises(UsageError, match=r"^too little memory to enhance 30x20 pixels; make the picture smaller$"):
+    monkeypatch.setattr(enhancer, "_program", lambda *_: allocate)
+    with pytest.raises(
+        UsageError,
+        match=r"^out of memory while enhancing 30x20 pixels; what helps: a smaller picture, a lighter model "
+        r"\(--model=sci-medium\)$",
+    ):
         enhancer(np.zeros((20, 30, 3), np.uint8))
+
+
+def test_another_error_of_the_runtime_is_not_taken_for_one_of_memory(enhancer, monkeypatch):
+    def fail(*_):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(enhancer, "_program", lambda *_: fail)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        enhancer(np.zeros((20, 30, 3), np.uint8))
+
+
+def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, monkeypatch):
+    enhancer, dark = Enhancer(model), np.zeros((20, 30, 3), np.uint8)
+    enhancer(dark)
+    analysis = next(iter(enhancer._programs.values())).memory_analysis()
+    needed = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+    monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: needed)
+    enhancer(dark)
+    monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: None)  # the system does not say
+    enhancer(dark)
+    monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: needed - 1)
+    with pytest.raises(
+        UsageError, match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; what helps: a smaller"
+    ):
+        enhancer(dark)
 
 
 def test_everything_but_the_colours_of_a_picture_stays(enhancer):
