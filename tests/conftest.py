@@ -24,6 +24,13 @@ settings.load_profile("untimed")
 SHARED = Path(os.environ.get("DRUJAX_SHARED", REPOSITORY.parent / "shared"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The reference data (goldens, third-party weights, pictures); tests that need it skip where it is missing."""
