@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 import resource
-from drujax.allocation import keep_freed_memory
+from drujax.runtime.malloc import keep_freed_memory
 keep_freed_memory()
 for _ in range(4):
     b"x" * 2**26
