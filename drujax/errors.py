@@ -1,6 +1,7 @@
-"""A user's mistake, told in one line."""
+"""A user's mistake, reported in one line."""
 
 import difflib
+import os
 from collections.abc import Iterable
 
 
@@ -14,3 +15,11 @@ def unknown(argument: str, value: str, choices: Iterable[str]) -> UsageError:
     nearest = difflib.get_close_matches(value, choices, n=1)
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
     return UsageError(f"{argument}: unknown value {value!r}. {hint}Choices: {', '.join(choices)}.")
+
+
+def describe(error: BaseException) -> str:
+    """Returns what `error` says as a UsageError would; of an OSError the file and the reason, without the number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    reason = error.strerror[:1].lower() + error.strerror[1:]
+    return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"

@@ -11,7 +11,11 @@ from typing import Annotated, Literal, TypeVar
 
 import tyro
 
-from drujax.errors import UsageError, unknown
+from drujax.console import output
+from drujax.errors import UsageError, describe, unknown
+from drujax.runtime.devices import start_up_failure
+from drujax.runtime.extras import extra_with
+from drujax.runtime.memory import is_out_of_memory
 
 Config = TypeVar("Config")
 
@@ -39,18 +43,31 @@ Strength = Annotated[
 
 
 def run(main: Callable[[], int | None], program: str) -> int:
-    """Calls `main`; returns its exit code, 2 after one line on stderr for a user's mistake, 130 when interrupted."""
+    """Calls `main`; returns its exit code, 2 after one line on stderr for a user's mistake, 130 when interrupted.
+
+    A mistake is also an environment in which JAX cannot start, a missing extra, and too little memory. When the reader
+    of stdout goes away, the exit code is 141, as after SIGPIPE.
+    """
+    output.prepare()
     try:
-        return main() or 0
-    except (UsageError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()  # the reader of our output went away: nobody is left to tell
-            return 141
-        print(f"{program}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        try:
+            return main() or 0
+        finally:
+            output.flush()  # here, since an error when Python exits is a traceback
+    except BrokenPipeError:
+        output.discard(sys.stdout)
+        return 141
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
+        output.complain(f"{program}: interrupted")
         return 130
+    except Exception as error:
+        mistake = _mistake(error)
+        if mistake is None:
+            raise
+        if isinstance(error, OSError) and error.filename == output.STDOUT:
+            output.discard(sys.stdout)
+        output.complain(f"{program}: error: {mistake}")
+        return 2
 
 
 def parse(
@@ -89,6 +106,21 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
             return argument.removeprefix(flag + "=")
         if argument == flag and position + 1 < len(arguments):
             return arguments[position + 1]
+    return None
+
+
+def _mistake(error: Exception) -> str | None:
+    """What to tell the user about `error`, in one line; None for a defect of the program."""
+    if isinstance(error, UsageError | OSError):
+        return describe(error)
+    if isinstance(error, ModuleNotFoundError) and (extra := extra_with(error.name)) is not None:
+        return f"{error.name} is not installed: pip install 'drujax[{extra}]'"
+    if is_out_of_memory(error):
+        reason = str(error).strip().partition("\n")[0]
+        return f"out of memory; smaller pictures or batches need less{f' ({reason})' if reason else ''}"
+    # What JAX raises when it is imported or started; the last for CUDA that does not exist.
+    if isinstance(error, RuntimeError | ValueError | ImportError | AssertionError):
+        return start_up_failure(error)
     return None
 
 

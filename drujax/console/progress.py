@@ -1,29 +1,35 @@
 """How far long work has come: a bar with rate and remaining time on a terminal, plain lines otherwise."""
 
+import collections
+import os
 import sys
 import time
 
+from drujax.console.output import complain, printable
+
 _LINE_EVERY = 15.0  # seconds between plain lines where nothing else is said
+_WINDOW = 60.0  # seconds that the rate is measured over
 
 
 class Progress:
-    """Progress of `total` units of work, told on stderr; a context manager.
+    """Progress of `total` units of work, reported on stderr; a context manager.
 
     Args:
         label: what is being done ("training").
         total: units of work in all.
         done: units done before (a resumed run); they do not count for the rate.
         unit: name of one unit ("step", "picture"); an s is added.
-        quiet: tells nothing.
+        quiet: reports nothing.
     """
 
     def __init__(self, label: str, *, total: int, done: int = 0, unit: str = "step", quiet: bool = False):
         self._label, self._total, self._unit, self._quiet = label, total, unit, quiet
-        self._first = self._done = done
-        self._start = self._told = time.monotonic()
+        self._done = done
+        self._rate = _Rate(done)
+        self._reported = time.monotonic()
         self._bar = None
-        if not quiet and sys.stderr.isatty():
-            self._bar, self._task = _bar(label, total, done, unit)
+        if not quiet and _can_draw():
+            self._bar, self._task = _bar(label, total, done)
 
     def __enter__(self) -> "Progress":
         return self
@@ -34,43 +40,92 @@ class Progress:
     def to(self, done: int) -> None:
         """`done` units are done."""
         self._done = done
+        self._rate.add(done)
         if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-        elif time.monotonic() - self._told > _LINE_EVERY:
-            self.say("")
+            self._bar.update(self._task, completed=done, pace=", ".join(self._pace()))
+        elif time.monotonic() - self._reported > _LINE_EVERY:
+            self._line(self._state())
 
     def say(self, text: str) -> None:
-        """A line of its own, with the state of the work before it."""
+        """A line of its own, about one unit of the work: a complaint."""
         if self._quiet:
             return
-        self._told = time.monotonic()
         if self._bar is not None:
-            if text:
-                self._bar.console.print(f"{self._done}/{self._total} {text}", markup=False, highlight=False)
-            return
-        rate = (self._done - self._first) / max(time.monotonic() - self._start, 1e-9)
-        left = _clock((self._total - self._done) / rate) if rate > 0 else "?"
-        line = f"{self._label} {self._done}/{self._total} {self._unit}s, {rate:.2f} {self._unit}s/s, {left} left"
-        print(f"{line}: {text}" if text else line, file=sys.stderr, flush=True)
+            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._line(text)
+
+    def log(self, text: str) -> None:
+        """A line about the work so far, after how far it has come: measurements."""
+        if self._bar is not None:
+            self.say(f"{self._done}/{self._total} {text}")
+        else:
+            self.say(f"{self._state()}: {text}")
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
 
+    def _line(self, text: str) -> None:
+        if self._quiet:
+            return
+        self._reported = time.monotonic()
+        complain(text)
 
-def _bar(label: str, total: int, done: int, unit: str):
+    def _state(self) -> str:
+        return ", ".join([f"{self._label} {self._done}/{self._total} {self._unit}s", *self._pace()])
+
+    def _pace(self) -> list[str]:
+        """Rate and remaining time; nothing before they are known."""
+        rate = self._rate.per_second()
+        if not rate:
+            return []
+        speed = f"{rate:.2f} {self._unit}s/s" if rate >= 0.1 else f"{1 / rate:.1f} s/{self._unit}"
+        return [speed, f"{_clock((self._total - self._done) / rate)} left"]
+
+
+class _Rate:
+    """Units a second over the last `_WINDOW` seconds, or over the last unit where that took longer.
+
+    Measured from the end of the first unit: that one has waited for the compiler and for files to be opened.
+    """
+
+    def __init__(self, done: int):
+        self._before = done
+        self._samples: collections.deque[tuple[float, int]] = collections.deque()
+
+    def add(self, done: int) -> None:
+        if done <= self._before:
+            return
+        self._before = done
+        now = time.monotonic()
+        if len(self._samples) > 1 and now - self._samples[-2][0] < _WINDOW / 100:
+            self._samples.pop()  # quick work needs no more samples than these
+        self._samples.append((now, done))
+        while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW:
+            self._samples.popleft()
+
+    def per_second(self) -> float | None:
+        """None before two units have ended."""
+        if len(self._samples) < 2:
+            return None
+        (start, first), (end, last) = self._samples[0], self._samples[-1]
+        return (last - first) / max(end - start, 1e-9)
+
+
+def _can_draw() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def _bar(label: str, total: int, done: int):
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
-    from rich.text import Text
 
-    class Rate(ProgressColumn):
-        def render(self, task) -> Text:
-            return Text(f"{task.speed:.2f} {unit}s/s" if task.speed else "")
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    bar = Bar(*columns, console=Console(stderr=True))
-    task = bar.add_task(label, total=total, completed=done)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
+    # What is printed on stdout would otherwise go to stderr, too: above the bar, and not into the file or pipe.
+    bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout is not None and sys.stdout.isatty())
+    task = bar.add_task(label, total=total, completed=done, pace="")
     bar.start()
     return bar, task
 

@@ -1,10 +1,18 @@
-"""Rows of values as a table for people, or as JSON or CSV for programs."""
+"""Rows of values as a table for people, or as JSON or CSV for programs.
+
+Names of files are escaped in tables and CSV (`drujax.console.output.printable`), a row a line; JSON has them exactly.
+"""
 
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+
+from rich.cells import cell_len
+
+from drujax.console.output import printable
 
 Format = Literal["table", "json", "csv"]
 
@@ -18,12 +26,12 @@ def table(rows: Sequence[Mapping[str, Any]], *, digits: int = 2) -> str:
     """
     flat = [_flat(row) for row in rows]
     cells = [list(flat[0]) if flat else []] + [[_shown(value, digits) for value in row.values()] for row in flat]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     numbers = [any(isinstance(row[key], int | float) for row in flat) for key in flat[0]] if flat else []
     lines = []
     for row in cells:
         aligned = zip(row, widths, numbers, strict=True)
-        lines.append("  ".join(cell.rjust(w) if number else cell.ljust(w) for cell, w, number in aligned).rstrip())
+        lines.append("  ".join(_padded(*cell) for cell in aligned).rstrip())
     return "\n".join(lines)
 
 
@@ -34,14 +42,17 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     if flat:
         writer = csv.DictWriter(text, flat[0], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(flat)
+        writer.writerows({key: _escaped(value) for key, value in row.items()} for row in flat)
     return text.getvalue().rstrip("\n")
 
 
 def render(rows: Sequence[Mapping[str, Any]], format: Format, **rest: Any) -> str:
-    """The `rows` in `format`; JSON is the one object {"images": rows, **rest}, numbers in full."""
+    """The `rows` in `format`; JSON is the one object {"images": rows, **rest}, numbers in full.
+
+    NaN and infinity, which JSON does not have, become null there.
+    """
     if format == "json":
-        return json.dumps({"images": list(rows), **rest}, indent=2)
+        return json.dumps(_finite({"images": list(rows), **rest}), indent=2, allow_nan=False)
     return as_csv(rows) if format == "csv" else table(rows)
 
 
@@ -58,4 +69,22 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def _shown(value: Any, digits: int) -> str:
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else printable(str(value))
+
+
+def _padded(cell: str, width: int, number: bool) -> str:  # noqa: FBT001
+    """The cell at the width, in columns of the terminal: a Japanese character takes two."""
+    padding = " " * (width - cell_len(cell))
+    return padding + cell if number else cell + padding
+
+
+def _escaped(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -162,7 +162,7 @@ class RunLogger:
         means["pictures_per_second"] = self._pictures / seconds
         if self._writer is not None:
             self._writer.write(step, means)
-        self._progress.say(" ".join(f"{name} {value:.4g}" for name, value in means.items()))
+        self._progress.log(" ".join(f"{name} {value:.4g}" for name, value in means.items()))
         self._pending, self._logged, self._pictures, self._start = [], step, 0, time.monotonic()
 
     def sample(self, step: int, state: State) -> None:

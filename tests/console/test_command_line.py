@@ -71,7 +71,40 @@ def test_run_turns_mistakes_into_one_line_and_exit_code_2(capsys):
     assert capsys.readouterr().err == ("drujax: error: --model: unknown value 'dru'. Choices: dru-vgg19.\n")
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UsageError("a\nb.png: damaged picture"), r"a\nb.png: damaged picture"),
+        (FileNotFoundError(2, "No such file or directory", "a  b.png"), "a  b.png: no such file or directory"),
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (OSError("no socket"), "no socket"),
+        (ModuleNotFoundError("No module", name="grain.python"), "pip install 'drujax[train]'"),
+        (ModuleNotFoundError("No module", name="h5py"), "h5py is not installed: pip install 'drujax[keras]'"),
+        (MemoryError(), "out of memory; smaller pictures or batches need less"),
+        (
+            RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.\nmore"),
+            "need less (RESOURCE_EXHAUSTED: Out",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_what_helps(error, line, capsys):
+    def main():
+        raise error
+
+    assert command_line.run(main, "drujax") == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
 def test_run_passes_defects_on():
     with pytest.raises(ZeroDivisionError):
         command_line.run(lambda: 1 // 0, "drujax")
+
+    def fail(error):
+        raise error
+
+    for error in (RuntimeError("a defect"), ModuleNotFoundError("No module named 'x'", name="x"), AssertionError()):
+        with pytest.raises(type(error)):
+            command_line.run(lambda error=error: fail(error), "drujax")
     assert command_line.run(lambda: None, "drujax") == 0

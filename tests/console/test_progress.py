@@ -1,5 +1,8 @@
 import io
+import re
 import sys
+
+import pytest
 
 from drujax.console import progress
 from drujax.console.progress import Progress
@@ -13,42 +16,138 @@ class Clock:
         return self.now
 
 
-def test_plain_lines_tell_rate_and_remaining_time(monkeypatch, capsys):
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(progress.time, "monotonic", clock)
-    with Progress("training", total=100, done=20) as told:
+    return clock
+
+
+def test_plain_lines_report_rate_and_remaining_time(clock, capsys):
+    with Progress("training", total=100, done=20) as reported:
         clock.now = 10.0
-        told.to(25)  # too soon for a line
+        reported.to(25)  # too soon for a line
         clock.now = 20.0
-        told.to(40)
+        reported.to(40)
         clock.now = 3700.0
-        told.to(41)
-        told.say("loss 1")
+        reported.to(41)
+        reported.log("loss 1")
     assert capsys.readouterr().err.splitlines() == [
-        "training 40/100 steps, 1.00 steps/s, 1:00 left",
-        "training 41/100 steps, 0.01 steps/s, 2:53:15 left",
-        "training 41/100 steps, 0.01 steps/s, 2:53:15 left: loss 1",
+        "training 40/100 steps, 1.50 steps/s, 0:40 left",
+        "training 41/100 steps, 3680.0 s/step, 60:18:40 left",
+        "training 41/100 steps, 3680.0 s/step, 60:18:40 left: loss 1",
+    ]
+
+
+def test_compiling_does_not_count_as_a_step(clock, capsys):
+    """The first step takes ten minutes, the others a second each."""
+    with Progress("training", total=1000) as reported:
+        reported.log("at the start")
+        for step in range(1, 12):
+            clock.now = 600.0 + step
+            reported.to(step)
+            if step in (1, 2, 11):
+                reported.log("loss 1")
+    assert capsys.readouterr().err.splitlines() == [
+        "training 0/1000 steps: at the start",
+        "training 1/1000 steps",  # due after so long a time
+        "training 1/1000 steps: loss 1",
+        "training 2/1000 steps, 1.00 steps/s, 16:38 left: loss 1",
+        "training 11/1000 steps, 1.00 steps/s, 16:29 left: loss 1",
+    ]
+
+
+def test_the_rate_is_that_of_the_last_minute(clock, capsys):
+    with Progress("training", total=10_000) as reported:
+        for step in range(1, 101):
+            clock.now += 1.0
+            reported.to(step)
+        for step in range(101, 3101):
+            clock.now += 0.1
+            reported.to(step)
+        assert len(reported._rate._samples) < 200
+        capsys.readouterr()
+        reported.log("")
+    assert ", 10.00 steps/s, 11:30 left" in capsys.readouterr().err
+
+
+def test_steps_longer_than_the_window_have_a_rate_too(clock, capsys):
+    with Progress("training", total=4) as reported:
+        for step in (1, 2, 3):
+            clock.now += 1000.0
+            reported.to(step)
+    assert capsys.readouterr().err.splitlines()[-1] == "training 3/4 steps, 1000.0 s/step, 16:40 left"
+
+
+def test_complaints_are_lines_of_their_own(clock, capsys):
+    with Progress("scoring", total=3, unit="picture") as reported:
+        reported.say("left out a\n.png: not a picture")
+        reported.to(1)
+        reported.say("left out b.png: not a picture")
+    assert capsys.readouterr().err.splitlines() == [
+        r"left out a\n.png: not a picture",
+        "left out b.png: not a picture",
     ]
 
 
 def test_quiet(capsys):
-    with Progress("training", total=2, quiet=True) as told:
-        told.to(1)
-        told.say("loss 1")
+    with Progress("training", total=2, quiet=True) as reported:
+        reported.to(1)
+        reported.say("a.png: skipped")
+        reported.log("loss 1")
     assert capsys.readouterr().err == ""
 
 
-def test_a_bar_on_a_terminal(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+def test_without_stderr_work_continues(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with Progress("training", total=2) as reported:
+        reported.to(1)
+        reported.log("loss 1")
 
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.getvalue())
+
+
+def open_terminal(monkeypatch, kind: str = "xterm") -> Terminal:
+    """In the test itself: pytest sets stderr between the fixtures and the test."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    with Progress("enhancing", total=2, unit="picture") as told:
-        told.to(2)
-        told.say("a.png: skipped")
-    assert "enhancing" in terminal.getvalue()
-    assert "2/2" in terminal.getvalue()
-    assert "a.png: skipped" in terminal.getvalue()
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setenv("COLUMNS", "100")
+    return terminal
+
+
+def test_a_bar_on_a_terminal(clock, monkeypatch):
+    terminal = open_terminal(monkeypatch)
+    with Progress("enhancing", total=3, unit="picture") as reported:
+        reported.to(1)
+        clock.now = 2.0
+        reported.to(2)
+        reported.say("left out a\x1b[2J.png: not a picture")
+        reported.log("loss 1")
+    assert "enhancing" in terminal.text
+    assert "2/3 0.50 pictures/s, 0:02 left" in terminal.text
+    assert "left out a\\x1b[2J.png: not a picture\n" in terminal.text
+    assert "2/3 loss 1\n" in terminal.text
+
+
+def test_what_is_printed_on_stdout_stays_there(monkeypatch, capsys):
+    """Above a bar it would be printed on stderr, and be missing in the file or pipe that stdout is."""
+    terminal = open_terminal(monkeypatch)
+    with Progress("enhancing", total=1):
+        print("result")
+    assert capsys.readouterr().out == "result\n"
+    assert "result" not in terminal.text
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(monkeypatch):
+    terminal = open_terminal(monkeypatch, "dumb")
+    with Progress("enhancing", total=1, unit="picture") as reported:
+        reported.log("start")
+    assert terminal.getvalue() == "enhancing 0/1 pictures: start\n"

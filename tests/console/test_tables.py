@@ -4,6 +4,8 @@ import csv
 import io
 import json
 
+import pytest
+
 from drujax.console import tables
 
 ROWS = [
@@ -40,3 +42,22 @@ def test_no_rows():
     assert tables.render([], "table") == ""
     assert tables.render([], "csv") == ""
     assert json.loads(tables.render([], "json")) == {"images": []}
+
+
+def test_names_stay_on_their_line_and_wide_characters_keep_the_columns():
+    rows = [{"image": "日本.png", "niqe": 1.0}, {"image": "a\n\x1b[31mb.png", "niqe": 10.0}]
+    assert tables.table(rows).splitlines() == [
+        "image              niqe",
+        "日本.png           1.00",
+        r"a\n\x1b[31mb.png  10.00",
+    ]
+    assert tables.as_csv(rows).splitlines()[2] == r"a\n\x1b[31mb.png,10.0"
+    assert json.loads(tables.render(rows, "json"))["images"] == rows
+
+
+def test_json_has_null_for_what_is_not_finite():
+    text = tables.render([{"image": "a", "niqe": float("nan"), "ma": [1.0, float("inf")]}], "json", mean=float("-inf"))
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "images": [{"image": "a", "niqe": None, "ma": [1.0, None]}],
+        "mean": None,
+    }

@@ -1,0 +1,18 @@
+"""What `pip install 'drujax[EXTRA]'` adds, by the name under which it is imported."""
+
+_EXTRAS = {
+    "absl": "train",
+    "apache_beam": "beam",
+    "array_record": "train",
+    "grain": "train",
+    "h5py": "keras",
+    "optax": "train",
+    "orbax": "train",
+    "tensorboardX": "tensorboard",
+    "tensorflow_datasets": "train",
+}
+
+
+def extra_with(module: str | None) -> str | None:
+    """Returns the extra that installs `module` (or the package that it is in); None where there is none."""
+    return _EXTRAS.get((module or "").partition(".")[0])
