@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from drujax.console import command_line, tables
+from drujax.console import command_line, output, tables
 from drujax.console.progress import Progress
 from drujax.errors import UsageError, unknown
 from drujax.runtime.version import __version__
@@ -137,9 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     match arguments:
         case [] | ["-h" | "--help", *_]:
-            print(_help())
+            output.show(_help())
         case ["--version", *_]:
-            print(f"drujax {__version__}")
+            output.show(f"drujax {__version__}")
         case [name, *rest]:
             if name not in COMMANDS:
                 raise unknown("command", name, COMMANDS)
@@ -205,7 +205,7 @@ def _enhance(options: Enhance) -> int:
         "there already": there,
         "left out": bad,
     }
-    print(f"{where}: {', '.join(f'{count} {what}' for what, count in counts.items() if count)}")
+    output.say(f"{where}: {', '.join(f'{count} {what}' for what, count in counts.items() if count)}")
     return 1 if bad else 0
 
 
@@ -223,20 +223,20 @@ def _score(options: Score) -> int:
 
     enable_compilation_cache()
     bad = []
-    groups = None if options.groups is None else read_groups(options.groups, paths, inputs, _complain)
+    groups = None if options.groups is None else read_groups(options.groups, paths, inputs, output.complain)
 
-    leave_out = _leaving_out(bad, _complain)
+    leave_out = _leaving_out(bad, output.complain)
     names = [name.strip() for name in options.metrics.split(",") if name.strip()]
     measures = scoring.measures(names, options.reference, leave_out)
     if options.against is None:
         rows = _scored("scoring", paths, measures, bad)
-        print(report.render(list(rows.values()), options.format, groups))
+        output.show(report.render(list(rows.values()), options.format, groups))
     else:
         pairs = scoring.pairs(inputs, options.against, leave_out)
         ours = _scored("scoring", [pair.picture for pair in pairs], measures, bad)
         theirs = _scored("scoring the others", [pair.other for pair in pairs], measures, bad)
         whole = [pair for pair in pairs if pair.picture in ours and pair.other in theirs]
-        print(report.render_pairs([(ours[p.picture], theirs[p.other]) for p in whole], options.format, groups))
+        output.show(report.render_pairs([(ours[p.picture], theirs[p.other]) for p in whole], options.format, groups))
     return 1 if bad else 0
 
 
@@ -263,7 +263,7 @@ def _sort(options: Sort) -> int:
         for row in sort_pictures(paths, options.low, options.high, on_error=_leaving_out(bad, progress.say)):
             rows.append(row)
             progress.to(len(rows) + len(bad))
-    print(tables.render(rows, options.format))
+    output.show(tables.render(rows, options.format))
     return 1 if bad else 0
 
 
@@ -279,7 +279,7 @@ def _convert(options: Convert) -> int:
         dtype="float16" if options.half else None,
     )
     settings = ", ".join(f"{name} {value}" for name, value in metadata["options"].items())
-    print(f"{options.output}: {metadata['network']} ({settings})")
+    output.say(f"{options.output}: {metadata['network']} ({settings})")
     return 0
 
 
@@ -287,7 +287,7 @@ def _models(options: Models) -> int:
     from drujax.enhance import listing
 
     rows = listing.list_models()
-    print(json.dumps(listing.as_json(rows), indent=2) if options.format == "json" else listing.as_table(rows))
+    output.show(json.dumps(listing.as_json(rows), indent=2) if options.format == "json" else listing.as_table(rows))
     return 0
 
 
@@ -298,7 +298,7 @@ def _selfcheck(options: Selfcheck) -> int:
     enable_compilation_cache()
     bad, rows = [], []
 
-    leave_out = _leaving_out(bad, _complain)
+    leave_out = _leaving_out(bad, output.complain)
     for outcome in check(options.pictures, options.weights, leave_out):
         part = f"forest {outcome.row.forest}" if outcome.row.forest else ""
         rows.append(
@@ -314,7 +314,7 @@ def _selfcheck(options: Selfcheck) -> int:
                 "source": outcome.row.source,
             }
         )
-    print(tables.table(rows, digits=9) if options.format == "table" else tables.render(rows, options.format))
+    output.show(tables.table(rows, digits=9) if options.format == "table" else tables.render(rows, options.format))
     return 1 if bad or any(row["agrees"] == "NO" for row in rows) else 0
 
 
@@ -326,10 +326,6 @@ def _leaving_out(bad: list[Exception], say: Callable[[str], None]) -> Callable[[
         say(f"left out {error}")
 
     return leave_out
-
-
-def _complain(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 def _given(inputs: tuple[Path, ...]) -> tuple[Path, ...]:
