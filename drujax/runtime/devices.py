@@ -3,18 +3,15 @@
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import Any
 
 from drujax.errors import UsageError
-
-if TYPE_CHECKING:
-    import jax
 
 # What has to be installed for a platform other than the processor.
 _EXTRAS = {"cuda": "cuda", "gpu": "cuda", "tpu": "tpu"}
 
 
-def devices() -> list["jax.Device"]:
+def devices() -> list[Any]:  # jax.Device
     """Returns JAX's devices, of all processes; starts JAX where nothing has.
 
     Raises:
