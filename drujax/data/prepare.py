@@ -183,10 +183,11 @@ def _label(
     if isinstance(labels, Path):
         labelled, strangers = by_hand(labels, pictures)
         notes = [_stranger_note(labels, strangers)] if strangers else []
-        dark = {p.group for p in pictures if p.candidate.id in labelled and labelled[p.candidate.id].label == "dark"}
+        dark = [p.group for p in pictures if p.candidate.id in labelled and labelled[p.candidate.id].label == "dark"]
         return labelled, assign_sides(dark, seed), notes
-    dark = {picture.group for picture in pictures if picture.partition == "dark"}
-    perhaps = {picture.group for picture in pictures if picture.partition == "uncertain"} - dark
+    dark = [picture.group for picture in pictures if picture.partition == "dark"]
+    dark_groups = set(dark)
+    perhaps = [p.group for p in pictures if p.partition == "uncertain" and p.group not in dark_groups]
     sides = assign_sides(dark, seed) | assign_sides(perhaps, seed)
     if labels == "qab":
         labelled = by_brightness(pictures)

@@ -1,30 +1,76 @@
-"""Which side of the split a group of pictures stands on: by group, never by picture or crop.
+"""Splits by group: all pictures of a scene stand on one side, and never a crop here and another there.
 
-80 % of the dark groups train and 20 % test; a tenth of those that train is set aside for choosing anything.
+20 % of the dark pictures test and 80 % train; a tenth of the latter is set aside as validation set. Shares are of
+pictures, and are met as nearly as whole groups allow.
 """
 
+import collections
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
+
+import numpy as np
 
 Side = Literal["train", "test", "val"]
 TEST_SHARE = 0.2
 VAL_SHARE = 0.1
+ROUNDING = 1e-9  # of a share times a count
 
 
 def assign_sides(groups: Iterable[str], seed: int) -> dict[str, Side]:
-    """The side of each group, by the order of a hash of seed and group: a new group moves few others.
+    """Assigns each group a side, by the order of a hash of seed and group: a new group moves few others.
 
-    From two groups on there is a test group, from three on a val group.
+    From two groups on there is a test group, from three on a validation group.
+
+    Args:
+        groups: the group of each picture; a group of several pictures occurs as often.
+        seed: another one gives another split.
     """
-    ranked = sorted(set(groups), key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest())
-    test = _share(len(ranked), TEST_SHARE)
-    val = _share(len(ranked) - test, VAL_SHARE)
-    sides: dict[str, Side] = dict.fromkeys(ranked, "train")
-    sides.update(dict.fromkeys(ranked[:test], "test"))
-    sides.update(dict.fromkeys(ranked[test : test + val], "val"))
-    return sides
+    sizes = {group: (count,) for group, count in collections.Counter(groups).items()}
+    test = choose_groups(sizes, TEST_SHARE, seed, at_least_one=True)
+    rest = {group: size for group, size in sizes.items() if group not in test}
+    val = choose_groups(rest, VAL_SHARE, seed, at_least_one=True)
+    return {group: "test" if group in test else "val" if group in val else "train" for group in sizes}
 
 
-def _share(count: int, share: float) -> int:
-    return 0 if count < 2 else max(1, round(count * share))
+def choose_groups(
+    sizes: Mapping[str, tuple[int, ...]], share: float, seed: int, *, at_least_one: bool = False
+) -> set[str]:
+    """Chooses groups at random that hold about `share` of the pictures of each class, never all of a class.
+
+    Groups are taken in the order of a hash of seed and name while none exceeds the share of a class; then those that
+    bring the whole nearer to it, if any: a share between two sizes may be exceeded, but only by less than it would be
+    missed otherwise. Groups too large for that leave a class, or all, without chosen pictures.
+
+    Args:
+        sizes: group -> its pictures of each class.
+        share: 0..1, of each class.
+        seed: another one gives another choice.
+        at_least_one: takes the group nearest to the share where none would be chosen and there are two.
+    """
+    names = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest())
+    if not names:
+        return set()
+    size = np.array([sizes[name] for name in names])
+    total = size.sum(axis=0)
+    quota, chosen = share * total, np.zeros(len(names), bool)
+    held = np.zeros_like(total)
+    for i in range(len(names)):
+        within = (size[i] == 0) | (held + size[i] <= quota + ROUNDING) & (held + size[i] < total)
+        if within.all():
+            chosen[i] = True
+            held += size[i]
+    while True:
+        allowed = ~chosen & ((size == 0) | (held + size < total)).all(axis=1)
+        missed = np.where(allowed, _missed(held + size, quota, total), np.inf)
+        best = int(np.argmin(missed))
+        needed = at_least_one and not chosen.any() and bool(allowed.any())
+        if missed[best] >= _missed(held, quota, total) - ROUNDING and not needed:
+            return {name for name, taken in zip(names, chosen, strict=True) if taken}
+        chosen[best] = True
+        held += size[best]
+
+
+def _missed(held: np.ndarray, quota: np.ndarray, total: np.ndarray) -> np.ndarray | np.floating:
+    """By how much `held` misses `quota`, above or below, as shares of the classes."""
+    return (np.abs(held - quota) / np.maximum(total, 1)).sum(axis=-1)

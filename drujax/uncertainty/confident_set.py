@@ -1,6 +1,5 @@
 """Confident pictures as the probability network sees them: whole, resized once, split by group."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 from PIL import Image
 
+from drujax.data.splits import choose_groups
 from drujax.errors import UsageError
 
 CLASSES = ("dark", "bright")  # the order of the outputs: 0 dark, 1 bright
@@ -85,18 +85,11 @@ def gather(examples: Iterable[Example | tuple], resolution: int) -> Examples:
 def hold_out(examples: Examples, share: float, seed: int) -> Bool[np.ndarray, " n"]:
     """Marks about `share` of each class, whole groups at a time; the choice depends on `seed` and the groups' names.
 
-    A group that would exceed the share of a class, or holds the last training pictures of one, stays in training; small
-    sets may hold out less, or nothing of a class.
+    See `drujax.data.splits.choose_groups`: a class keeps training pictures, and small or coarsely grouped sets may hold
+    out less, or nothing of a class.
     """
-    marked = np.zeros(len(examples), bool)
-    groups = np.array(examples.groups, dtype=object)
-    counts = np.bincount(examples.labels, minlength=len(CLASSES))
-    quota, left = share * counts, counts.copy()
-    for group in sorted(set(examples.groups), key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
-        members = groups == group
-        size = np.bincount(examples.labels[members], minlength=len(CLASSES))
-        held = counts - left
-        if np.all((size == 0) | (held + size / 2 <= quota) & (left > size)):
-            marked |= members
-            left -= size
-    return marked
+    names, indices = np.unique(np.array(examples.groups, dtype=str), return_inverse=True)
+    sizes = np.zeros((len(names), len(CLASSES)), int)
+    np.add.at(sizes, (indices, examples.labels), 1)
+    chosen = choose_groups(dict(zip(names.tolist(), map(tuple, sizes.tolist()), strict=True)), share, seed)
+    return np.isin(np.array(examples.groups, dtype=str), list(chosen))

@@ -54,6 +54,16 @@ def test_held_out_groups_depend_on_seed_and_names_alone(pictures):
     assert set(groups[hold_out(gathered, 0.25, seed=4)]) != chosen
 
 
+def test_large_groups_do_not_exceed_the_share():
+    """Ten dark pictures in scenes of 6 and 4, a share of 3: six were held out where the larger scene came first."""
+    image = np.zeros((4, 4, 3), np.uint8)
+    dark = [Example(image, 0, "six")] * 6 + [Example(image, 0, "four")] * 4
+    gathered = gather([*dark, *(Example(image, 1, f"bright{i}") for i in range(10))], 4)
+    for seed in range(8):
+        held = hold_out(gathered, 0.3, seed)
+        assert np.bincount(gathered.labels[held], minlength=2).tolist() == [4, 3]
+
+
 def test_the_last_pictures_of_a_class_are_never_held_out():
     image = np.zeros((4, 4, 3), np.uint8)
     gathered = gather([Example(image, 0, "a"), Example(image, 0, "b"), Example(image, 1, "c")], 4)
