@@ -19,9 +19,12 @@ from drujax.errors import UsageError, unknown
 
 LABELS: tuple[Label, ...] = get_args(Label)
 
-# F_dark/bright: (confident pictures, their labels (0 dark, 1 bright), uncertain pictures) -> softmax (dark, bright) of
-# each uncertain one. The pictures are UInt8 h w 3 of any size and are decoded when they are indexed.
-LabelUncertain = Callable[[Sequence[np.ndarray], np.ndarray, Sequence[np.ndarray]], Float[np.ndarray, "n 2"]]
+# F_dark/bright: (confident pictures, their labels (0 dark, 1 bright), their groups, uncertain pictures) -> softmax
+# (dark, bright) of each uncertain one. The pictures are UInt8 h w 3 of any size and are decoded when they are indexed.
+# Those of a group must not stand on both sides where some are held out to measure the classifier.
+LabelUncertain = Callable[
+    [Sequence[np.ndarray], np.ndarray, Sequence[str], Sequence[np.ndarray]], Float[np.ndarray, "n 2"]
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,7 @@ def by_classifier(
     unsure = [p for p in pictures if p.partition == "uncertain"]
     if unsure:
         classes = np.array([LABELS.index(labelled[p.candidate.id].label) for p in known])
-        softmax = label_uncertain(Pictures(known), classes, Pictures(unsure))
+        softmax = label_uncertain(Pictures(known), classes, [p.group for p in known], Pictures(unsure))
         for picture, probabilities in zip(unsure, softmax, strict=True):
             label = LABELS[int(np.argmax(probabilities))]
             labelled[picture.candidate.id] = Labelled(label, "classifier", float(np.max(probabilities)))

@@ -1,20 +1,23 @@
-"""How far a classifier's probabilities can be believed (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+"""Calibration: how far a classifier's probabilities can be believed.
 
-A saturated softmax makes all relativistic probabilities about 1 and the DRU losses those of Vanilla EnlightenGAN; these
-numbers tell whether that has happened and what a temperature would change.
+Guo et al. 2017, "On Calibration of Modern Neural Networks". A saturated softmax makes all relativistic probabilities
+about 1 and the DRU losses those of Vanilla EnlightenGAN; these numbers show whether that has happened and what a
+temperature would change. A temperature is fitted on one part of the held-out pictures and judged on the other.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 BINS = 15
-TEMPERATURES = (0.05, 20.0)  # where the fitted temperature is looked for
+TEMPERATURES = (0.05, 20.0)  # the range that is searched
+AT_BOUND = 1e-3  # a fit nearer to a bound than by this factor has no maximum inside
 
 
 def probabilities(logits: Float[np.ndarray, "n k"], temperature: float = 1.0) -> Float[np.ndarray, "n k"]:
-    """softmax(logits / temperature), in float64."""
+    """Computes softmax(logits / temperature), in float64."""
     scaled = logits.astype(np.float64) / temperature
     scaled = np.exp(scaled - scaled.max(1, keepdims=True))
     return scaled / scaled.sum(1, keepdims=True)
@@ -23,7 +26,7 @@ def probabilities(logits: Float[np.ndarray, "n k"], temperature: float = 1.0) ->
 def negative_log_likelihood(
     logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], temperature: float = 1.0
 ) -> float:
-    """Mean of -log softmax(logits / temperature)[label], in nats."""
+    """Computes the mean of -log softmax(logits / temperature)[label], in nats."""
     scaled = logits.astype(np.float64) / temperature
     top = scaled.max(1)
     log_sum = top + np.log(np.exp(scaled - top[:, None]).sum(1))
@@ -31,7 +34,7 @@ def negative_log_likelihood(
 
 
 def reliability(probability: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> list[dict[str, float]]:
-    """Bounds, count, mean confidence and accuracy of each of BINS equal bins of confidence that is not empty."""
+    """Lists bounds, count, mean confidence and accuracy of each of BINS equal bins of confidence that is not empty."""
     confidence, correct = probability.max(1), probability.argmax(1) == labels
     index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # bins are open below, closed above
     return [
@@ -47,16 +50,51 @@ def reliability(probability: Float[np.ndarray, "n k"], labels: Int[np.ndarray, "
 
 
 def expected_calibration_error(bins: list[dict[str, float]]) -> float:
-    """Mean over the examples of |accuracy - confidence| of their bin, 0..1."""
+    """Computes the mean over the examples of |accuracy - confidence| of their bin, 0..1."""
     gaps = [(bin_["count"], abs(bin_["accuracy"] - bin_["confidence"])) for bin_ in bins]
     return sum(count * gap for count, gap in gaps) / sum(count for count, _ in gaps)
 
 
-def fit_temperature(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> float:
-    """The temperature in TEMPERATURES of the least negative log-likelihood.
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """The outcome of fitting a temperature.
 
-    Where no example is misclassified, colder is always likelier and the answer is the lower bound: such a set cannot
-    tell how uncertain the network should be.
+    Attributes:
+        fitted: the likeliest temperature; None where the pictures do not determine one.
+        applied: the temperature to use, 1 where the fit is refused.
+        refused: why; None where it is not.
+    """
+
+    fitted: float | None
+    applied: float
+    refused: str | None
+
+
+def fit_scaling(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], *, sharpen: bool) -> Scaling:
+    """Fits a temperature, and refuses one that would make the saturation worse that it is meant to cure.
+
+    Args:
+        logits: of pictures that were not trained on.
+        labels: their classes.
+        sharpen: accepts temperatures below 1, which push probabilities towards 0 and 1.
+    """
+    if len(np.unique(labels)) < 2:
+        return Scaling(None, 1.0, f"{len(labels)} held-out pictures to fit on, and both classes are needed")
+    fitted = fit_temperature(logits, labels)
+    wrong = int((logits.argmax(1) != labels).sum())
+    for bound in TEMPERATURES:
+        if abs(np.log(fitted / bound)) < AT_BOUND:
+            errors = f"{wrong} of {len(labels)} pictures wrong"
+            return Scaling(None, 1.0, f"the likeliest temperature is at the bound {bound:g} of the search ({errors})")
+    if fitted < 1 and not sharpen:
+        return Scaling(fitted, 1.0, f"the likeliest temperature, {fitted:.3g}, is below 1 (sharpen allows it)")
+    return Scaling(fitted, fitted, None)
+
+
+def fit_temperature(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> float:
+    """Finds the temperature in TEMPERATURES of the least negative log-likelihood.
+
+    Where no example is misclassified, colder is always likelier and the answer is the lower bound.
     """
     # The likelihood is concave in 1 / temperature: golden sections find its only maximum.
     low, high = (1 / bound for bound in reversed(TEMPERATURES))
@@ -72,7 +110,7 @@ def fit_temperature(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " 
 
 
 def assess(logits: Float[np.ndarray, "n 2"], labels: Int[np.ndarray, " n"], temperature: float) -> dict[str, Any]:
-    """Accuracy, calibration and likelihood of `logits` at `temperature`; None for each where there are no examples."""
+    """Measures accuracy, calibration and likelihood of `logits` at `temperature`; each is None without examples."""
     if len(labels) == 0:
         return {
             "accuracy": None,

@@ -36,8 +36,11 @@ class ProbabilityRecipe:
     freeze_features: bool = False
     # Share of the confident groups that is not trained on but measures accuracy and calibration.
     held_out: float = 0.2
-    # Divides the logits by the temperature that is likeliest on the held-out pictures (Guo et al. 2017).
+    # Divides the logits by the likeliest temperature (Guo et al. 2017) of one half of the held-out groups; calibration
+    # is measured on the other half. A fit at the bound of its range, or below 1, is refused with a line.
     temperature_scaling: bool = False
+    # Accepts temperatures below 1, which push the probabilities towards 0 and 1.
+    sharpen: bool = False
     # Network whose features the centroid alternative uses (the paper's F_dark/bright).
     centroid_features: str = "resnet18"
     # Of the initial weights, the shuffles and the held-out groups.
@@ -58,4 +61,6 @@ class ProbabilityRecipe:
                 "flip and freeze_features exclude each other: features are computed once, of one picture each"
             )
         if self.temperature_scaling and self.held_out == 0:
-            raise UsageError("temperature_scaling needs held-out pictures: held_out is 0")
+            raise UsageError("temperature_scaling: needs held-out pictures, but held_out is 0")
+        if self.sharpen and not self.temperature_scaling:
+            raise UsageError("sharpen: has no effect without temperature_scaling")

@@ -6,7 +6,7 @@ bright. The same classifier labels the uncertain pictures of a dataset under con
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Float32, UInt8
 
+from drujax.data.labels import LabelUncertain
 from drujax.errors import unknown
 from drujax.models.backbones import BACKBONES, normalise
 from drujax.uncertainty import calibration, centroid
@@ -90,11 +91,11 @@ def train_probability_network(
     gathered = gather(examples, recipe.resolution)
     held = hold_out(gathered, recipe.held_out, recipe.seed)
     training, held_out = gathered.where(~held), gathered.where(held)
-    log(f"probability network: {_told(training)} to train on, {_told(held_out)} held out")
+    log(f"probability network: {_counted(training)} to train on, {_counted(held_out)} held out")
     variables = _fit(backbone, pretrained, training, recipe, log)
     score = scoring(backbone, recipe.centroid_features)
     network = ProbabilityNetwork(variables, 1.0, recipe.resolution, {}, score)
-    report, temperature = _assess(network, held_out, recipe)
+    report, temperature = _assess(network, held_out, recipe, log)
     report = {
         "backbone": backbone,
         "pretrained": pretrained,
@@ -113,14 +114,12 @@ def train_probability_network(
 
 def labeller(
     backbone: str, pretrained: str, recipe: ProbabilityRecipe, *, log: Callable[[str], None]
-) -> Callable[[Sequence[np.ndarray], np.ndarray, Sequence[np.ndarray]], Float[np.ndarray, "n 2"]]:
-    """F_dark/bright of eq. 3: (confident pictures, labels, uncertain pictures) -> probabilities of the uncertain ones.
+) -> LabelUncertain:
+    """Builds F_dark/bright of eq. 3; its accuracy is measured on whole groups that it was not trained on."""
 
-    Each confident picture counts as a group of its own.
-    """
-
-    def label(confident, labels, uncertain):
-        examples = (Example(image, int(y), str(i)) for i, (image, y) in enumerate(zip(confident, labels, strict=True)))
+    def label(confident, labels, groups, uncertain):
+        pictures = zip(confident, labels, groups, strict=True)
+        examples = (Example(image, int(label), group) for image, label, group in pictures)
         return train_probability_network(examples, backbone, pretrained, recipe, log=log).probabilities(uncertain)
 
     return label
@@ -185,25 +184,45 @@ def _chunks(images: Iterable[np.ndarray], resolution: int) -> Iterator[np.ndarra
         yield np.stack(chunk)
 
 
-def _assess(network: ProbabilityNetwork, held_out: Examples, recipe: ProbabilityRecipe) -> tuple[dict[str, Any], float]:
-    """The report on the held-out pictures, and the temperature to use."""
+def _assess(
+    network: ProbabilityNetwork, held_out: Examples, recipe: ProbabilityRecipe, log: Callable[[str], None]
+) -> tuple[dict[str, Any], float]:
+    """The report on the held-out pictures, and the temperature to use.
+
+    Half of the groups serve to fit the temperature; how it changes the calibration is measured on the others. All
+    serve where none is applied.
+    """
     logits, labels = network.logits(held_out.images), held_out.labels
-    fitted = calibration.fit_temperature(logits, labels) if len(labels) else None
-    temperature = fitted if recipe.temperature_scaling and fitted is not None else 1.0
-    report = calibration.assess(logits, labels, temperature)
-    changes = {"fitted": fitted, "applied": temperature}
-    for name, value in (("before", 1.0), ("after", fitted)):
+    fitting = hold_out(held_out, 0.5, recipe.seed)
+    scaling = calibration.fit_scaling(logits[fitting], labels[fitting], sharpen=recipe.sharpen)
+    temperature = scaling.applied if recipe.temperature_scaling else 1.0
+    measured = ~fitting if temperature != 1 else np.ones(len(labels), bool)
+    if recipe.temperature_scaling:
+        why = scaling.refused or f"fitted on {_counted(held_out.where(fitting))}"
+        log(f"probability network: temperature {temperature:.4g}, {why}")
+    changes: dict[str, Any] = {**dataclasses.asdict(scaling), "applied": temperature}
+    for name, part in (("fitted_on", fitting), ("measured_on", ~fitting)):
+        changes[name] = held_out.where(part).counts
+    for name, value in (("before", 1.0), ("after", scaling.fitted)):
         if value is not None:
-            assessed = calibration.assess(logits, labels, value)
+            assessed = calibration.assess(logits[~fitting], labels[~fitting], value)
             changes[name] = {key: assessed[key] for key in ("expected_calibration_error", "negative_log_likelihood")}
-    by_class = {
-        name: calibration.assess(logits[labels == i], labels[labels == i], temperature)["accuracy"]
-        for i, name in enumerate(CLASSES)
+    by_class = {name: _accuracy(logits[labels == i], labels[labels == i]) for i, name in enumerate(CLASSES)}
+    report = {
+        **calibration.assess(logits[measured], labels[measured], temperature),
+        "accuracy": _accuracy(logits, labels),  # of all, which no temperature changes
+        "accuracy_by_class": by_class,
+        "calibration_pictures": held_out.where(measured).counts,
+        "temperature": changes,
     }
-    return {**report, "accuracy_by_class": by_class, "temperature": changes}, temperature
+    return report, temperature
 
 
-def _told(examples: Examples) -> str:
+def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float | None:
+    return float((logits.argmax(1) == labels).mean()) if len(labels) else None
+
+
+def _counted(examples: Examples) -> str:
     return " and ".join(f"{count} {name}" for name, count in examples.counts.items())
 
 

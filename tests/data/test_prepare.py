@@ -180,7 +180,8 @@ def test_the_classifier_learns_from_the_training_side_and_labels_the_uncertain(t
     source = save_pictures(tmp_path / "p", dark=10, bright=5, uncertain=10)
     seen = {}
 
-    def label_uncertain(confident, labels, uncertain):
+    def label_uncertain(confident, labels, groups, uncertain):
+        seen["groups"] = list(groups)
         seen["confident"], seen["labels"], seen["uncertain"] = len(confident), labels.tolist(), len(uncertain)
         assert confident[0].shape == uncertain[-1].shape == (20, 24, 3)
         np.testing.assert_array_equal(uncertain[2:4][1], uncertain[3])
@@ -190,8 +191,10 @@ def test_the_classifier_learns_from_the_training_side_and_labels_the_uncertain(t
         return np.stack([1 - bright, bright], axis=1)
 
     summary = run([source], tmp_path / "d", labels="classifier", label_uncertain=label_uncertain)
-    assert seen == {"confident": 12, "labels": [1] * 5 + [0] * 7, "uncertain": 10}
     found = records(tmp_path / "d")
+    trained = [f"p/bright{i}.png" for i in range(5)]
+    trained += sorted(name for name, (split, _) in found.items() if split == "train_dark" and "/dark" in name)
+    assert seen == {"confident": 12, "labels": [1] * 5 + [0] * 7, "groups": trained, "uncertain": 10}
     for name, (split, metadata) in found.items():
         if metadata.partition == "uncertain":
             odd = int(name.removeprefix("p/uncertain")[0]) % 2
@@ -310,7 +313,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path, save_pictures):
 def test_a_failed_run_leaves_nothing(tmp_path, save_pictures):
     source = save_pictures(tmp_path / "p", dark=4, bright=2, uncertain=1)
 
-    def fail(confident, labels, uncertain):
+    def fail(confident, labels, groups, uncertain):
         raise UsageError("weights are not there")
 
     with pytest.raises(UsageError, match="weights are not there"):
@@ -346,7 +349,7 @@ def test_a_second_run_waits_for_the_first(tmp_path, save_pictures):
     def prepare_it(name, label_uncertain):
         summaries[name] = run([source], tmp_path / "d", labels="classifier", label_uncertain=label_uncertain)
 
-    def label(confident, labels, uncertain):
+    def label(confident, labels, groups, uncertain):
         second.start()
         second.join(timeout=0.5)  # it cannot end before this run does
         assert second.is_alive()

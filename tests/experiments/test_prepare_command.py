@@ -60,7 +60,7 @@ def test_labels_from_the_classifier(folder, tmp_path, monkeypatch, capsys):
     def labeller(backbone, pretrained, recipe, *, log):
         asked.update(backbone=backbone, pretrained=pretrained, epochs=recipe.epochs)
         log("trained")
-        return lambda confident, labels, uncertain: np.tile([0.25, 0.75], (len(uncertain), 1))
+        return lambda confident, labels, groups, uncertain: np.tile([0.25, 0.75], (len(uncertain), 1))
 
     monkeypatch.setattr(probability, "labeller", labeller)
     options = (
@@ -141,7 +141,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(folder, tmp_path):
     program = f"""
 import resource, sys
 import experiments.prepare
-from drujax import entry
+from drujax.console import command_line
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 arguments = ["--source={folder}", "--out={tmp_path / "data"}", "--crop=16"]
 sys.exit(command_line.run(lambda: experiments.prepare.main(arguments), "prepare"))

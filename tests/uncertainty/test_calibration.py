@@ -44,10 +44,46 @@ def test_fitted_temperature_undoes_a_scaling(temperature):
     assert calibration.fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
 
 
-def test_fitted_temperature_is_at_its_bound_where_nothing_is_misclassified():
-    logits = np.array([[2.0, 0.0], [0.0, 1.0]])
-    fitted = calibration.fit_temperature(logits, np.array([0, 1]))
-    assert fitted == pytest.approx(calibration.TEMPERATURES[0], rel=1e-6)
+def logits_of(margins):
+    return np.stack([np.zeros_like(margins), margins], 1)
+
+
+def test_a_temperature_is_refused_where_nothing_is_misclassified():
+    """200 right answers: colder is always likelier, and an uncertain picture would jump from .57 to certainty."""
+    margins = np.random.default_rng(0).uniform(0.1, 3, 200) * np.repeat([-1, 1], 100)
+    logits, labels = logits_of(margins), (margins > 0).astype(np.int32)
+    assert calibration.fit_temperature(logits, labels) == pytest.approx(calibration.TEMPERATURES[0], rel=1e-6)
+    for sharpen in (False, True):
+        scaling = calibration.fit_scaling(logits, labels, sharpen=sharpen)
+        assert (scaling.fitted, scaling.applied) == (None, 1.0)
+        assert "at the bound 0.05 of the search (0 of 200 pictures wrong)" in str(scaling.refused)
+
+
+def test_a_temperature_is_refused_where_answers_are_worth_nothing():
+    """Confidently wrong as often as right: warmer is always likelier."""
+    logits = logits_of(np.tile([9.0, 9.0, -9.0, -9.0], 10))
+    scaling = calibration.fit_scaling(logits, np.tile([0, 1], 20), sharpen=False)
+    assert (scaling.fitted, scaling.applied) == (None, 1.0)
+    assert "at the bound 20 of the search (20 of 40 pictures wrong)" in str(scaling.refused)
+
+
+@pytest.mark.parametrize(("truth", "sharpen", "applied"), [(4.0, False, 4.0), (0.25, False, 1.0), (0.25, True, 0.25)])
+def test_a_temperature_below_one_is_taken_only_if_asked(truth, sharpen, applied):
+    random = np.random.default_rng(0)
+    z = random.normal(0, 2, 20000)
+    labels = (random.random(20000) < 1 / (1 + np.exp(-z))).astype(np.int32)
+    scaling = calibration.fit_scaling(logits_of(z) * truth, labels, sharpen=sharpen)
+    assert scaling.fitted == pytest.approx(truth, rel=0.05)
+    assert scaling.applied == pytest.approx(applied, rel=0.05)
+    assert (scaling.refused is None) == (applied == truth)
+    assert applied == truth or "below 1 (sharpen allows it)" in str(scaling.refused)
+
+
+@pytest.mark.parametrize("labels", [[], [1], [0, 0, 0]])
+def test_a_temperature_needs_both_classes(labels):
+    scaling = calibration.fit_scaling(np.ones((len(labels), 2)), np.array(labels, np.int32), sharpen=True)
+    assert (scaling.fitted, scaling.applied) == (None, 1.0)
+    assert f"{len(labels)} held-out pictures to fit on" in str(scaling.refused)
 
 
 def test_nothing_held_out_is_told_as_nothing():

@@ -7,6 +7,7 @@ import pytest
 
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES, normalise
+from drujax.uncertainty import calibration
 from drujax.uncertainty.confident_set import gather, hold_out, resize
 from drujax.uncertainty.probability import CHUNK, labeller, train_probability_network
 
@@ -67,19 +68,59 @@ def test_without_held_out_pictures_the_numbers_are_unknown(tiny, pictures, recip
     assert "unknown (nothing held out)" in lines[-1]
 
 
-def test_temperature_scaling_is_off_and_divides_the_logits_when_asked(tiny, network, pictures, recipe, lines):
-    scaled = train_probability_network(
-        pictures, tiny, "none", dataclasses.replace(recipe, temperature_scaling=True), log=lines.append
-    )
-    images = [example.image for example in pictures]
-    fitted = network.report["temperature"]["fitted"]
-    assert network.temperature == network.report["temperature"]["applied"] == 1.0
-    assert scaled.temperature == scaled.report["temperature"]["applied"] == fitted != 1.0
-    np.testing.assert_array_equal(scaled.logits(images), network.logits(images))
-    np.testing.assert_allclose(scaled.probabilities(images), jax.nn.softmax(network.logits(images) / fitted), atol=1e-5)
-    after = scaled.report["temperature"]["after"]
-    assert after["negative_log_likelihood"] < network.report["temperature"]["before"]["negative_log_likelihood"]
-    assert scaled.report["expected_calibration_error"] == after["expected_calibration_error"]
+@pytest.fixture(scope="module")
+def noisy(pictures):
+    """Pictures of which a seventh shows the other class, twice as many of them."""
+    twice = [*pictures, *(example._replace(group=f"more {example.group}") for example in pictures)]
+    return [e._replace(image=255 - e.image) if i % 14 in (4, 5) else e for i, e in enumerate(twice)]
+
+
+def scaled_and_plain(examples, tiny, recipe, lines):
+    halves = dataclasses.replace(recipe, held_out=0.5)
+    plain = train_probability_network(examples, tiny, "none", halves, log=lines.append)
+    asked = dataclasses.replace(halves, temperature_scaling=True)
+    return train_probability_network(examples, tiny, "none", asked, log=lines.append), plain
+
+
+def test_temperature_scaling_is_off_and_divides_the_logits_when_asked(tiny, noisy, recipe, lines):
+    scaled, plain = scaled_and_plain(noisy, tiny, dataclasses.replace(recipe, epochs=30), lines)
+    images = [example.image for example in noisy]
+    fitted = plain.report["temperature"]["fitted"]
+    assert plain.temperature == plain.report["temperature"]["applied"] == 1.0
+    assert scaled.temperature == scaled.report["temperature"]["applied"] == fitted > 1.0
+    np.testing.assert_array_equal(scaled.logits(images), plain.logits(images))
+    np.testing.assert_allclose(scaled.probabilities(images), jax.nn.softmax(plain.logits(images) / fitted), atol=1e-5)
+
+
+def test_calibration_is_measured_where_the_temperature_was_not_fitted(tiny, noisy, recipe, lines):
+    scaled, plain = scaled_and_plain(noisy, tiny, dataclasses.replace(recipe, epochs=30), lines)
+    gathered = gather(noisy, 16)
+    held = gathered.where(hold_out(gathered, 0.5, recipe.seed))
+    fitting = hold_out(held, 0.5, recipe.seed)
+    assert not set(held.where(fitting).groups) & set(held.where(~fitting).groups)
+    logits = scaled.logits(held.images)
+    assert scaled.temperature == calibration.fit_temperature(logits[fitting], held.labels[fitting])
+    rest = calibration.assess(logits[~fitting], held.labels[~fitting], scaled.temperature)
+    for key in ("expected_calibration_error", "negative_log_likelihood", "reliability"):
+        assert scaled.report[key] == rest[key]
+    assert scaled.report["temperature"]["after"]["expected_calibration_error"] == rest["expected_calibration_error"]
+    assert scaled.report["calibration_pictures"] == held.where(~fitting).counts
+    whole = calibration.assess(logits, held.labels, 1.0)
+    assert scaled.report["accuracy"] == plain.report["accuracy"] == whole["accuracy"] < 1
+    assert plain.report["expected_calibration_error"] == whole["expected_calibration_error"]
+    assert any(line.startswith(f"probability network: temperature {scaled.temperature:.4g}, fitted") for line in lines)
+
+
+def test_a_temperature_that_saturates_is_refused_with_a_line(tiny, pictures, recipe, lines):
+    """All held-out pictures are right, as they often are: T stays 1 instead of falling to the bound of its search."""
+    scaled, plain = scaled_and_plain(pictures, tiny, recipe, lines)
+    assert scaled.report["accuracy"] == 1.0
+    assert scaled.temperature == scaled.report["temperature"]["applied"] == 1.0
+    assert scaled.report["expected_calibration_error"] == plain.report["expected_calibration_error"]
+    grey = [np.full((9, 9, 3), 110, np.uint8)]
+    np.testing.assert_array_equal(scaled.probabilities(grey), plain.probabilities(grey))
+    (line,) = (line for line in lines if "temperature" in line)
+    assert line.startswith("probability network: temperature 1, the likeliest temperature is at the bound 0.05")
 
 
 def test_frozen_features_train_the_last_layer_alone(tiny, network, pictures, recipe, lines):
@@ -107,10 +148,19 @@ def test_centroids_of_features(tiny, pictures, recipe, lines):
 
 def test_labeller_answers_for_the_uncertain_pictures(tiny, pictures, recipe, lines):
     label = labeller(tiny, "none", recipe, log=lines.append)
-    images, labels = [e.image for e in pictures], np.array([e.label for e in pictures])
-    probability = label(images, labels, [np.full((9, 9, 3), 20, np.uint8), np.full((9, 9, 3), 230, np.uint8)])
+    images, labels, groups = zip(*pictures, strict=True)
+    uncertain = [np.full((9, 9, 3), 20, np.uint8), np.full((9, 9, 3), 230, np.uint8)]
+    probability = label(images, np.array(labels), groups, uncertain)
     assert probability[0, 0] > 0.5
     assert probability[1, 1] > 0.5
+
+
+def test_labeller_holds_out_whole_groups(tiny, pictures, recipe, lines):
+    """Each dark picture has a copy in its group, and all bright ones are one group: none of it is held out alone."""
+    images, labels, _ = zip(*pictures, strict=True)
+    groups = [f"dark{i // 12}" if label == 0 else "bright" for i, label in enumerate(labels)]
+    labeller(tiny, "none", recipe, log=lines.append)(images, np.array(labels), groups, images[:1])
+    assert lines[0] == "probability network: 24 dark and 16 bright to train on, 0 dark and 0 bright held out"
 
 
 def test_unknown_names_are_told(pictures, recipe, lines):

@@ -81,10 +81,20 @@ def test_report_files_hold_accuracy_calibration_and_histograms(network, dataset,
     assert written["expected_calibration_error"] == report["expected_calibration_error"]
     assert sum(written["rp_dark"]["counts"]) == 25
     assert sum(written["rp_bright"]["counts"]) == 17
-    # What the fitted temperature would change, though it is not applied.
     assert written["temperature"]["before"]["rp_dark"]["std"] == written["rp_dark"]["std"]
-    assert written["temperature"]["after"]["rp_dark"]["mean"] != written["rp_dark"]["mean"]
+    assert "after" not in written["temperature"]  # nothing is misclassified, so no temperature was fitted
     assert {path.name for path in tmp_path.iterdir()} == {"probability.json", "probability.png"}
+
+
+def test_report_shows_what_a_fitted_temperature_would_change(network, dataset):
+    temperature = {**network.report["temperature"], "fitted": 3.0, "after": {"expected_calibration_error": 0.1}}
+    fitted = dataclasses.replace(network, report={**network.report, "temperature": temperature})
+    margins = relativistic_margins(network, dataset)
+    report = full_report(fitted, margins)
+    assert report["rp_dark"]["mean"] == pytest.approx(probabilities(margins, 1.0)["dark"].mean())
+    assert report["temperature"]["after"]["expected_calibration_error"] == 0.1
+    warm = probabilities(margins, 3.0)["dark"]
+    assert report["temperature"]["after"]["rp_dark"]["mean"] == pytest.approx(warm.mean())
 
 
 def test_chart_shows_the_bars(network, dataset, tmp_path):
