@@ -1,34 +1,96 @@
-"""The one EXIF field that must change when a picture's pixels are turned upright."""
+"""EXIF blocks: the orientation and what else must change when a picture's pixels are turned upright."""
 
 import struct
 
+from drujax.pictures import directories
+from drujax.pictures.directories import LONG, SHORT, Entry, Layout, Tree
+
 ORIENTATION = 0x0112
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003
+PER_INCH = {2: 1.0, 3: 2.54}  # by ResolutionUnit
 PREFIX = b"Exif\0\0"
+WHOLE_NUMBERS = (1, 3, 4, 6, 8, 9)  # types
 
 
-def upright(exif: bytes) -> tuple[int, bytes | None]:
-    """The orientation 1..8 that `exif` gives (1 where it gives none), and the EXIF block of the upright picture.
+def upright(exif: bytes) -> tuple[int | None, bytes | None]:
+    """Returns the orientation 1..8 that `exif` gives (None where it gives none), and the block of the upright picture.
 
     The block is patched in place and not rebuilt, because camera makers' notes hold offsets into it: the orientation
-    becomes 1, and the link to the embedded thumbnail, which shows the old picture, is cut. A damaged block gives
-    (1, None).
+    becomes 1, the picture's sides change places where it is turned by 90 degrees, and the link to the embedded
+    thumbnail, which shows the old picture, is cut. A count of entries that is too large is corrected. A block without
+    a directory gives (None, None).
     """
-    body = bytearray(exif.removeprefix(PREFIX))
-    order = {b"II": "<", b"MM": ">"}.get(bytes(body[:2]))
-    if order is None:
-        return 1, None
-    orientation = 1
+    block = exif.removeprefix(PREFIX)
     try:
-        (first,) = struct.unpack_from(order + "I", body, 4)
-        (count,) = struct.unpack_from(order + "H", body, first)
-        for entry in range(first + 2, first + 2 + 12 * count, 12):
-            tag, _kind, _length, value = struct.unpack_from(order + "HHIH", body, entry)
-            if tag == ORIENTATION:
-                orientation = value if 1 <= value <= 8 else 1
-                struct.pack_into(order + "H", body, entry + 8, 1)
-        end = first + 2 + 12 * count
-        if end + 4 <= len(body):  # some writers leave the link out
-            struct.pack_into(order + "I", body, end, 0)
-    except struct.error:
-        return 1, None
+        layout, first = directories.layout_of(block)
+        found = list(directories.entries(block, first, layout))
+    except (ValueError, struct.error):
+        return None, None
+    body, orientation, exif_directory = bytearray(block), None, 0
+    for tag, kind, at, size in found:
+        value = directories.integer(Entry(kind, block[at : at + size]), layout.order)
+        if tag == ORIENTATION and kind in WHOLE_NUMBERS and size == directories.SIZES[kind]:
+            orientation = value if 1 <= value <= 8 else 1
+            struct.pack_into(layout.order + directories.NUMBERS[kind], body, at, 1)
+        elif tag == directories.EXIF:
+            exif_directory = value
+    if exif_directory and (orientation or 1) >= 5:
+        _swap_sides(body, exif_directory, layout)
+    _cut_link(body, first, found, layout)
     return orientation, PREFIX + bytes(body)
+
+
+def resolution(tree: Tree, order: str) -> tuple[float, float] | None:
+    """Returns the dots per inch that a directory gives; None where it gives none, or only an aspect ratio."""
+    across, down, unit = (tree.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT))
+    if not isinstance(across, Entry) or not isinstance(down, Entry):
+        return None
+    scale = PER_INCH.get(directories.integer(unit, order), 0) if isinstance(unit, Entry) else 1.0
+    dpi = directories.number(across, order) * scale, directories.number(down, order) * scale
+    return dpi if min(dpi) > 0 else None
+
+
+def resolution_of(exif: bytes) -> tuple[float, float] | None:
+    """Returns the dots per inch that an EXIF block gives; None where it gives none."""
+    try:
+        tree, layout = tree_of(exif)
+    except (ValueError, struct.error):
+        return None
+    return resolution(tree, layout.order)
+
+
+def tree_of(exif: bytes) -> tuple[Tree, Layout]:
+    """Returns the directories of an EXIF block. Raises ValueError or struct.error, but not after `upright`."""
+    body = exif.removeprefix(PREFIX)
+    layout, first = directories.layout_of(body)
+    return directories.read_tree(body, first, layout), layout
+
+
+def block_of(tree: Tree, order: str) -> bytes:
+    """Returns the EXIF block of directories whose values are in the byte order `order`."""
+    header = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
+    return PREFIX + header + directories.write_tree(tree, 8, Layout(order))
+
+
+def _cut_link(body: bytearray, first: int, found: list[tuple[int, int, int, int]], layout: Layout) -> None:
+    """Corrects the count of entries of the first directory and cuts its link to the next."""
+    struct.pack_into(layout.count, body, first, len(found))
+    size = struct.calcsize(layout.offset)
+    link = first + struct.calcsize(layout.count) + len(found) * struct.calcsize(layout.entry)
+    # Some writers leave the link out: the values follow at once.
+    if link + size <= len(body) and not any(link <= at < link + size for _, _, at, _ in found):
+        struct.pack_into(layout.offset, body, link, 0)
+
+
+def _swap_sides(body: bytearray, offset: int, layout: Layout) -> None:
+    """Lets width and height change places in the EXIF sub-directory at `offset`."""
+    try:
+        found = {tag: (kind, at, size) for tag, kind, at, size in directories.entries(bytes(body), offset, layout)}
+    except struct.error:
+        return
+    width, height = found.get(PIXEL_WIDTH), found.get(PIXEL_HEIGHT)
+    if width is None or height is None or width[::2] != height[::2] or width[::2] not in ((SHORT, 2), (LONG, 4)):
+        return
+    a, b, size = width[1], height[1], width[2]
+    body[a : a + size], body[b : b + size] = body[b : b + size], body[a : a + size]

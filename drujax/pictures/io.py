@@ -33,8 +33,11 @@ def read_picture(path: str | Path) -> Picture:
         raise UsageError(f"{path}: {error}") from error
 
 
-def write_picture(path: str | Path, picture: Picture, *, quality: int | None = None) -> None:
+def write_picture(path: str | Path, picture: Picture, *, quality: int | None = None) -> tuple[str, ...]:
     """Writes `picture` to `path`, whole or not at all, in the format that the suffix names.
+
+    Returns what of the picture's file is not in the new one, a phrase each (such as "EXIF"): what reading had to leave
+    out, and what the format cannot hold.
 
     `quality` is that of JPEG and WebP, 1 to 100 (by default 95, and lossless for what was a lossless WebP).
 
@@ -42,7 +45,8 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int | None = N
     where the file cannot be written.
     """
     try:
-        content = codec.encode(picture, output_format(path), quality)
+        written = codec.encode_noting(picture, output_format(path), quality)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    write_atomically(path, content)
+    write_atomically(path, written.content)
+    return picture.notes + written.dropped

@@ -1,0 +1,196 @@
+"""JPEG: pixels read through libvips and written by Pillow (with any chroma subsampling), metadata as segments."""
+
+import io
+import re
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from drujax.errors import UsageError
+from drujax.pictures import cmyk, exif, photoshop, vips
+from drujax.pictures.picture import Metadata, Picture
+from drujax.pictures.stored import Stored, Written, damaged
+
+QUALITY = 95
+HOLDS = frozenset({"icc_profile", "exif", "xmp", "xmp_extension", "photoshop", "comments", "dpi"})
+
+EOI = b"\xff\xd9"
+START_OF_SCAN, COMMENT, APP0 = 0xDA, 0xFE, 0xE0
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # brightness samples for one of colour -> Pillow's number
+SEGMENT = 65533  # bytes that a segment holds
+
+JFIF, EXIF, XMP = b"JFIF\0", b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0"
+XMP_EXTENSION, ICC = b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
+PHOTOSHOP = b"Photoshop 3.0\0"
+ABOUT_CODING = (b"JFXX", b"Adobe", b"Ducky", b"FPXR")  # old thumbnails, and what is about the old file's coding
+NOT_KEPT = {
+    b"MPF\0": "the further pictures behind it (previews, depth or gain map)",
+    b"JP": "content credentials, which an edited picture invalidates",
+}
+
+
+def read(content: bytes) -> Stored:
+    """Returns the picture of a JPEG file. Raises UsageError."""
+    segments = list(_segments(content))
+    metadata, notes = _metadata(segments)
+    marker, frame = next(((marker, data) for marker, data in segments if marker in FRAMES), (0, b""))
+    if len(frame) < 6:
+        raise damaged("image file is truncated" if not frame else "its frame header is too short")
+    if frame[0] != 8 and marker != 0xC3:
+        raise UsageError(f"a JPEG of {frame[0]} bits a sample, which is not supported; convert it to PNG or TIFF first")
+    samples = _pixels(content)
+    encoding = {"subsampling": _subsampling(frame), "progressive": marker in PROGRESSIVE}
+    if samples.ndim == 3 and samples.shape[2] == 4:
+        return cmyk.to_rgb(Stored(samples, metadata, encoding=encoding, notes=notes))
+    return Stored(samples, metadata, encoding=encoding, notes=notes)
+
+
+def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
+    """Returns the JPEG file of `samples`, (h, w) or (h, w, 3), with the metadata of `picture`."""
+    own = dict(picture.encoding) if picture.format == "JPEG" else {}
+    options = {"subsampling": 0} | own | {"quality": QUALITY if quality is None else quality}
+    dpi = tuple(map(round, picture.dpi)) if picture.dpi else (0, 0)
+    fits = all(0 < value < 65536 for value in dpi)
+    file = io.BytesIO()
+    try:
+        Image.fromarray(samples).save(file, "JPEG", **options, **({"dpi": dpi} if fits else {}))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be written as JPEG ({error})") from error
+    coded = file.getvalue()
+    start = 4 + struct.unpack_from(">H", coded, 4)[0]  # behind SOI and JFIF's segment
+    segments, dropped = _described(picture)
+    if picture.dpi and not fits:
+        dropped += ("the resolution, which JPEG cannot hold",)
+    return Written(coded[:start] + b"".join(segments) + coded[start:], dropped)
+
+
+# ----- reading
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields (marker, data) up to the first scan, inclusive."""
+    position = 2
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        (length,) = struct.unpack_from(">H", content, position + 2)
+        yield marker, content[position + 4 : position + 2 + length]
+        if marker == START_OF_SCAN:
+            return
+        position += 2 + length
+
+
+def _pixels(content: bytes) -> np.ndarray:
+    """The pixels, also where just the end marker is missing."""
+    try:
+        return vips.pixels(vips.load("jpeg", content, fail_on="truncated"))
+    except UsageError as error:
+        if "truncated" not in str(error):
+            raise
+        try:  # with an end marker in the middle of the data libjpeg warns
+            return vips.pixels(vips.load("jpeg", content + EOI, fail_on="warning"))
+        except UsageError:
+            raise error from None
+
+
+def _subsampling(frame: bytes) -> int:
+    factors = [divmod(value, 16) for value in frame[7::3]]
+    rest = factors[1:3]
+    return SAMPLINGS.get(factors[0], 0) if rest and all(factor == (1, 1) for factor in rest) else 0
+
+
+def _metadata(segments: list[tuple[int, bytes]]) -> tuple[Metadata, tuple[str, ...]]:
+    blocks, notes, extension, profile, resources, comments = {}, [], [], [], [], []
+    for marker, data in segments:
+        if marker == COMMENT:
+            comments.append(data)
+        elif not APP0 <= marker <= APP0 + 15 or data.startswith(ABOUT_CODING):
+            continue
+        elif data.startswith(JFIF) and marker == APP0:
+            blocks["dpi"] = _jfif_resolution(data)
+        elif data.startswith(EXIF):
+            blocks.setdefault("exif", exif.PREFIX + data[6:])
+        elif data.startswith(XMP):
+            blocks.setdefault("xmp", data[len(XMP) :])
+        elif data.startswith(XMP_EXTENSION):
+            extension.append(data[len(XMP_EXTENSION) :])
+        elif data.startswith(ICC):
+            profile.append(data[len(ICC) :])
+        elif data.startswith(PHOTOSHOP):
+            resources.append(data[len(PHOTOSHOP) :])
+        else:
+            notes.append(_not_kept(marker, data))
+    if profile:
+        blocks["icc_profile"] = _joined(profile)
+        notes += ["the colour profile, which is damaged"] if blocks["icc_profile"] is None else []
+    if "exif" in blocks and not blocks.get("dpi"):
+        blocks["dpi"] = exif.resolution_of(blocks["exif"])
+    blocks["photoshop"] = photoshop.without_thumbnails(b"".join(resources))
+    return Metadata(**blocks, xmp_extension=tuple(extension), comments=tuple(comments)), tuple(dict.fromkeys(notes))
+
+
+def _jfif_resolution(data: bytes) -> tuple[float, float] | None:
+    if len(data) < 12:
+        return None
+    unit, across, down = struct.unpack_from(">BHH", data, 7)
+    scale = {1: 1.0, 2: 2.54}.get(unit)
+    return (across * scale, down * scale) if scale and across and down else None
+
+
+def _joined(parts: list[bytes]) -> bytes | None:
+    """The ICC profile of its numbered parts; None where one is missing."""
+    numbered = {part[0]: part for part in parts if len(part) > 2}
+    whole = numbered and len(numbered) == max(part[1] for part in numbered.values())
+    return b"".join(numbered[key][2:] for key in sorted(numbered)) if whole else None
+
+
+def _not_kept(marker: int, data: bytes) -> str:
+    known = next((words for start, words in NOT_KEPT.items() if data.startswith(start)), None)
+    name = re.match(rb"[\x20-\x7e]{2,}", data)
+    return known or f"JPEG segment APP{marker - APP0}" + (f" ({name[0][:40].decode()})" if name else "")
+
+
+# ----- writing
+
+
+def _described(picture: Picture) -> tuple[list[bytes], tuple[str, ...]]:
+    """The segments of the metadata, and what no segment holds."""
+    segments, dropped = [], []
+    block = picture.exif
+    if block and len(block) <= SEGMENT:
+        segments.append(_segment(APP0 + 1, block))
+    elif block:
+        dropped.append(f"EXIF, whose {len(block)} bytes are more than JPEG can hold")
+    if picture.xmp and len(XMP + picture.xmp) <= SEGMENT:
+        segments.append(_segment(APP0 + 1, XMP + picture.xmp))
+        segments += [_segment(APP0 + 1, XMP_EXTENSION + part) for part in picture.xmp_extension]
+    elif picture.xmp:
+        dropped.append(f"XMP, whose {len(picture.xmp)} bytes are more than JPEG can hold")
+    if picture.icc_profile:
+        parts = _parts(picture.icc_profile, SEGMENT - len(ICC) - 2)
+        if len(parts) < 256:
+            counted = (bytes([index, len(parts)]) + part for index, part in enumerate(parts, 1))
+            segments += [_segment(APP0 + 2, ICC + part) for part in counted]
+        else:
+            dropped.append("the colour profile, which is larger than JPEG can hold")
+    segments += [
+        _segment(APP0 + 13, PHOTOSHOP + part) for part in _parts(picture.photoshop or b"", SEGMENT - len(PHOTOSHOP))
+    ]
+    segments += [_segment(COMMENT, comment[:SEGMENT]) for comment in picture.comments]
+    if any(len(comment) > SEGMENT for comment in picture.comments):
+        dropped.append(f"the comment behind its first {SEGMENT} bytes")
+    return segments, tuple(dropped)
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+def _parts(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]

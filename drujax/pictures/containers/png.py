@@ -1,0 +1,157 @@
+"""PNG: pixels through libvips, metadata as chunks."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from drujax.errors import UsageError
+from drujax.pictures import exif, vips
+from drujax.pictures.containers import png_colors
+from drujax.pictures.holding import text_keywords
+from drujax.pictures.picture import Metadata, Picture
+from drujax.pictures.stored import Stored, Written, check_single, check_size, damaged
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+# About the old file's coding, or written by us.
+REPLACED = (*PIXEL_CHUNKS, b"eXIf", b"iCCP", b"pHYs", b"hIST", b"acTL", b"fcTL", b"fdAT", b"iDOT")
+# Kept, although their names say that they are to be dropped from edited pictures unless they are understood.
+KEPT = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi", b"sBIT", b"bKGD", b"tIME", b"sTER")
+KEPT += (b"oFFs", b"pCAL", b"sCAL", b"sPLT", b"gIFg", b"gIFx")
+CONTENT_CREDENTIALS = b"caBX"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+HOLDS = frozenset({"icc_profile", "exif", "xmp", "comments", "dpi", "chunks"})
+INCH_PER_METRE = 0.0254
+UNPACKED_LIMIT = 64 << 20  # bytes of a profile or XMP packet: more is an attack on the memory
+
+
+def read(content: bytes) -> Stored:
+    """Returns the picture of a PNG file. Raises UsageError."""
+    header, *chunks = _chunks(content)
+    if header[0] != b"IHDR" or len(header[1]) != 13:
+        raise damaged("it does not begin with its header")
+    check_size(*struct.unpack_from(">II", header[1]))
+    animation = dict(chunks).get(b"acTL", b"")
+    check_single(int.from_bytes(animation[:4]) if animation else 1)
+    samples = _pixels(content)
+    metadata, notes = _metadata(header[1], chunks)
+    return Stored(samples, metadata, notes=notes)
+
+
+def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
+    """Returns the PNG file of `samples` with the metadata of `picture`."""
+    # Of noise and gradients of 16 bits one filter makes as small a file as trying all of them.
+    filters = {"filter": "up", "bitdepth": 16} if samples.dtype == np.uint16 else {"filter": "all"}
+    content = vips.save("png", samples, compression=6, **filters)
+    coded = [chunk for chunk in _chunks(content) if chunk[0] in PIXEL_CHUNKS]
+    return Written(SIGNATURE + b"".join(map(_packed, (coded[0], *_described(samples, picture), *coded[1:]))))
+
+
+# ----- reading
+
+
+def _raw_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yields (name, the chunk as stored) up to the end of the picture; the last one may be cut off."""
+    position = len(SIGNATURE)
+    while position + 8 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, position)
+        yield name, content[position : position + length + 12]
+        if name == b"IEND":
+            return
+        position += length + 12
+
+
+def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    whole = (chunk for chunk in _raw_chunks(content) if len(chunk[1]) == int.from_bytes(chunk[1][:4]) + 12)
+    found = [(name, raw[8:-4]) for name, raw in whole]
+    if not found:
+        raise damaged("image file is truncated")
+    return found
+
+
+def _pixels(content: bytes) -> np.ndarray:
+    """The pixels, whatever is wrong with the chunks that are about something else."""
+    raw = [(name, chunk) for name, chunk in _raw_chunks(content) if name in PIXEL_CHUNKS or name[:1].isupper()]
+    whole = SIGNATURE + b"".join(chunk for name, chunk in raw if name != b"IEND") + _packed((b"IEND", b""))
+    try:
+        return vips.pixels(vips.load("png", whole, unlimited=True))
+    except UsageError as error:
+        if any(zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]) for _, chunk in raw[:-1]):
+            raise damaged("a checksum of its data is wrong") from error
+        raise
+
+
+def _metadata(header: bytes, chunks: list[tuple[bytes, bytes]]) -> tuple[Metadata, tuple[str, ...]]:
+    blocks, kept, notes = {}, [], []
+    for name, data in chunks:
+        if name == b"eXIf":
+            blocks["exif"] = exif.PREFIX + data.removeprefix(exif.PREFIX)
+        elif name == b"iCCP":
+            blocks["icc_profile"] = _unpacked(data.partition(b"\0")[2][1:])
+            notes += ["the colour profile, which is damaged"] if blocks["icc_profile"] is None else []
+        elif name == b"iTXt" and data.startswith(XMP_KEYWORD + b"\0"):
+            blocks["xmp"] = _international_text(data)
+            notes += ["XMP, which is damaged"] if blocks["xmp"] is None else []
+        elif name == b"pHYs" and len(data) == 9 and data[8] == 1:
+            across, down, _ = struct.unpack(">IIB", data)
+            blocks["dpi"] = (across * INCH_PER_METRE, down * INCH_PER_METRE) if across and down else None
+        elif name == b"pHYs" or (name not in REPLACED and (name in KEPT or name[3:].islower())):
+            kept.append((name, data))
+        elif name == CONTENT_CREDENTIALS:
+            notes.append("content credentials, which an edited picture invalidates")
+        elif name not in REPLACED:
+            notes.append(f"PNG chunk {name.decode('latin-1')}")
+    kept = png_colors.of_rgb(header, dict(chunks).get(b"PLTE", b""), kept)
+    return Metadata(**blocks, chunks=tuple(kept)), tuple(notes)
+
+
+def _international_text(data: bytes) -> bytes | None:
+    """The text of an iTXt chunk."""
+    _, _, rest = data.partition(b"\0")
+    packed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
+    return _unpacked(text) if packed else text
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    unpack = zlib.decompressobj()
+    try:
+        plain = unpack.decompress(data, UNPACKED_LIMIT)
+    except zlib.error:
+        return None
+    return plain if unpack.eof else None
+
+
+# ----- writing
+
+
+def _packed(chunk: tuple[bytes, bytes]) -> bytes:
+    body = chunk[0] + chunk[1]
+    return struct.pack(">I", len(chunk[1])) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def _described(samples: np.ndarray, picture: Picture) -> list[tuple[bytes, bytes]]:
+    """The chunks of the metadata."""
+    chunks = []
+    if picture.icc_profile:
+        chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc_profile)))
+    chunks += png_colors.of_samples(samples, picture.chunks)
+    if picture.dpi:
+        across, down = (min(round(value / INCH_PER_METRE), 2**31 - 1) for value in picture.dpi)
+        chunks.append((b"pHYs", struct.pack(">IIB", across, down, 1)))
+    if picture.exif:
+        chunks.append((b"eXIf", picture.exif.removeprefix(exif.PREFIX)))
+    if picture.xmp:
+        chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + picture.xmp))
+    if picture.comments and "Comment" not in text_keywords(picture.chunks):
+        chunks += [_comment(comment) for comment in picture.comments]
+    return chunks
+
+
+def _comment(comment: bytes) -> tuple[bytes, bytes]:
+    try:
+        text = comment.decode("utf-8")
+    except UnicodeDecodeError:
+        text = comment.decode("latin-1")
+    return b"iTXt", b"Comment\0\0\0\0\0" + text.replace("\0", "").encode("utf-8")

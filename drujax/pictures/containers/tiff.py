@@ -1,0 +1,240 @@
+"""TIFF: pixels through libvips, metadata as tags of the picture's directory."""
+
+import io
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from drujax.errors import UsageError
+from drujax.pictures import cmyk, directories, exif, photoshop, vips
+from drujax.pictures.containers import plain
+from drujax.pictures.directories import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Entry, Layout, Tree
+from drujax.pictures.picture import Metadata, Picture
+from drujax.pictures.stored import Stored, Written, check_single, check_size, damaged
+
+SUBFILE_TYPE, OLD_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
+SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 338, 339
+XMP, IPTC, PHOTOSHOP, ICC, LAYERS = 700, 33723, 34377, 34675, 37724
+REDUCED = 1 | 4  # bits of the subfile type: a reduced copy, a mask
+RESOLUTION = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
+
+CMYK = 5
+COLORS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3}  # channels by photometric interpretation; a palette gives three
+UNSUPPORTED_COLORS = {8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "camera raw", 32844: "LogL", 32845: "LogLuv"}
+SAMPLE_FORMATS = {2: "signed integer", 3: "floating-point", 5: "complex integer", 6: "complex"}
+DEPTHS = (1, 2, 4, 8, 16)
+ASSOCIATED, UNASSOCIATED = 1, 2
+KEPT_COMPRESSIONS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
+ONLY_IN_PILLOW = (34925, 50000)  # LZMA and Zstandard, which the wheel of libvips lacks
+UNSUPPORTED_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
+
+# How pixels are stored: written by libvips for the new file. What is not among these describes the picture.
+STRUCTURE = {254, 255, *range(256, 267), 273, 274, *range(277, 282), 284, 288, 289, 290, 291, 292, 293}
+STRUCTURE |= {297, 317, 320, 321, *range(322, 337), 338, 339, 340, 341, 342, 343, 344, 345, 346, 347, 351}
+STRUCTURE |= {400, *range(512, 533), 559, 32995, 32996, 32997, 32998}
+CARRIED = {XMP, IPTC, PHOTOSHOP, ICC, LAYERS, *RESOLUTION}
+NOT_IN_EXIF = (13, 16, 17, 18)  # types: offsets of directories, and BigTIFF's
+DESCRIPTION = 270
+HOLDS = frozenset({"icc_profile", "exif", "xmp", "photoshop", "comments", "dpi"})
+LARGE = 3 << 30  # bytes of samples from which offsets of 32 bits may not do
+
+
+class Page(NamedTuple):
+    """A directory of a file: where it is, and what is in it."""
+
+    offset: int
+    tags: dict[int, Entry]
+    layout: Layout
+
+
+def read(content: bytes) -> Stored:
+    """Returns the picture of a TIFF file. Raises UsageError."""
+    page = _main_page(content)
+    tags, layout = page.tags, page.layout
+    value = {tag: directories.integer(entry, layout.order) for tag, entry in tags.items()}
+    check_size(value.get(WIDTH, 0), value.get(HEIGHT, 0))
+    _refuse_unsupported(value)
+    samples = _pixels(_alone(content, page), value)
+    metadata, notes = _metadata(content, tags, layout)
+    samples, notes = _without_extra_channels(samples, value, tags, layout, notes)
+    encoding = {"compression": KEPT_COMPRESSIONS.get(value.get(COMPRESSION, 1), "deflate")}
+    orientation = value.get(exif.ORIENTATION, 1)
+    orientation = orientation if 1 <= orientation <= 8 else 1
+    stored = Stored(samples, metadata, orientation, encoding=encoding, notes=notes)
+    return cmyk.to_rgb(stored) if value.get(PHOTOMETRIC) == CMYK else stored
+
+
+def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
+    """Returns the TIFF file of `samples` with the metadata of `picture`."""
+    own = picture.encoding if picture.format == "TIFF" else {}
+    options = {"compression": "deflate"} | dict(own)
+    if options["compression"] in ("deflate", "lzw"):
+        options["predictor"] = "horizontal"
+    content = vips.save("tiff", samples, bigtiff=samples.nbytes > LARGE, **options)
+    layout, first = directories.layout_of(content)
+    tree: Tree = {tag: entry for tag, entry in directories.read_directory(content, first, layout)[0].items()}
+    for tag in RESOLUTION:
+        tree.pop(tag, None)
+    described = _described(picture, layout)
+    dropped = ()
+    if picture.comments and DESCRIPTION not in described:
+        described[DESCRIPTION] = Entry(ASCII, b"\n".join(picture.comments).rstrip(b"\0") + b"\0")
+    elif picture.comments:
+        dropped = ("the comment, where TIFF already has a description",)
+    return Written(_with_directory(content, tree | described, layout), dropped)
+
+
+# ----- reading
+
+
+def _pages(content: bytes) -> Iterator[Page]:
+    layout, offset = directories.layout_of(content)
+    seen = set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        try:
+            tags, following = directories.read_directory(content, offset, layout)
+        except struct.error:  # a link that leads nowhere
+            return
+        yield Page(offset, tags, layout)
+        offset = following
+
+
+def _main_page(content: bytes) -> Page:
+    """The picture among the pages; the others must be reduced copies or masks of it."""
+    try:
+        pages = list(_pages(content))
+    except (ValueError, struct.error):
+        pages = []
+    if not pages:
+        raise damaged("image file is truncated")
+    main = [page for page in pages if not _reduced(page.tags, page.layout)] or pages[:1]
+    check_single(len(main), "pages")
+    return main[0]
+
+
+def _alone(content: bytes, page: Page) -> bytes:
+    """The file with `page` as its only one: whatever is wrong with the others does not matter."""
+    offset = page.layout.offset
+    (count,) = struct.unpack_from(page.layout.count, content, page.offset)
+    link = page.offset + struct.calcsize(page.layout.count) + count * struct.calcsize(page.layout.entry)
+    first = 8 if page.layout.big else 4
+    changed = {first: page.offset} | ({link: 0} if link + struct.calcsize(offset) <= len(content) else {})
+    if all(struct.unpack_from(offset, content, at)[0] == value for at, value in changed.items()):
+        return content
+    file = bytearray(content)
+    for at, value in changed.items():
+        struct.pack_into(offset, file, at, value)
+    return bytes(file)
+
+
+def _reduced(tags: dict[int, Entry], layout: Layout) -> bool:
+    kind = directories.integer(tags[SUBFILE_TYPE], layout.order) if SUBFILE_TYPE in tags else 0
+    old = directories.integer(tags[OLD_SUBFILE_TYPE], layout.order) if OLD_SUBFILE_TYPE in tags else 1
+    return bool(kind & REDUCED) or old == 2
+
+
+def _refuse_unsupported(value: dict[int, int]) -> None:
+    depth, kind = value.get(BITS, 1), SAMPLE_FORMATS.get(value.get(SAMPLE_FORMAT, 1))
+    if kind or depth not in DEPTHS:
+        samples = f"{depth}-bit {kind or 'integer'} samples"
+        raise UsageError(f"a TIFF of {samples}, which are not supported; save it with 8 or 16 bits a channel first")
+    if name := UNSUPPORTED_COMPRESSIONS.get(value.get(COMPRESSION, 1)):
+        raise UsageError(f"a TIFF compressed by {name}, which is not supported; save it with Deflate or LZW first")
+    color = value.get(PHOTOMETRIC, 1)
+    if color not in COLORS:
+        name = UNSUPPORTED_COLORS.get(color, "unknown")
+        raise UsageError(f"a TIFF of {name} colours, which are not supported; save it as RGB first")
+
+
+def _pixels(content: bytes, value: dict[int, int]) -> np.ndarray:
+    if value.get(COMPRESSION) not in ONLY_IN_PILLOW:
+        return vips.pixels(vips.load("tiff", content, unlimited=True))
+    with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
+        return plain.pixels_of_tiff(image, content)
+
+
+def _without_extra_channels(
+    samples: np.ndarray, value: dict[int, int], tags: dict[int, Entry], layout: Layout, notes: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Colours and opacity alone: masks and spot colours stand in further channels."""
+    if samples.ndim == 2:
+        return samples, notes
+    colors = 3 if samples.shape[2] >= 3 and value.get(PHOTOMETRIC) == 3 else COLORS[value.get(PHOTOMETRIC, 1)]
+    extra = samples.shape[2] - colors
+    entry = tags.get(EXTRA_SAMPLES)
+    kinds = struct.unpack(f"{layout.order}{entry.count}H", entry.data) if entry and entry.kind == SHORT else ()
+    alpha = next((index for index, kind in enumerate(kinds[:extra]) if kind in (ASSOCIATED, UNASSOCIATED)), None)
+    chosen = [*range(colors), *([colors + alpha] if alpha is not None else [])]
+    if len(chosen) < samples.shape[2]:
+        count = samples.shape[2] - len(chosen)
+        notes += ("an extra channel (a mask or a spot colour)" if count == 1 else f"{count} extra channels",)
+        samples = samples[..., chosen]
+    return (samples[..., 0] if samples.shape[2] == 1 else samples), notes
+
+
+def _metadata(content: bytes, tags: dict[int, Entry], layout: Layout) -> tuple[Metadata, tuple[str, ...]]:
+    own = {tag: entry for tag, entry in tags.items() if tag not in STRUCTURE | CARRIED}
+    described = directories.with_sub_directories(own, content, layout)
+    described = {tag: entry for tag, entry in described.items() if not _only_in_tiff(entry)}
+    if described:
+        described |= {tag: tags[tag] for tag in RESOLUTION if tag in tags}
+    raw = {tag: tags[tag].data for tag in (XMP, IPTC, PHOTOSHOP, ICC) if tag in tags and tags[tag].data}
+    resources = photoshop.without_thumbnails(raw.get(PHOTOSHOP, b"")) or b""
+    if IPTC in raw and photoshop.iptc_of(resources) is None:
+        resources += photoshop.of_iptc(raw[IPTC])
+    metadata = Metadata(
+        icc_profile=raw.get(ICC),
+        exif=exif.block_of(described, layout.order) if described else None,
+        xmp=raw.get(XMP),
+        photoshop=resources or None,
+        dpi=exif.resolution(tags, layout.order),
+    )
+    return metadata, ("Photoshop's layers",) if LAYERS in tags else ()
+
+
+def _only_in_tiff(entry: Any) -> bool:
+    return isinstance(entry, Entry) and entry.kind in NOT_IN_EXIF
+
+
+# ----- writing
+
+
+def _described(picture: Picture, layout: Layout) -> Tree:
+    """The tags of the metadata."""
+    tree: Tree = {}
+    if picture.exif:
+        own, old = exif.tree_of(picture.exif)
+        kept = {tag: entry for tag, entry in own.items() if tag not in STRUCTURE | CARRIED}
+        tree |= directories.reordered(kept, old.order, layout.order)
+    if picture.dpi:
+        for tag, value in zip(RESOLUTION, picture.dpi, strict=False):
+            tree[tag] = Entry(RATIONAL, struct.pack(layout.order + "II", *_ratio(value)))
+        tree[exif.RESOLUTION_UNIT] = Entry(SHORT, struct.pack(layout.order + "H", 2))
+    if picture.xmp:
+        tree[XMP] = Entry(BYTE, picture.xmp)
+    if picture.icc_profile:
+        tree[ICC] = Entry(UNDEFINED, picture.icc_profile)
+    if picture.photoshop:
+        tree[PHOTOSHOP] = Entry(UNDEFINED, picture.photoshop)
+        if record := photoshop.iptc_of(picture.photoshop):
+            tree[IPTC] = Entry(UNDEFINED, record)
+    return tree
+
+
+def _ratio(value: float) -> tuple[int, int]:
+    """`value` as a fraction of two numbers of 32 bits; no resolution is as large as not to fit."""
+    fraction = Fraction(value).limit_denominator(10_000)
+    return min(fraction.numerator, 2**32 - 1), fraction.denominator
+
+
+def _with_directory(content: bytes, tree: Tree, layout: Layout) -> bytes:
+    """The file with `tree` as its directory, behind all that is there."""
+    content += bytes(len(content) % 2)
+    at = 8 if layout.big else 4
+    link = struct.pack(layout.offset, len(content))
+    return content[:at] + link + content[at + len(link) :] + directories.write_tree(tree, len(content), layout)

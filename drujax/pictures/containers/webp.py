@@ -1,0 +1,53 @@
+"""WebP, by Pillow."""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from drujax.errors import UsageError
+from drujax.pictures import exif
+from drujax.pictures.containers import plain
+from drujax.pictures.picture import Picture
+from drujax.pictures.stored import Stored, Written
+
+QUALITY = 95
+HOLDS = frozenset({"icc_profile", "exif", "xmp"})
+LOSSLESS = b"VP8L"
+
+
+def read(content: bytes) -> Stored:
+    """Returns the picture of a WebP file. Raises UsageError."""
+    return plain.read(content, ("WEBP",), encoding={"lossless": LOSSLESS in _chunk_names(content)})
+
+
+def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
+    """Returns the WebP file of `samples` with the metadata of `picture`."""
+    options: dict[str, Any] = {"quality": QUALITY, "exact": True}  # exact: keep the colours under alpha 0
+    if quality is not None:
+        options["quality"] = quality
+    elif picture.format == "WEBP":
+        options |= picture.encoding
+    if picture.exif:
+        options["exif"] = picture.exif.removeprefix(exif.PREFIX)
+    if picture.icc_profile:
+        options["icc_profile"] = picture.icc_profile
+    if picture.xmp:
+        options["xmp"] = picture.xmp
+    file = io.BytesIO()
+    try:
+        Image.fromarray(samples).save(file, "WEBP", **options)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be written as WEBP ({error})") from error
+    return Written(file.getvalue())
+
+
+def _chunk_names(content: bytes) -> Iterator[bytes]:
+    position = 12
+    while position + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, position)
+        yield name
+        position += 8 + size + size % 2

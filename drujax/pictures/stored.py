@@ -1,0 +1,62 @@
+"""What readers and writers of a format hand to the codec, and the refusals that all readers share."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from drujax.errors import UsageError
+from drujax.pictures.picture import Metadata
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stored:
+    """A picture as its file stores it.
+
+    Attributes:
+        samples: (h, w) for grey, (h, w, 2) grey with alpha, (h, w, 3) or (h, w, 4); uint8 or uint16.
+        metadata: the file's; EXIF and XMP still as stored.
+        orientation: 1..8 where `samples` are still to be turned by it, None where EXIF or XMP decide.
+        encoding, notes: as in `Picture`.
+    """
+
+    samples: np.ndarray
+    metadata: Metadata
+    orientation: int | None = None
+    encoding: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Written(NamedTuple):
+    """The bytes of a file, and what of the picture it does not hold, a phrase each."""
+
+    content: bytes
+    dropped: tuple[str, ...] = ()
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises UsageError for a picture without pixels, or with more than Pillow's `Image.MAX_IMAGE_PIXELS`."""
+    if width < 1 or height < 1:
+        raise UsageError(f"not a picture of a known kind (its size is {width} x {height})")
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > limit:
+        raise too_large(width * height)
+
+
+def too_large(pixels: int) -> UsageError:
+    """The error of a picture of so many pixels."""
+    limit = Image.MAX_IMAGE_PIXELS
+    return UsageError(f"too large ({pixels} pixels; the limit is {limit}, raise it with --max-pixels)")
+
+
+def check_single(frames: int, kind: str = "frames of an animation") -> None:
+    """Raises UsageError for a file of several pictures; `kind` says of what."""
+    if frames > 1:
+        raise UsageError(f"has {frames} {kind}; only still pictures are enhanced (extract them first)")
+
+
+def damaged(why: object) -> UsageError:
+    """The error of a file that cannot be decoded."""
+    return UsageError(f"damaged picture ({why})")
