@@ -30,11 +30,11 @@ CONTAINERS: dict[str, ModuleType] = {
     #             pixels read by      pixels written by   metadata by
     "PNG": png,  # libvips            libvips             png.py
     "JPEG": jpeg,  # libvips          Pillow              jpeg.py
-    "TIFF": tiff,  # libvips, Pillow  libvips             tiff.py
     "WEBP": webp,  # Pillow           Pillow              Pillow
-    "AVIF": avif,  # libvips, Pillow  -                   libvips, Pillow
+    "TIFF": tiff,  # libvips, Pillow  libvips             tiff.py
     "BMP": plain,  # Pillow           Pillow              Pillow
     "GIF": plain,  # Pillow           -                   Pillow
+    "AVIF": avif,  # libvips, Pillow  -                   libvips, Pillow
     "TGA": plain,  # Pillow           -                   Pillow
 }
 WRITTEN = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
