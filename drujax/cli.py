@@ -268,7 +268,7 @@ def _sort(options: Sort) -> int:
 
 
 def _convert(options: Convert) -> int:
-    from drujax.enhance.convert_checkpoint import convert_checkpoint, parsed_options
+    from drujax.enhance.conversion import convert_checkpoint, parsed_options
 
     metadata = convert_checkpoint(
         options.checkpoint,

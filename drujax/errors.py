@@ -23,3 +23,10 @@ def describe(error: BaseException) -> str:
         return str(error)
     reason = error.strerror[:1].lower() + error.strerror[1:]
     return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"
+
+
+def check_at_least(least: float, **values: float | None) -> None:
+    """Raise UsageError for the first of the named `values` that is given and below `least`."""
+    for name, value in values.items():
+        if value is not None and not value >= least:  # false for NaN, too
+            raise UsageError(f"{name}: must be >= {least}, got {value}")

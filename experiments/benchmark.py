@@ -2,6 +2,7 @@
 
     python -m experiments.benchmark train                                # EnlightenGAN's full step, batch 2 of 320x320
     python -m experiments.benchmark train --method=sci --peer=torch      # beside the official step in PyTorch
+    python -m experiments.benchmark train --gan.width=16 --size=128      # with options of experiments.train
     python -m experiments.benchmark enhance --network=sci --height=400 --width=608 --peer=torch
     python -m experiments.benchmark data --data=D --workers=2            # training batches a second
     python -m experiments.benchmark scenes
@@ -247,7 +248,20 @@ def configuration(arguments: Sequence[str]) -> Any:
     if arguments[0] not in kinds:
         raise unknown("benchmark", arguments[0], kinds)
     program = f"experiments.benchmark {arguments[0]}"
-    return command_line.parse(kinds[arguments[0]], arguments[1:], program=program)
+    kind, rest = kinds[arguments[0]], arguments[1:]
+    if kind is not Train:
+        return command_line.parse(kind, rest, program=program)
+    # The method's own options have a dot, and a configuration of their own.
+    own = [argument for argument in rest if "." in argument.partition("=")[0] and argument.startswith("--")]
+    config = command_line.parse(kind, [argument for argument in rest if argument not in own], program=program)
+    if not own:
+        return config
+    from drujax.methods.config import config_type, preset_config
+
+    presets = {"benchmark": preset_config("benchmark", config.method)}
+    own = ["--preset=benchmark", *own]
+    training = command_line.parse(config_type(config.method), own, program=program, presets=presets)
+    return dataclasses.replace(config, options=training.options)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import difflib
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal, TypeVar
 
 import tyro
@@ -71,11 +71,17 @@ def run(main: Callable[[], int | None], program: str) -> int:
 
 
 def parse(
-    config: type[Config], arguments: Sequence[str], *, program: str, presets: Mapping[str, Config] | None = None
+    config: type[Config],
+    arguments: Sequence[str],
+    *,
+    program: str,
+    presets: Mapping[str, Config] | None = None,
+    owner_of: Callable[[str], str] = lambda flag: "",
 ) -> Config:
     """A `config` (a frozen dataclass) from command-line `arguments`; `--help` prints and exits.
 
-    With `presets`, `--preset=NAME` chooses the defaults which the other arguments override.
+    With `presets`, `--preset=NAME` chooses the defaults which the other arguments override. `owner_of` says where an
+    unrecognised flag belongs, for the error.
 
     Raises:
         UsageError: an argument that does not exist, has no value or a wrong one.
@@ -96,7 +102,30 @@ def parse(
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UsageError(_one_line(said.getvalue(), config)) from None
+        raise UsageError(with_flag(_one_line(said.getvalue(), config, owner_of), config)) from None
+
+
+@contextlib.contextmanager
+def flags_in_errors(config: type) -> Iterator[None]:
+    """Name arguments by their flags in the library's errors, which begin with `argument: `; see `with_flag`."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(with_flag(str(error), config)) from error
+
+
+def with_flag(message: str, config: type) -> str:
+    """Return `message` with the flag of `config` in place of the argument at its beginning.
+
+    `batch_size: must be ...` becomes `--recipe.batch-size: must be ...`, the first flag of that name. Messages that
+    begin with no argument of `config` are returned unchanged.
+    """
+    if match := re.match(r"Error parsing [\w.-]+: (?=[\w.]+: )", message):  # tyro's, of a class that refused its values
+        message = message.removeprefix(match[0])
+    argument, colon, rest = message.partition(": ")
+    name = argument.replace("_", "-")
+    flags = [flag for flag in _flags(config) if flag == f"--{name}" or flag.endswith(f".{name}")]
+    return f"{flags[0]}{colon}{rest}" if colon and flags else message
 
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:
@@ -124,7 +153,7 @@ def _mistake(error: Exception) -> str | None:
     return None
 
 
-def _one_line(box: str, config: type) -> str:
+def _one_line(box: str, config: type, owner_of: Callable[[str], str]) -> str:
     """tyro frames its errors in a box and adds help; keeps the sentence and adds the nearest argument."""
     lines = [line.strip("│ ").strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
     parts: list[list[str]] = [[]]  # between rules: the title (empty where it is in the frame), the sentence, the help
@@ -136,8 +165,14 @@ def _one_line(box: str, config: type) -> str:
     text = " ".join(parts[1])
     if match := re.search(r"Unrecognized options: (--[\w.-]+)", text):
         nearest = difflib.get_close_matches(match[1].replace("_", "-"), _flags(config), n=1)
-        text += f". Did you mean {nearest[0]}?" if nearest else ". See --help."
+        owner = owner_of(match[1].replace("_", "-"))
+        text += owner or (f". Did you mean {nearest[0]}?" if nearest else ". See --help.")
     return text
+
+
+def has_flag(config: type, flag: str) -> bool:
+    """Whether `--flag` is an option of the dataclass `config`."""
+    return flag in _flags(config)
 
 
 def _flags(config: type, prefix: str = "--") -> list[str]:

@@ -4,11 +4,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from drujax.enhance.loading import RELEASED, find
-from drujax.enhance.zoo import MODELS
-from drujax.methods.networks import NETWORKS
+from drujax.enhance.zoo import models
+from drujax.methods import registry
+from drujax.metrics.registry import METRICS
+from drujax.metrics.registry import find as find_metric
+from drujax.models.backbones import BACKBONES
 from drujax.runtime.cache import cache_folder
-from drujax.weights.download import megabytes
-from drujax.weights.table import FILES
+from drujax.runtime.download import File, megabytes
 
 
 @dataclass(frozen=True)
@@ -39,25 +41,35 @@ class Row:
 def list_models() -> list[Row]:
     """All models, then all files."""
     rows = []
-    for name, model in MODELS.items():
+    for name, named in models().items():
         path = find(name)
         size = path.stat().st_size if path else None
-        source = "drujax" if path and path.parent == RELEASED else model.obtain
+        source = "drujax" if path and path.parent == RELEASED else named.obtain
         here = str(path) if path else None
-        rows.append(Row(name, "model", model.network, model.what, size, model.licence, source, here))
-    for name, file in FILES.items():
+        rows.append(Row(name, "model", named.network, named.model.summary, size, named.licence, source, here))
+    for file in known_files():
         path = cache_folder() / file.filename
         size = path.stat().st_size if path.is_file() else file.size
         here = str(path) if path.is_file() else None
-        rows.append(Row(name, "file", None, file.what, size, file.licence, file.url, here))
+        rows.append(Row(file.name, "file", None, file.what, size, file.licence, file.url, here))
     return rows
+
+
+def known_files() -> list[File]:
+    """Return all files that drujax can use but does not ship, each once: of backbones, methods and metrics."""
+    files = [backbone.weights for backbone in BACKBONES.values() if backbone.weights is not None]
+    for spec in map(registry.find, registry.METHODS):
+        files += [*spec.files, *(model.file for model in spec.models if model.file is not None)]
+    for metric in map(find_metric, METRICS):
+        files += [file for needed in metric.references.values() for file in needed]
+    return list({file.name: file for file in files}.values())
 
 
 def as_json(rows: list[Row]) -> dict[str, Any]:
     """`{"networks": [{"name", "what", "licence", "options"}], "models": [fields of `Row`], "files": [the same]}`."""
     networks = [
-        {"name": name, "what": network.what, "licence": network.licence, "options": dict(network.options)}
-        for name, network in NETWORKS.items()
+        {"name": name, "what": network.summary, "licence": network.licence, "options": dict(network.options)}
+        for name, network in registry.networks().items()
     ]
     kinds = {f"{kind}s": [asdict(row) for row in rows if row.kind == kind] for kind in ("model", "file")}
     return {"networks": networks, **kinds}

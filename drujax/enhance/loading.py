@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drujax.enhance.convert_checkpoint import import_released
-from drujax.enhance.zoo import MODELS
+from drujax.enhance.conversion import import_released
+from drujax.enhance.zoo import models
 from drujax.errors import UsageError, unknown
-from drujax.methods.networks import NETWORKS, Module, Network
+from drujax.methods import registry
+from drujax.methods.spec import EnhancerNetwork
 from drujax.runtime.cache import cache_folder
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import Variables, check
@@ -19,8 +20,8 @@ RELEASED = Path(__file__).parents[1] / "weights" / "released"
 class Loaded:
     """A network ready to run: `network.enhance(module, variables, images)`."""
 
-    network: Network
-    module: Module
+    network: EnhancerNetwork
+    module: Any  # nn.Module
     variables: Variables
     metadata: dict[str, Any]
 
@@ -34,9 +35,10 @@ def load_model(name_or_path: str | Path) -> Loaded:
     path = resolve(name_or_path)
     variables, metadata = safetensors_io.load_weights(path)
     name = metadata["network"]
-    if name not in NETWORKS:
-        raise UsageError(f"{path}: {unknown('network', name, NETWORKS)} A newer drujax may know it.")
-    network = NETWORKS[name]
+    try:
+        network = registry.find_network(name)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error} It may require a newer version of drujax.") from error
     try:
         module = network.module(metadata.get("options", {}))
         check(variables, network.shapes(module))
@@ -54,13 +56,13 @@ def resolve(name_or_path: str | Path) -> Path:
         UsageError: one line: the nearest name, or how to get what is known but not on this machine.
     """
     name, path = str(name_or_path), Path(name_or_path)
-    if name in MODELS:
-        found = find(name)
-        if found is None and MODELS[name].file is not None:
-            return import_released(name)
-        if found is None:
-            raise UsageError(f"--model: {name} is not on this machine. {MODELS[name].obtain}")
+    found = find(name)
+    if found is not None:
         return found
+    if name in models():
+        if models()[name].model.file is not None:
+            return import_released(name)
+        raise UsageError(f"--model: {name} is not on this machine. {models()[name].obtain}")
     if path.is_dir():
         if not (path / "weights.safetensors").is_file():
             raise UsageError(f"--model: {name} has no weights.safetensors (a run writes it when it ends)")
@@ -74,11 +76,13 @@ def resolve(name_or_path: str | Path) -> Path:
         if not path.exists():
             raise UsageError(f"--model: {name} does not exist")
         return path
-    raise unknown("--model", name, MODELS)
+    raise unknown("--model", name, models())
 
 
 def find(name: str) -> Path | None:
-    """Where the weights of the model `name` are on this machine: shipped, or put into the cache; None if nowhere."""
+    """Return the weight file of the model `name`, shipped or in the cache; None where there is none."""
+    if Path(name).name != name:  # a path, not a name
+        return None
     for folder in (RELEASED, cache_folder()):
         path = folder / f"{name}.safetensors"
         if path.is_file():

@@ -24,6 +24,7 @@ which compares the two (docs/method.md). Whether a phase is extended depends on 
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -33,17 +34,26 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, Key
 
+from drujax.errors import UsageError, check_at_least
 from drujax.losses import clip_lit
+from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import EnhancerMethod, Metrics, apply
-from drujax.models.clip.preprocessing import normalised
-from drujax.models.clip.prompts import end_of
+from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, first_output
+from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
+from drujax.models.clip.preprocessing import RESOLUTION, normalised
+from drujax.models.clip.prompts import CONTEXT, end_of, initial_prompt
 from drujax.models.clip_lit import CLIPLIT as Network
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.pictures.color import luma
+from drujax.runtime.download import github_file
 from drujax.training.augment import warped
 from drujax.training.batch import Batch, Probabilities, Weights, example_weights, mean_luma, pictures
+from drujax.training.recipe import Recipe
 from drujax.training.state import ModelState, TrainState, Variables, moving_average, step_key
+from drujax.weights.formats.readers import read_checkpoint
+from drujax.weights.pretrained import clip as clip_weights
 from drujax.weights.pretrained.clip import CLIP, Encoder
+from drujax.weights.torch_names import unwrapped
 
 PROMPTS, RECONSTRUCTION, ENHANCEMENT, REFINEMENT = range(4)  # phases
 # The reconstruction starts again with other weights when this PSNR is not reached, as where the light map is zero
@@ -53,7 +63,7 @@ LEAST_PSNR, PSNR_STEPS, PSNR_AFTER = 8.0, 30, 100
 
 @struct.dataclass
 class State(TrainState):
-    """What a run carries from step to step; `generator` is the network that enhances."""
+    """What a run carries from step to step; `model` is the network that enhances."""
 
     prompts: ModelState  # params: Float 2 t c, of backlit and well-lit pictures
     earlier: Any  # parameters of the network at the ends of the last two rounds, the newest first
@@ -80,19 +90,30 @@ _Outcome = tuple[ModelState, ModelState, _Seen]  # the network, the prompts
 
 
 @dataclasses.dataclass(frozen=True)
-class Lengths:
-    """Steps of each phase; the last two are extended while their loss is above a bound."""
+class PhaseLengths:
+    """Lengths of the phases in steps; enhancement and prompts are extended while their loss is above a bound."""
 
-    # The prompts learn which split a picture is of.
-    prompts: int = 8000
-    # The network learns to leave pictures as they are.
-    reconstruction: int = 1000
-    # Of a round: the network against the prompts, then the prompts against the network.
-    enhancement: int = 2100
-    refinement: int = 1000
-    # Losses above which enhancement goes on for 60 steps more, and prompts (of both phases) for 100.
+    # Steps in which the prompts learn which split an image is from; none with --clip-lit.prompts.
+    prompt_steps: int = 8000
+    # Steps in which the network learns to reproduce its input; none with --init.
+    reconstruction_steps: int = 1000
+    # Steps of a round in which the network learns from the prompts.
+    enhancement_steps: int = 2100
+    # Steps of a round in which the prompts learn from the network's images.
+    refinement_steps: int = 1000
+    # Loss of the network above which its phase is extended by 60 steps.
     enhancement_bound: float = 90.0
+    # Loss of the prompts above which their phases are extended by 100 steps.
     prompts_bound: float = 60.0
+
+    def __post_init__(self):
+        check_at_least(0, prompt_steps=self.prompt_steps, reconstruction_steps=self.reconstruction_steps)
+        check_at_least(1, enhancement_steps=self.enhancement_steps, refinement_steps=self.refinement_steps)
+
+    @property
+    def steps(self) -> tuple[int, int, int, int]:
+        """The lengths in the order of the phases."""
+        return self.prompt_steps, self.reconstruction_steps, self.enhancement_steps, self.refinement_steps
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,7 +126,7 @@ class CLIPLIT(EnhancerMethod):
     # What the prompts start from: the text that both begin with, or learned ones.
     initial_prompts: Float[Array | np.ndarray, "2 t c"]
     prompt_rate: float = 5e-6
-    lengths: Lengths = Lengths()
+    phases: PhaseLengths = PhaseLengths()
     # In which order prompts rank the pictures of the last two networks.
     form: Literal["official", "paper"] = "official"
     # Side of the pictures that the encoders take.
@@ -145,8 +166,8 @@ class CLIPLIT(EnhancerMethod):
     def init(self, key: Key[Array, ""]) -> State:
         network, later = jax.random.split(key)
         model = ModelState.create(self.initial(network), self.optimiser)
-        lengths = self.lengths
-        first = PROMPTS if lengths.prompts else RECONSTRUCTION if lengths.reconstruction else ENHANCEMENT
+        phases = self.phases
+        first = PROMPTS if phases.prompt_steps else RECONSTRUCTION if phases.reconstruction_steps else ENHANCEMENT
         zero = jnp.zeros((), jnp.int32)
         return State(
             step=zero,
@@ -157,7 +178,7 @@ class CLIPLIT(EnhancerMethod):
             earlier=tuple(jax.tree.map(jnp.copy, model.params) for _ in range(2)),
             phase=jnp.int32(first),
             since=zero,
-            until=jnp.asarray(self._lengths[first], jnp.int32),
+            until=jnp.asarray(phases.steps[first], jnp.int32),
             rounds=zero,
             psnr=jnp.zeros(PSNR_STEPS),
         )
@@ -201,11 +222,6 @@ class CLIPLIT(EnhancerMethod):
         dark, bright = pictures(batch)
         return warped(dark, of_dark, zoom=zoom), warped(bright, of_bright, zoom=zoom)
 
-    @property
-    def _lengths(self) -> tuple[int, ...]:
-        lengths = self.lengths
-        return lengths.prompts, lengths.reconstruction, lengths.enhancement, lengths.refinement
-
     def _restarted(self, state: State, psnr: Float[Array, ""], key: Key[Array, ""]) -> State:
         """The state after a step; one of a reconstruction that comes to nothing starts it again."""
         reconstructs = state.phase == RECONSTRUCTION
@@ -224,7 +240,7 @@ class CLIPLIT(EnhancerMethod):
 
     def _advanced(self, state: State, loss: Float[Array, ""]) -> State:
         """The state after a step, in the next phase where this one ends."""
-        bounds = self.lengths
+        bounds = self.phases
         since = state.since + 1
         ends = since >= state.until
         bound = jnp.array([bounds.prompts_bound, jnp.inf, bounds.enhancement_bound, bounds.prompts_bound])
@@ -233,8 +249,8 @@ class CLIPLIT(EnhancerMethod):
         until = state.until + jnp.where(extended, extension[state.phase], 0)
 
         switches = ends & ~extended
-        lengths = jnp.array(self._lengths)
-        after_prompts = RECONSTRUCTION if self.lengths.reconstruction else ENHANCEMENT
+        lengths = jnp.array(self.phases.steps)
+        after_prompts = RECONSTRUCTION if self.phases.reconstruction_steps else ENHANCEMENT
         following = jnp.array([after_prompts, ENHANCEMENT, REFINEMENT, ENHANCEMENT])
         phase = jnp.where(switches, following[state.phase], state.phase)
         round_ends = switches & (state.phase == ENHANCEMENT)
@@ -347,3 +363,142 @@ def _psnr(enhanced: Float[Array, "b h w 3"], images: Float[Array, "b h w 3"]) ->
 def _arrays(outcome: _Outcome) -> _Outcome:
     """With an array for every number, so that all choices give the same types."""
     return jax.tree.map(jnp.asarray, outcome)
+
+
+TINY = 64  # side of the images of tiny encoders
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(PhaseLengths):
+    """CLIP-LIT's own options."""
+
+    # CLIP's ViT-B/32 and its text encoder: openai (downloaded), a file, random (not trained), or tiny (for trials).
+    clip: str = "openai"
+    # CLIP's RN101 for the identity loss: openai (downloaded), a file, random, or tiny.
+    resnet: str = "openai"
+    # Checkpoint with prompts to start from (embedding_prompt, 2 x 77 x 512) instead of learning them first.
+    prompts: Path | None = None
+    # Learning rate of the prompts.
+    prompt_rate: float = 5e-6
+
+    @property
+    def downloads(self) -> tuple[str, ...]:
+        """What is downloaded."""
+        return ("CLIP's weights",) if "openai" in (self.clip, self.resnet) else ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainConfig):
+    """The configuration of a run of CLIP-LIT."""
+
+    # Networks and losses of CLIP-LIT.
+    clip_lit: Options = Options()
+
+
+def build(config: Config, learning_rate: optax.Schedule) -> CLIPLIT:
+    """Return the method of a configuration. Raises UsageError where CLIP's weights or the prompts cannot be read."""
+    options = config.clip_lit
+    clip, resnet, resolution = _encoders(options)
+    if options.prompts is None:
+        prompts = np.stack([np.asarray(initial_prompt(clip.words))] * 2)
+    else:
+        prompts = _read_prompts(options.prompts, clip.words.shape[1])
+    # What is given need not be learned.
+    given = {**({"prompt_steps": 0} if options.prompts else {}), **({"reconstruction_steps": 0} if config.init else {})}
+    return CLIPLIT(
+        learning_rate=learning_rate,
+        ema_decay=config.recipe.ema_decay,
+        clip=clip,
+        resnet=resnet,
+        initial_prompts=prompts,
+        prompt_rate=options.prompt_rate,
+        phases=dataclasses.replace(options, **given),
+        form=config.recipe.loss_form,
+        resolution=resolution,
+    )
+
+
+def _encoders(options: Options) -> tuple[CLIP, Encoder, int]:
+    """Return CLIP's ViT-B/32 with its texts, RN101, and the side of the images that both take."""
+    if options.clip == "tiny":
+        tiny = VisionTransformer(width=64, layers=1, embedding=16), TextTransformer(64, 1, 16)
+        clip = clip_weights.random_clip(*tiny, resolution=TINY)
+    else:
+        clip = clip_weights.load_clip(options.clip, argument="clip")
+    if options.resnet == "tiny":
+        resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), clip_weights.picture(TINY))
+    else:
+        resnet = clip_weights.load_clip_resnet(options.resnet, argument="resnet")
+    # RN101's stages, which are all that is used of it, take any size.
+    return clip, resnet, TINY if options.clip == "tiny" else RESOLUTION
+
+
+def _read_prompts(path: Path, width: int) -> Float[np.ndarray, "2 t c"]:
+    """Return the learned prompts of a checkpoint of the official code."""
+    prompts = unwrapped(read_checkpoint(path)).get("embedding_prompt")
+    if prompts is None or prompts.shape != (2, CONTEXT, width):
+        found = "no such array" if prompts is None else f"shape {prompts.shape}"
+        raise UsageError(f"prompts: {path} must hold embedding_prompt of shape (2, {CONTEXT}, {width}), got {found}")
+    return prompts
+
+
+SPEC = MethodSpec(
+    summary="CLIP-LIT: iterative prompt learning for backlit images (Liang et al., ICCV 2023)",
+    build=build,
+    recipe=Recipe(size=512, view="whole", batch_size=8, steps=50_000, decay_epochs=0, learning_rate=2e-5),
+    presets={
+        "laptop": Preset(
+            {"size": 256, "batch_size": 4, "steps": 2000},
+            {"prompt_steps": 400, "reconstruction_steps": 200, "enhancement_steps": 400, "refinement_steps": 100},
+        ),
+        "embedded": Preset(
+            {"size": 96, "batch_size": 4, "steps": 400},
+            {"prompt_steps": 100, "reconstruction_steps": 60, "enhancement_steps": 100, "refinement_steps": 40},
+        ),
+        "debug": Preset(
+            options={
+                "clip": "tiny",
+                "resnet": "tiny",
+                "prompt_steps": 1,
+                "reconstruction_steps": 1,
+                "enhancement_steps": 1,
+                "refinement_steps": 1,
+                "enhancement_bound": 1e9,
+                "prompts_bound": 1e9,
+            }
+        ),
+        # The first round of enhancement, as most steps of a training.
+        "benchmark": Preset(
+            options={"clip": "random", "resnet": "random", "prompt_steps": 0, "reconstruction_steps": 0}
+        ),
+    },
+    config=Config,
+    network=EnhancerNetwork(
+        summary="CLIP-LIT's enhancement network (278,790 parameters)",
+        build=Network,
+        run=first_output,
+        options={"padding": "reflect", "epsilon": 0.0},
+        choices={"padding": ("reflect", "zeros")},
+        licence="none stated",
+    ),
+    models=(
+        Model(
+            "clip-lit",
+            "CLIP-LIT's released weights",
+            file=github_file(
+                "clip-lit-official",
+                "CLIP-LIT's released enhancement_model.pth",
+                "ZhexinLiang/CLIP-LIT",
+                "648cf29f1107c085b5b80ec94ef7c7f15bc15006",
+                "pretrained_models/enhancement_model.pth",
+                "clip_lit_enhancement_model.pth",
+                licence="none stated",
+                size=1_126_923,
+                sha256="67aa1bdbac345842670e494b02953f299e5088bcb3f98a18bd60b06fef48b5c9",
+            ),
+        ),
+    ),
+    files=(clip_weights.VIT, clip_weights.RESNET),
+    init_files=lambda options: {"prompts": options.prompts},
+    downloads=lambda options: options.downloads,
+)

@@ -12,7 +12,7 @@ all patches as one batch: discriminators and VGG16 see each picture on its own.
 """
 
 import dataclasses
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -22,17 +22,22 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, Key, UInt8
 
+from drujax.errors import UsageError, check_at_least
 from drujax.losses import dru
 from drujax.losses.self_feature_preserving import self_feature_preserving
-from drujax.methods.exposure import Darkening, reconstruct
+from drujax.methods.config import TrainConfig
+from drujax.methods.exposure import TINY_GENERATOR, Darkening, GeneratorOptions, check_batch_norm, reconstruct
+from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset
 from drujax.models.discriminator import PatchDiscriminator
 from drujax.models.generator import Generator, attention_map
 from drujax.models.layers.initialise import official
 from drujax.models.perceptual import VGG16Features
+from drujax.runtime.download import File
 from drujax.training.batch import Batch, Inputs, Probabilities, Weights, example_weights, prepare
 from drujax.training.patches import Offsets, cut, draw_offsets
 from drujax.training.samples import preview_generator
 from drujax.training.state import ModelState, TrainState, Variables, moving_average, step_key
+from drujax.weights.pretrained.perceptual import VGG16, perceptual_variables
 
 Metrics = dict[str, Float[Array, ""]]
 
@@ -306,3 +311,160 @@ def _apply_to_patches(
 def _mean_luma(images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
     """Mean ITU-R 601 luma, 0..255, of pictures in [-1, 1]."""
     return 255 * (1 - attention_map(images).mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(GeneratorOptions):
+    """EnlightenGAN's own options."""
+
+    # VGG16 of the self-feature-preserving loss: imagenet (downloaded), a file, or random (not trained).
+    perceptual: str = "imagenet"
+    # Factors of the losses: as the official code has them, or eqs. 5-8 of the paper to the letter.
+    loss_scale: Literal["official", "paper"] = "official"
+    # Random patches per image for the local discriminator.
+    patches: int = 6
+    # Side of the patches in pixels.
+    patch_size: int = 32
+    # Parts of the batch with batch statistics of their own; 3 is the official training on three GPUs.
+    ghost_batches: int = 1
+    # Weight of the exposure reconstruction beside the losses of the paper (0 there).
+    reconstruction: float = 0.0
+    # Steps at the start in which only the discriminators learn; for --init, whose weights adversarial training would
+    # otherwise overwrite before the discriminators are of use.
+    generator_rests: int = 0
+    # Channels of the discriminators' first layer; 64 in the official networks.
+    discriminator_features: int = 64
+    # Channels of the first layer of a random VGG16; 64 in VGG16.
+    perceptual_width: int = 64
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_at_least(
+            1,
+            patches=self.patches,
+            patch_size=self.patch_size,
+            ghost_batches=self.ghost_batches,
+            discriminator_features=self.discriminator_features,
+            perceptual_width=self.perceptual_width,
+        )
+        check_at_least(0, reconstruction=self.reconstruction, generator_rests=self.generator_rests)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainConfig):
+    """The configuration of a run of EnlightenGAN."""
+
+    # Networks and losses of EnlightenGAN.
+    gan: Options = Options()
+
+
+def build(config: Config, learning_rate: optax.Schedule) -> EnlightenGAN:
+    """Return the method of a configuration. Raises UsageError where VGG16's weights cannot be had."""
+    options = config.gan
+    return EnlightenGAN(
+        perceptual_variables(options.perceptual, width=options.perceptual_width, seed=config.seed),
+        learning_rate,
+        ema_decay=config.recipe.ema_decay,
+        **options.arguments,
+        ghost_batches=options.ghost_batches,
+        reconstruction=options.reconstruction,
+        generator_rests=options.generator_rests,
+        discriminator_features=options.discriminator_features,
+        loss_scale=options.loss_scale,
+        patches=options.patches,
+        patch_size=options.patch_size,
+    )
+
+
+def _check(config: TrainConfig) -> None:
+    check_batch_norm(config)
+    if config.options.patch_size > config.recipe.size:
+        raise UsageError(
+            f"patch_size: must be <= the images' size {config.recipe.size}, got {config.options.patch_size}"
+        )
+
+
+def _run(generator: Generator, images: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+    x = images * 2 - 1
+    enhanced, _ = generator(x, attention_map(x), train=False)
+    return (enhanced + 1) / 2
+
+
+def _train_it(backbone: str) -> str:
+    return f"Train it: python -m experiments.train --data=DIR --backbone={backbone}; its workdir serves as --model."
+
+
+# Name of the model -> the probability network that it was trained with.
+_DRU_MODELS = {
+    "dru-resnet18": "resnet18",
+    "dru-resnet50": "resnet50",
+    "dru-mobilenet-v2": "mobilenet_v2",
+    "dru-vgg13-bn": "vgg13_bn",
+    "dru-vgg19": "vgg19",
+    "dru-vit-b16": "vit_b16",
+}
+
+SPEC = MethodSpec(
+    summary="EnlightenGAN (Jiang et al., TIP 2021), its losses weighted by relativistic probabilities (DRU)",
+    build=build,
+    presets={
+        # Without the reconstruction, so few steps teach the generator to return its input.
+        "laptop": Preset(
+            {"size": 128, "batch_size": 4, "steps": 1000, "learning_rate": 3e-4, "ema_decay": 0.99},
+            {"patches": 3, "reconstruction": 10.0},
+        ),
+        "embedded": Preset(
+            {"size": 64, "batch_size": 4, "steps": 240, "learning_rate": 4e-4, "ema_decay": 0.97},
+            {"perceptual": "random", "patches": 2},
+        ),
+        "debug": Preset(
+            options={
+                "perceptual": "random",
+                "patches": 2,
+                "discriminator_features": 4,
+                "perceptual_width": 4,
+                **TINY_GENERATOR,
+            }
+        ),
+        "benchmark": Preset({"batch_size": 2}, {"perceptual": "random"}),
+    },
+    config=Config,
+    network=EnhancerNetwork(
+        summary="EnlightenGAN's attention-guided U-Net generator (8.6 M parameters)",
+        build=Generator,
+        run=_run,
+        options={"align_corners": False, "ghost_batches": 1, "wide_pool": False, "width": 32},
+        # torch 0.3.1, on which it was trained, interpolates with aligned corners.
+        official={"align_corners": True},
+        licence="BSD",
+        size_multiple=16,
+        margin=16,
+        guided=True,
+    ),
+    models=(
+        *(
+            Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _train_it(backbone))
+            for name, backbone in _DRU_MODELS.items()
+        ),
+        Model("enlightengan", "Vanilla EnlightenGAN, trained on the same data", _train_it("none")),
+    ),
+    files=(
+        VGG16,
+        File(
+            "enlightengan-official",
+            "EnlightenGAN's released generator, for drujax convert --model enlightengan",
+            "https://drive.google.com/file/d/1AkV-n2MdyfuZTFvcon8Z4leyVb0i7x63/view",
+            "200_net_G_A.pth",
+            34_600_000,
+            None,
+            "BSD",
+            manual=True,
+        ),
+    ),
+    always_weighted=True,
+    check=_check,
+    untrained=lambda options: (
+        ("the VGG16 of the self-feature-preserving loss",) if options.perceptual == "random" else ()
+    ),
+    downloads=lambda options: ("VGG16's weights",) if options.perceptual == "imagenet" else (),
+)

@@ -9,7 +9,7 @@ Only bright pictures are used, so relativistic probabilities can weight their ex
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, UInt8
 
+from drujax.errors import UsageError, check_at_least
+from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod
+from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.generator import Generator, attention_map
 from drujax.models.layers.initialise import official
 from drujax.training.batch import Batch, Weights, prepare
@@ -119,3 +122,68 @@ class Exposure(SingleNetworkMethod):
     ) -> tuple[Float[Array, "b h w 3"], ...]:
         """The enhanced pictures and the attention that guided them."""
         return preview_generator(self.network, self.export(state)[0], images)
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorOptions:
+    """EnlightenGAN's generator."""
+
+    # Corner convention of the bilinear upsampling; the official release was trained with True.
+    align_corners: bool = False
+    # Normalises by the initial running statistics, as the enhancer will: for --init, where small batches would train
+    # the generator for statistics that no whole picture has.
+    frozen_batch_norm: bool = False
+    # Precision of the networks' arithmetic; parameters, statistics and losses are always float32.
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    # Channels of the generator's first layer; 32 in the official network.
+    width: int = 32
+
+    def __post_init__(self):
+        check_at_least(1, width=self.width)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The options as arguments of a method."""
+        return {
+            "align_corners": self.align_corners,
+            "frozen_batch_norm": self.frozen_batch_norm,
+            "width": self.width,
+            "compute_dtype": jnp.dtype("bfloat16") if self.dtype == "bfloat16" else None,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainConfig):
+    """The configuration of a run of the exposure reconstruction."""
+
+    # The generator of EnlightenGAN.
+    gan: GeneratorOptions = GeneratorOptions()
+
+
+def build(config: Config, learning_rate: optax.Schedule) -> Exposure:
+    """Return the method of a configuration."""
+    options = config.gan
+    return Exposure(learning_rate, config.recipe.ema_decay, **options.arguments)
+
+
+def check_batch_norm(config: TrainConfig) -> None:
+    """Raise UsageError for frozen statistics without weights to take them from."""
+    if config.options.frozen_batch_norm and config.init is None:
+        raise UsageError("frozen_batch_norm: without init there are no statistics to keep")
+
+
+# The debug preset's networks.
+TINY_GENERATOR = {"width": 4}
+
+SPEC = MethodSpec(
+    summary="Exposure reconstruction of darkened bright pictures: a start for EnlightenGAN's generator",
+    build=build,
+    presets={
+        "laptop": Preset({"size": 128, "batch_size": 4, "steps": 1000, "learning_rate": 3e-4, "ema_decay": 0.99}),
+        "embedded": Preset({"size": 64, "batch_size": 4, "steps": 240, "learning_rate": 4e-4, "ema_decay": 0.97}),
+        "debug": Preset(options=TINY_GENERATOR),
+    },
+    config=Config,
+    always_weighted=True,
+    check=check_batch_norm,
+)

@@ -10,6 +10,7 @@ With data uncertainty, RP_d weights both losses of each picture (docs/method.md)
 
 import dataclasses
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, cast
 
 import jax
@@ -17,13 +18,21 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from drujax.errors import UsageError, check_at_least
 from drujax.losses import retinex
+from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod, apply
+from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, first_output
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval, genotype
 from drujax.models.ruas import RUAS as Network
+from drujax.runtime.download import github_file
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
+from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
+from drujax.weights.formats.readers import read_checkpoint
+from drujax.weights.safetensors_io import load_weights
+from drujax.weights.torch_names import from_torch, to_torch, unwrapped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,3 +120,121 @@ def at_times(
 ) -> optax.GradientTransformation:
     """An optimiser that does nothing, nor counts, after as many steps as `when` denies."""
     return cast(Any, optax.conditionally_mask(optimiser, cast(Any, when)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """RUAS's own options."""
+
+    # Trains on the first dark picture alone, as the released trainer does.
+    one_picture: bool = False
+    # Steps from one update of the noise removal to the next.
+    denoise_every: int = 50
+    # Checkpoint that the noise removal starts from, as the official one starts from model/denoise.pt.
+    denoiser: Path | None = None
+    # Run of --method=ruas_search, or its weights, whose architecture is trained instead of the released one.
+    architecture: Path | None = None
+
+    def __post_init__(self):
+        check_at_least(1, denoise_every=self.denoise_every)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainConfig):
+    """The configuration of a run of RUAS."""
+
+    # Networks and losses of RUAS.
+    ruas: Options = Options()
+
+
+def build(config: Config, learning_rate: optax.Schedule) -> RUAS:
+    """Return the method of a configuration.
+
+    Raises:
+        UsageError: `--ruas.architecture` or `--ruas.denoiser` names a file that does not hold one.
+    """
+    options = config.ruas
+    illumination, noise = _architecture(options.architecture)
+    return RUAS(
+        learning_rate,
+        config.recipe.ema_decay,
+        form=config.recipe.loss_form,
+        denoise_every=options.denoise_every,
+        denoiser=None if options.denoiser is None else _denoiser(options.denoiser, noise),
+        illumination=illumination,
+        noise=noise,
+    )
+
+
+def _architecture(path: Path | None) -> tuple[str, str]:
+    """Return the cells of illumination estimation and noise removal that a search found, given its run or its weights;
+    the released ones without.
+    """
+    if path is None:
+        return "released", "released"
+    try:
+        _, metadata = load_weights(path / "weights.safetensors" if path.is_dir() else path)
+    except (UsageError, OSError) as error:
+        raise UsageError(f"architecture: {error}") from error
+    if metadata["network"] != "ruas":
+        raise UsageError(f"architecture: {path} must hold the network ruas, got {metadata['network']}")
+    illumination, noise = (metadata["options"].get(cell, "released") for cell in ("illumination", "noise"))
+    return illumination, noise
+
+
+def _denoiser(path: Path, cell: str) -> dict[str, Any]:
+    """Return the parameters of noise removal, of architecture `cell`, in a checkpoint of RUAS or of noise removal
+    alone, or in a weight file of drujax.
+    """
+    ours = path.suffix == ".safetensors"
+    state = to_torch(load_weights(path)[0]) if ours else unwrapped(read_checkpoint(path))
+    state = {name.removeprefix("denoise_net."): array for name, array in state.items()}
+    shapes = jax.eval_shape(NoiseRemoval(genotype("noise", cell)).init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+    wanted = {name: array for name, array in state.items() if not name.startswith("enhance_net.")}
+    try:
+        return from_torch(wanted, shapes)["params"]
+    except UsageError as error:
+        raise UsageError(f"denoiser: {path}: {error}") from error
+
+
+def _released(data: str, what: str, sha256: str, **options: Any) -> Model:
+    file = github_file(
+        f"ruas-{data}-official",
+        f"RUAS's released {data}.pt",
+        "KarelZhang/RUAS",
+        "f621bb19ceffbe27b2d9625bb806bc7cc60aea7b",
+        f"ckpt/{data}.pt",
+        f"ruas_{data}.pt",
+        licence="none stated",
+        size=31_374,
+        sha256=sha256,
+    )
+    return Model(f"ruas-{data}", f"RUAS's weights from {what}", file=file, options=options)
+
+
+SPEC = MethodSpec(
+    summary="RUAS: Retinex-inspired unrolling with architecture search (Liu et al., CVPR 2021)",
+    build=build,
+    recipe=Recipe(flips=False, batch_size=1, steps=800, decay_epochs=0, learning_rate=0.015),
+    presets={"laptop": Preset({"size": 256}), "embedded": Preset({"size": 96, "steps": 800})},
+    config=Config,
+    network=EnhancerNetwork(
+        summary="RUAS's unrolled illumination estimation and noise removal (3,438 parameters)",
+        build=Network,
+        run=first_output,
+        options={"denoise": True, "illumination": "released", "noise": "released"},
+        licence="none stated",
+    ),
+    models=(
+        _released("lol", "LOL", "f45a881a9b836fff4a3172481f28c9eb4d91bc4df54ec064092f39ce40abcdcd"),
+        # The official test removes noise with the weights from LOL alone.
+        _released("upe", "MIT-5K", "2252d3d909e346b547232c7015f034685aac75181171c6caf90ee12d87ca36c1", denoise=False),
+        _released(
+            "dark", "DarkFace", "59083ec4dd4a2b7926c182a4add1519b9646a3aca6c39cfdb7d496fe885828e4", denoise=False
+        ),
+    ),
+    epoch="dark",
+    min_size=3,
+    init_files=lambda options: {"denoiser": options.denoiser},
+    one_image=lambda options: options.one_picture,
+)

@@ -22,13 +22,17 @@ import optax
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
+from drujax.errors import UsageError
 from drujax.losses import retinex
+from drujax.methods.config import TrainConfig
 from drujax.methods.ruas import at_times, parted, sgd
 from drujax.methods.single_network import EnhancerMethod, Metrics, apply
+from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.ruas import OPERATIONS, PLACES, IlluminationEstimation, NoiseRemoval
 from drujax.models.ruas import RUAS as Network
 from drujax.training.batch import Batch, Probabilities, example_weights, mean_luma, pictures
+from drujax.training.recipe import Recipe
 from drujax.training.state import ModelState, TrainState, Variables, moving_average
 
 
@@ -173,3 +177,30 @@ def _chosen(params: Mapping[str, Any], choice: Int[np.ndarray, " places"]) -> di
         else:
             chosen[name] = _chosen(inner, choice) if isinstance(inner, Mapping) else inner
     return chosen
+
+
+def build(config: TrainConfig, learning_rate: optax.Schedule) -> RUASSearch:
+    """Return the search of a configuration."""
+    return RUASSearch(learning_rate, config.recipe.ema_decay)
+
+
+def _check(config: TrainConfig) -> None:
+    if config.recipe.batch_size % 2:
+        raise UsageError(
+            f"batch_size: must be even, half for the networks and half for the search, got {config.recipe.batch_size}"
+        )
+
+
+SPEC = MethodSpec(
+    summary="The architecture search of RUAS; --ruas.architecture trains what it finds",
+    build=build,
+    # One picture for the networks, and one for the architecture's weights.
+    recipe=Recipe(flips=False, batch_size=2, constant_epochs=20, decay_epochs=0, learning_rate=0.005),
+    presets={
+        "laptop": Preset({"size": 128, "steps": 2000}),
+        "embedded": Preset({"size": 64, "steps": 400}),
+    },
+    epoch="dark",
+    min_size=3,
+    check=_check,
+)

@@ -8,6 +8,7 @@ With data uncertainty, RP_d weights the loss of each picture (docs/method.md).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,11 +16,16 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from drujax.losses import retinex
+from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod, apply
+from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, first_output
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.sci import SCI as Network
+from drujax.runtime.download import github_file
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
+from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
+from drujax.weights.torch_names import from_torch, unwrapped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,3 +67,59 @@ class SCI(SingleNetworkMethod):
         """The network that enhances: one stage, without what calibrated the others."""
         variables, metadata = super().export(state)
         return {kind: {"enhance": of_kind["enhance"]} for kind, of_kind in variables.items()}, metadata
+
+
+def build(config: TrainConfig, learning_rate: optax.Schedule) -> SCI:
+    """Return the method of a configuration."""
+    return SCI(learning_rate, config.recipe.ema_decay, form=config.recipe.loss_form)
+
+
+def _convert(state: Mapping[str, Any], shapes: Mapping[str, Any]) -> Variables:
+    """Leaves out what only training uses, and the second names of shared blocks."""
+    names = unwrapped(state)
+    return from_torch({n: names[n] for n in names if not n.startswith("calibrate.") and ".blocks." not in n}, shapes)
+
+
+def _released(level: str, sha256: str) -> Model:
+    path = f"weights/{level}.pt"
+    what = f"SCI's released {level}.pt"
+    repository = "vis-opt-group/SCI"
+    file = github_file(
+        f"sci-{level}-official",
+        what,
+        repository,
+        "main",
+        path,
+        f"sci_{level}.pt",
+        licence="MIT",
+        size=43_967,
+        sha256=sha256,
+    )
+    return Model(f"sci-{level}", f"SCI's weights for {level} pictures", file=file)
+
+
+SPEC = MethodSpec(
+    summary="SCI: self-calibrated illumination (Ma et al., CVPR 2022)",
+    build=build,
+    # The official code takes one whole picture of any size per step; drujax compiles for one size, so it crops.
+    recipe=Recipe(flips=False, batch_size=1, constant_epochs=1000, decay_epochs=0, learning_rate=3e-4),
+    presets={
+        "laptop": Preset({"size": 256, "steps": 4000}),
+        "embedded": Preset({"size": 96, "steps": 1200, "learning_rate": 1e-3}),
+    },
+    network=EnhancerNetwork(
+        summary="SCI's illumination estimation (258 parameters)",
+        build=Network,
+        run=first_output,
+        options={},
+        licence="MIT",
+        convert=_convert,
+    ),
+    models=(
+        _released("easy", "b17326a26a93bf187ecbab217f9d3c57467a8b56020d4d9ff600ba257bbffb36"),
+        _released("medium", "4ff1e7e66e8f18114f790e5085ca4c936f0858e329e7ad1cb65b8aa09a9c6916"),
+        _released("difficult", "657fa1f280cae1035df0d5cbe628e91f2d0f28660df608a3fa3f7e9a71da5a13"),
+    ),
+    epoch="dark",
+    min_size=3,
+)

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, UInt8
 
-from drujax.methods.networks import NETWORKS
+from drujax.methods.registry import find_network
 from drujax.training.batch import Batch, Probabilities, Weights, example_weights
 from drujax.training.state import ModelState, TrainState, Variables, moving_average
 
@@ -25,7 +25,7 @@ def apply(network: nn.Module, variables: Variables, *inputs: Array, **options: A
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EnhancerMethod(abc.ABC):
-    """A method whose trained network is a row of `NETWORKS`."""
+    """A method whose trained network is a method's network."""
 
     # A number or a function of the steps done.
     learning_rate: optax.Schedule | float = 1e-4
@@ -35,7 +35,7 @@ class EnhancerMethod(abc.ABC):
     @property
     @abc.abstractmethod
     def enhancer(self) -> tuple[str, dict[str, Any]]:
-        """The row of `NETWORKS` that enhances with the trained variables, and its options."""
+        """The method's network that enhances with the trained variables, and its options."""
 
     def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
         """The network that enhances, or its moving average where there is one."""
@@ -48,8 +48,9 @@ class EnhancerMethod(abc.ABC):
     ) -> tuple[Float[Array, "b h w 3"], ...]:
         """The enhanced pictures."""
         name, options = self.enhancer
-        enhanced = NETWORKS[name].enhance(
-            NETWORKS[name].module(options), self.export(state)[0], jnp.asarray(images, jnp.float32) / 255
+        network = find_network(name)
+        enhanced = network.enhance(
+            network.module(options), self.export(state)[0], jnp.asarray(images, jnp.float32) / 255
         )
         return (jnp.clip(enhanced, 0, 1),)
 

@@ -14,10 +14,14 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from drujax.losses import zero_dce_pp
+from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod, apply
+from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, first_output
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.zero_dce_pp import ZeroDCEpp as Network
+from drujax.runtime.download import github_file
 from drujax.training.batch import Batch, Weights, pictures
+from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
 
 TEST_RATIO = 12
@@ -60,3 +64,47 @@ class ZeroDCEpp(SingleNetworkMethod):
     @property
     def enhancer(self) -> tuple[str, dict[str, Any]]:
         return "zero_dce_pp", {"ratio": TEST_RATIO, "features": self.features}
+
+
+def build(config: TrainConfig, learning_rate: optax.Schedule) -> ZeroDCEpp:
+    """Return the method of a configuration."""
+    return ZeroDCEpp(learning_rate, config.recipe.ema_decay, form=config.recipe.loss_form)
+
+
+SPEC = MethodSpec(
+    summary="Zero-DCE++: zero-reference curve estimation (Li et al., TPAMI 2021)",
+    build=build,
+    recipe=Recipe(
+        size=512, view="whole", flips=False, batch_size=4, constant_epochs=100, decay_epochs=0, learning_rate=1e-4
+    ),
+    presets={
+        "laptop": Preset({"size": 128, "steps": 2000, "learning_rate": 5e-4}),
+        "embedded": Preset({"size": 96, "steps": 600, "learning_rate": 1e-3}),
+    },
+    network=EnhancerNetwork(
+        summary="Zero-DCE++'s curve estimation (10,561 parameters)",
+        build=Network,
+        run=first_output,
+        options={"ratio": TEST_RATIO, "features": 32, "crop": False},
+        licence="CC-BY-NC-4.0",
+    ),
+    models=(
+        Model(
+            "zero-dce-pp",
+            "Zero-DCE++'s released weights",
+            file=github_file(
+                "zero-dce-pp-official",
+                "Zero-DCE_extension's released Epoch99.pth",
+                "Li-Chongyi/Zero-DCE_extension",
+                "99ab5265054f685c874da58033ece00579514425",
+                "Zero-DCE++/snapshots_Zero_DCE++/Epoch99.pth",
+                "zero_dce_pp_Epoch99.pth",
+                licence="CC-BY-NC-4.0",
+                size=52_395,
+                sha256="ca8855b90df9a80fa4195a831f33d3476b1964f787eb70602797c773067f3b84",
+            ),
+        ),
+    ),
+    epoch="all",
+    min_size=16,
+)

@@ -20,6 +20,7 @@ from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.kernels.resize import HALF_BORDER
 from drujax.metrics.kernels.tiles import over_tiles, tile_grid, tile_size
 from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.registry import Metric
 
 # The window of 7 pixels fits into the half-size picture.
 SMALLEST = 13
@@ -39,6 +40,10 @@ REFERENCES = {
     "pyiqa": Arithmetic("yiq", FLOAT32_EXCESS, float(np.finfo(np.float32).eps)),
     "matlab": Arithmetic("matlab", 0.0, 0.0),
 }
+
+METRIC = Metric(
+    "brisque", lower_is_better=True, smallest=13, range="about 0..100", references={"pyiqa": (), "matlab": ()}
+)
 
 
 def brisque(

@@ -17,11 +17,29 @@ from drujax.metrics.kernels.grayscale import Luma, levels
 from drujax.metrics.kernels.ma_features import LEAST_SIDE, Features, Reference, ma_features
 from drujax.metrics.kernels.validation import as_pictures
 from drujax.metrics.niqe import PI_CROP, PI_LUMA
-from drujax.weights.download import fetch
-from drujax.weights.formats.forests import LINEAR, NETWORK, Forest, keep_forests, load_forests
+from drujax.metrics.registry import Metric
+from drujax.runtime.download import fetch, github_file
+from drujax.weights.formats.forests import LINEAR, Forest, keep_forests, load_forests
 
 Protocol = Literal["pi", "plain"]
 GREY: dict[Reference, Luma] = {"pyiqa": "yiq", "matlab": "matlab"}
+
+FORESTS = github_file(
+    "ma-forests",
+    "Ma's regression forests, for the metrics ma and pi",
+    "chaoma99/sr-metric",
+    "51218dbd5a1a5827cec9259b2fe0024b0b8702d4",
+    "model.mat",
+    "ma-model.mat",
+    licence="MIT",
+)
+METRIC = Metric(
+    "ma",
+    lower_is_better=False,
+    smallest=53,
+    range="about 1..9.5",
+    references={"pyiqa": (FORESTS,), "matlab": (FORESTS,)},
+)
 
 
 def ma(
@@ -91,7 +109,7 @@ def weighted(predictions: Float[np.ndarray, "b 3"]) -> Float[np.ndarray, " b"]:
 
 @functools.cache
 def _default_forests() -> tuple[Forest, Forest, Forest]:
-    return keep_forests(fetch(NETWORK))
+    return keep_forests(fetch(FORESTS))
 
 
 @functools.lru_cache(maxsize=1)

@@ -17,12 +17,57 @@ from drujax.errors import UsageError, unknown
 from drujax.metrics.kernels.bucketing import pictures_at_once
 from drujax.metrics.kernels.nima_input import INCEPTION_SIDE, MOBILENET_SIDE, centre_square, squeezed
 from drujax.metrics.kernels.validation import as_pictures
-from drujax.weights.download import fetch
+from drujax.metrics.registry import Metric
+from drujax.runtime.download import File, fetch, github_file, hub_file
 from drujax.weights.formats.keras import from_keras, read_keras
 from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import Variables, from_torch
 
 Reference = Literal["pyiqa", "idealo", "idealo-technical"]
+
+INCEPTION = hub_file(
+    "nima-inception",
+    "NIMA's Inception-ResNet-v2, trained on AVA by IQA-PyTorch, for the metric nima",
+    "chaofengc/IQA-PyTorch-Weights",
+    "2a70956a7b7915401b1c8c630d1c661ad5da4274",
+    "NIMA_InceptionV2_ava-b0c77c00.pth",
+    "NIMA_InceptionV2_ava-b0c77c00.pth",
+    licence="CC-BY-NC-SA-4.0",
+    size=218_000_000,
+    sha256="b0c77c00c789565be8e6af96c1641bbad716c1592bff1cdc749c6006b95bd34e",
+)
+
+
+def _idealo(name: str, what: str, filename: str) -> File:
+    return github_file(
+        name,
+        what,
+        "idealo/image-quality-assessment",
+        "dceaf7c2d218bc6e80b21d6e147e3b56a21b7f31",
+        f"models/MobileNet/{filename}",
+        filename,
+        licence="Apache-2.0",
+        size=12_900_000,
+    )
+
+
+AESTHETIC = _idealo(
+    "nima-mobilenet",
+    "NIMA's MobileNet (aesthetic), trained on AVA by idealo, for the metric nima",
+    "weights_mobilenet_aesthetic_0.07.hdf5",
+)
+TECHNICAL = _idealo(
+    "nima-mobilenet-technical",
+    "NIMA's MobileNet (technical), trained on TID2013 by idealo, for the metric nima",
+    "weights_mobilenet_technical_0.11.hdf5",
+)
+METRIC = Metric(
+    "nima",
+    lower_is_better=False,
+    smallest=1,
+    range="1..10",
+    references={"pyiqa": (INCEPTION,), "idealo": (AESTHETIC,), "idealo-technical": (TECHNICAL,)},
+)
 
 
 def nima(
@@ -82,9 +127,9 @@ def load_variables(reference: Reference, path: str | Path) -> Variables:
 
 
 class Network(NamedTuple):
-    """What a reference consists of: a row of drujax.weights.table, the network, its input, its checkpoint's layout."""
+    """What a reference consists of: its published weights, network, input and checkpoint layout."""
 
-    file: str
+    file: File
     module: Callable[[], Any]
     side: int
     prepare: Callable[[np.ndarray], np.ndarray]
@@ -116,9 +161,9 @@ def _mobilenet() -> Any:
 
 
 NETWORKS = {
-    "pyiqa": Network("nima-inception", _inception, INCEPTION_SIDE, centre_square, _from_pytorch),
-    "idealo": Network("nima-mobilenet", _mobilenet, MOBILENET_SIDE, squeezed, _from_keras),
-    "idealo-technical": Network("nima-mobilenet-technical", _mobilenet, MOBILENET_SIDE, squeezed, _from_keras),
+    "pyiqa": Network(INCEPTION, _inception, INCEPTION_SIDE, centre_square, _from_pytorch),
+    "idealo": Network(AESTHETIC, _mobilenet, MOBILENET_SIDE, squeezed, _from_keras),
+    "idealo-technical": Network(TECHNICAL, _mobilenet, MOBILENET_SIDE, squeezed, _from_keras),
 }
 
 

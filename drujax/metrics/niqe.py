@@ -20,6 +20,7 @@ from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.kernels.resize import HALF_BORDER
 from drujax.metrics.kernels.tiles import over_tiles, replicate_edges, stitch, tile_grid, tile_size
 from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.registry import Metric
 
 BLOCK = 96
 PI_CROP = 4
@@ -43,6 +44,8 @@ REFERENCES = {
     "pyiqa": Arithmetic("yiq", FLOAT32_EXCESS, float(np.finfo(np.float64).eps), "float32"),
     "matlab": Arithmetic("matlab", 0.0, 0.0, "float64"),
 }
+
+METRIC = Metric("niqe", lower_is_better=True, smallest=96, range="about 2..20", references={"pyiqa": (), "matlab": ()})
 
 
 def niqe(

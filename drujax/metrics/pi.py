@@ -10,8 +10,17 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from drujax.metrics.kernels.ma_features import Reference
-from drujax.metrics.ma import ma
+from drujax.metrics.ma import FORESTS, ma
 from drujax.metrics.niqe import niqe
+from drujax.metrics.registry import Metric
+
+METRIC = Metric(
+    "pi",
+    lower_is_better=True,
+    smallest=104,
+    range="about 2..10",
+    references={"pyiqa": (FORESTS,), "matlab": (FORESTS,)},
+)
 
 
 def pi(

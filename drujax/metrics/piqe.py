@@ -18,6 +18,7 @@ from drujax.metrics.kernels.grayscale import levels, stretched_levels
 from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.kernels.tiles import over_tiles, stitch, tile_grid, tile_size
 from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.registry import Metric
 
 BLOCK = 16
 STRETCH = 6
@@ -30,6 +31,8 @@ SURROUND = np.array([0, 1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15])
 
 # The excess of the window's sum, and what is added to a variance.
 REFERENCES = {"pyiqa": (FLOAT32_EXCESS, float(np.finfo(np.float32).eps)), "matlab": (0.0, 0.0)}
+
+METRIC = Metric("piqe", lower_is_better=True, smallest=16, range="0..100", references={"pyiqa": (), "matlab": ()})
 
 
 def piqe(

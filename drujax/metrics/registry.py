@@ -1,10 +1,17 @@
-"""The no-reference metrics by name: what `drujax score` and the tables know of each, without importing any."""
+"""The no-reference metrics by name: what `drujax score` and the tables know of each.
+
+A metric is one module: its function, and a `METRIC` that describes it. Its line in `METRICS` is all else that it takes.
+"""
 
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from drujax.errors import unknown
+from drujax.runtime.download import File
+
+# Name -> module, imported when the metric is asked for.
+METRICS = {name: f"drujax.metrics.{name}" for name in ("brisque", "niqe", "piqe", "ma", "pi", "nima")}
 
 
 @dataclass(frozen=True)
@@ -12,51 +19,34 @@ class Metric:
     """A no-reference metric.
 
     Attributes:
-        name: of the metric; its function has the same name in the module drujax.metrics.<name>.
+        name: of the metric, and of its function in its module.
         lower_is_better: which way is better.
-        smallest: the least side of a picture in pixels.
+        smallest: the smallest side of an image in pixels.
         range: the values it takes, in words.
-        references: what it can follow, the default first, and of each the rows of drujax.weights.table whose files it
-            cannot do without; they do not ship with drujax.
+        references: the implementations whose arithmetic it can follow, the default first, each with the files that it
+            needs and that do not ship with drujax.
     """
 
     name: str
     lower_is_better: bool
     smallest: int
     range: str
-    references: Mapping[str, tuple[str, ...]]
+    references: Mapping[str, tuple[File, ...]]
 
-    def needs(self, reference: str) -> tuple[str, ...]:
-        """The rows of `drujax.weights.table` that `reference` takes. Raises UsageError where it has no such one."""
+    def needs(self, reference: str) -> tuple[File, ...]:
+        """Return the files that `reference` needs. Raises UsageError for an unknown reference."""
         if reference not in self.references:
             raise unknown(f"--reference: {self.name}", reference, self.references)
         return self.references[reference]
 
     @property
     def function(self) -> Callable:
-        """`function(images, *, reference=...)` -> one float for each picture."""
-        return getattr(importlib.import_module(f"drujax.metrics.{self.name}"), self.name)
-
-
-SHIPPED = {"pyiqa": (), "matlab": ()}
-FORESTS = {"pyiqa": ("ma-forests",), "matlab": ("ma-forests",)}
-NIMA = {"pyiqa": ("nima-inception",), "idealo": ("nima-mobilenet",), "idealo-technical": ("nima-mobilenet-technical",)}
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("brisque", lower_is_better=True, smallest=13, range="about 0..100", references=SHIPPED),
-        Metric("niqe", lower_is_better=True, smallest=96, range="about 2..20", references=SHIPPED),
-        Metric("piqe", lower_is_better=True, smallest=16, range="0..100", references=SHIPPED),
-        Metric("ma", lower_is_better=False, smallest=53, range="about 1..9.5", references=FORESTS),
-        Metric("pi", lower_is_better=True, smallest=104, range="about 2..10", references=FORESTS),
-        Metric("nima", lower_is_better=False, smallest=1, range="1..10", references=NIMA),
-    )
-}
+        """`function(images, *, reference=...)` -> one float for each image."""
+        return getattr(importlib.import_module(METRICS[self.name]), self.name)
 
 
 def find(name: str) -> Metric:
-    """The metric called `name`. Raises UsageError when there is none."""
+    """Return the metric called `name`. Raises UsageError if it is unknown."""
     if name not in METRICS:
         raise unknown("metric", name, METRICS)
-    return METRICS[name]
+    return importlib.import_module(METRICS[name]).METRIC

@@ -17,7 +17,7 @@ from drujax.pictures.color import to_float
 from drujax.pictures.discovery import pictures_of
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
-from drujax.weights.download import fetch
+from drujax.runtime.download import fetch
 
 AHEAD = 4  # pictures read before they are scored
 
@@ -127,15 +127,15 @@ def pairs(inputs: Sequence[Path], against: Path, on_error: OnError) -> list[Pair
 
 
 def _single(name: str, reference: str) -> Measure:
-    return Measure((name,), lambda images: [METRICS[name].function(images, reference=reference)])
+    return Measure((name,), lambda images: [find(name).function(images, reference=reference)])
 
 
 def _perceptual_index(reference: str) -> Measure:
     def scores(images: np.ndarray) -> Sequence[np.ndarray]:
         from drujax.metrics.pi import combine
 
-        niqe = METRICS["niqe"].function(images, reference=reference, protocol="pi")
-        ma = METRICS["ma"].function(images, reference=reference)
+        niqe = find("niqe").function(images, reference=reference, protocol="pi")
+        ma = find("ma").function(images, reference=reference)
         return combine(ma, niqe), niqe, ma
 
     return Measure(PI, scores)
@@ -143,7 +143,7 @@ def _perceptual_index(reference: str) -> Measure:
 
 def _niqe_of_pi(reference: str) -> Measure:
     def scores(images: np.ndarray) -> Sequence[np.ndarray]:
-        return [METRICS["niqe"].function(images, reference=reference, protocol="pi")]
+        return [find("niqe").function(images, reference=reference, protocol="pi")]
 
     return Measure(("pi_niqe",), scores)
 

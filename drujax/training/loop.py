@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from drujax.console.progress import Progress
-from drujax.errors import UsageError
+from drujax.errors import check_at_least
 from drujax.pictures.io import write_picture
 from drujax.pictures.picture import Picture
 from drujax.training.checkpoint import Checkpoints
@@ -44,9 +44,13 @@ class LoopOptions:
     tensorboard: bool = False
 
     def __post_init__(self):
-        for name in ("log_every", "sample_every", "save_every", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--loop.{name.replace('_', '-')}: {getattr(self, name)} is under 1")
+        check_at_least(
+            1,
+            log_every=self.log_every,
+            sample_every=self.sample_every,
+            save_every=self.save_every,
+            keep_checkpoints=self.keep_checkpoints,
+        )
 
 
 class NotFinite(ArithmeticError):

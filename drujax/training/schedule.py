@@ -1,7 +1,11 @@
-"""The learning rate over a run."""
+"""The length of a run, and the learning rate over it."""
+
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import optax
+
+from drujax.training.recipe import Recipe
 
 
 def linear_decay(
@@ -20,3 +24,21 @@ def linear_decay(
         return base * (1 - jnp.clip((finished_epochs - constant_epochs) / max(decay_epochs, 1), 0, 1))
 
     return learning_rate
+
+
+def run_length(recipe: Recipe, epoch: Literal["dark", "pairs", "all"], dataset: Any) -> tuple[int, float]:
+    """Return the number of steps of a run, and of one epoch of its schedule.
+
+    Args:
+        recipe: epochs, batch size, or steps where they are given; the schedule is then stretched to fit.
+        epoch: the images that an epoch sees once: the dark ones, pairs (each image of the larger of both sets), or all
+            images, dark or bright, of which a batch holds `recipe.batch_size` each.
+        dataset: a `drujax.data.dataset.Dataset`.
+    """
+    dark, bright = len(dataset.train_dark), len(dataset.train_bright)
+    pairs = {"dark": dark, "pairs": max(dark, bright), "all": -(-(dark + bright) // 2)}[epoch]
+    epochs = recipe.constant_epochs + recipe.decay_epochs
+    if recipe.steps is not None:
+        return recipe.steps, recipe.steps / epochs
+    steps_per_epoch = -(-pairs // recipe.batch_size)
+    return steps_per_epoch * epochs, float(steps_per_epoch)

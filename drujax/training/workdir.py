@@ -12,40 +12,73 @@ from typing import Any
 
 from drujax.errors import UsageError
 from drujax.runtime.atomic_write import write_atomically
+from drujax.runtime.fingerprint import fingerprint
 from drujax.runtime.version import __version__
 
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
 
-def claim_workdir(workdir: Path, config: Any, *, free: Collection[str] = ()) -> None:
-    """Makes `workdir` the folder of the run that the dataclass `config` describes, or checks that it is.
 
-    Writes `config.json` (what was asked) and `environment.json` (command, versions, commit) on the first call.
+def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Collection[str] = ()) -> None:
+    """Make `workdir` the folder of the run that the dataclass `config` describes, or check that it is.
+
+    The first call writes `config.json` (the configuration, and under "contents" digests of the files and folders that
+    it names) and `environment.json` (command, versions, commit). Later calls compare with it: options that are newer
+    than the run count as their defaults, and options of other methods in an older file are ignored.
 
     Args:
-        workdir: created where it is missing.
+        workdir: created if missing.
         config: a dataclass of what JSON can hold, paths and nested dataclasses.
-        free: top-level fields that may change between the starts of one run.
+        default: a configuration with the defaults; that of the class by default.
+        free: top-level fields that may change when a run is resumed.
 
     Raises:
-        UsageError: the folder holds a run with another configuration; the message is the difference.
+        UsageError: the folder holds a run with another configuration, or a file that the configuration names has
+            changed since; the message is the difference.
     """
     asked = _plain(config)
-    path = workdir / "config.json"
-    begun = path.exists() and any(entry.name not in (path.name, "environment.json") for entry in workdir.iterdir())
+    contents = {
+        name: fingerprint(Path(value))
+        for name, value in _flat(asked).items()
+        if _root(name) not in free and isinstance(value, str) and Path(value).exists()
+    }
+    path = workdir / CONFIG
+    begun = path.exists() and any(entry.name not in (CONFIG, ENVIRONMENT) for entry in workdir.iterdir())
     if not begun:  # or refused before it had anything to lose
         workdir.mkdir(parents=True, exist_ok=True)
-        write_json(workdir / "environment.json", _environment())
-        write_json(path, asked)
+        write_json(workdir / ENVIRONMENT, _environment())
+        write_json(path, {**asked, "contents": contents})
         return
     stored = json.loads(path.read_text(encoding="utf-8"))
-    before, now = ({k: v for k, v in _flat(c).items() if k.split(".")[0] not in free} for c in (stored, asked))
     changes = [
-        f"{k}: {before.get(k)!r} -> {now.get(k)!r}" for k in sorted({*before, *now}) if before.get(k) != now.get(k)
+        *_changed_options(stored, asked, _plain(default or type(config)()), free),
+        *_changed_contents(stored, contents),
     ]
     if changes:
         raise UsageError(
-            f"--workdir: {workdir} holds a run with another configuration ({'; '.join(changes)}). "
-            "Give the same configuration to go on with it, or another folder."
+            f"workdir: {workdir} holds a run with another configuration ({'; '.join(changes)}). "
+            "Give the same configuration to resume it, or another folder"
         )
+
+
+def _changed_options(
+    stored: dict[str, Any], asked: dict[str, Any], default: dict[str, Any], free: Collection[str]
+) -> list[str]:
+    before, now, default = _flat(stored), _flat(asked), _flat(default)
+    before = {name: value for name, value in before.items() if _root(name) in asked}
+    return [
+        f"{name}: {before.get(name, default.get(name))!r} -> {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if _root(name) not in free and before.get(name, default.get(name)) != now.get(name)
+    ]
+
+
+def _changed_contents(stored: dict[str, Any], contents: dict[str, str]) -> list[str]:
+    before = stored.get("contents", {})  # an older run has none
+    return [
+        f"what {name} names has changed"
+        for name in sorted(contents)
+        if before.get(name, contents[name]) != contents[name]
+    ]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -85,6 +118,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Arrays are named by their path (`params/conv1_1/kernel`). The header's metadata are JSON texts by key:
 
-* `network`: name in `drujax.methods.networks.NETWORKS`; required.
+* `network`: name of the method whose network it is (`drujax.methods.registry`); required.
 * `options`: what the network is built with, e.g. `{"align_corners": false}`.
 * `licence`: of these weights, as an SPDX identifier or in words.
 * `training_data`: what they were trained on, in words.

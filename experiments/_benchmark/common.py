@@ -32,4 +32,4 @@ def load_peer(name: Literal["torch", "pyiqa"] | None) -> Any:
             f"--peer={name}: {title} is not installed here, so drujax runs alone (pip install {name})", file=sys.stderr
         )
         return None
-    return importlib.import_module(f"experiments.{name}_peer")
+    return importlib.import_module(f"experiments._benchmark.{name}_peer")

@@ -5,7 +5,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from drujax.errors import UsageError
+import tyro
+
+from drujax.errors import UsageError, unknown
 from drujax.runtime.malloc import keep_freed_memory
 from experiments._benchmark.common import Common, Contenders, load_peer
 
@@ -14,46 +16,49 @@ Step = Callable[[], float]  # does one training step and returns its loss
 
 @dataclasses.dataclass(frozen=True)
 class Train(Common):
-    """The full training step of a method, pictures on the device: networks, losses, optimisers."""
+    """The full training step of a method, with images on the device: networks, losses, optimisers.
 
-    method: Literal["enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit"] = "enlightengan"
-    # Who runs beside it.
+    The options of the method are those of experiments.train: --gan.width=16, --clip-lit.clip=tiny.
+    """
+
+    # Method whose step is timed: enlightengan, zero_dce_pp, sci, ruas or clip_lit.
+    method: str = "enlightengan"
+    # Implementation that is timed in the same run.
     peer: Literal["torch"] | None = None
-    # Dark pictures of a step, and as many bright ones where the method sees any. By default 2 for EnlightenGAN, else as
-    # in the official training.
+    # Dark images per step, and as many bright ones; by default 2 for EnlightenGAN, else as in the official training.
     batch_size: int | None = None
-    # Side of the square pictures; by default as in the official training.
+    # Side of the square images; by default as in the official training.
     size: int | None = None
-    # Of EnlightenGAN alone: patches per picture, arithmetic of the networks (of PyTorch: autocast), channels of the
-    # first layers of generator, discriminators and VGG16.
-    patches: int = 6
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    width: int = 32
-    discriminator_features: int = 64
-    perceptual_width: int = 64
-    # Of CLIP-LIT alone: encoders of CLIP's size, or tiny ones; none is trained.
-    clip: Literal["random", "tiny"] = "random"
-    # Keeps freed memory for the next step, as experiments.train does; PyTorch's, too: they share the process.
+    # Keeps freed memory for the next step, as experiments.train does; the peer shares the process.
     keep_memory: bool = False
+    # The method's options.
+    options: tyro.conf.Suppress[Any] = None
+
+    @property
+    def training(self) -> Any:
+        """The configuration of the training whose step is timed (`drujax.methods.config.TrainConfig`)."""
+        from drujax.methods.config import options_group, preset_config
+
+        if self.method not in SUBJECTS:
+            raise unknown("method", self.method, SUBJECTS)
+        config = preset_config("benchmark", self.method)
+        asked = {"batch_size": self.batch_size, "size": self.size}
+        recipe = dataclasses.replace(config.recipe, **{name: value for name, value in asked.items() if value})
+        group = options_group(type(config))
+        own = {} if group is None or self.options is None else {group: self.options}
+        return dataclasses.replace(config, recipe=recipe, **own)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Batch size and side."""
-        subject = SUBJECTS[self.method]
-        return self.batch_size or subject.batch_size, self.size or subject.size
+        recipe = self.training.recipe
+        return recipe.batch_size, recipe.size
 
     def check(self) -> None:
-        from experiments.recipes import SMALLEST  # here: enhancing is measured without what only training needs
-
+        """Raise UsageError for what cannot be timed."""
         _, size = self.shape
-        if self.dtype != "float32" and self.method != "enlightengan":
-            raise UsageError(f"--dtype: {self.method} is computed in float32 alone")
-        if self.method == "enlightengan" and size < 33:
-            raise UsageError(f"--size: {size} is under 33, and the patches are 32x32")
-        if size < (least := SMALLEST.get(self.method, 1)):
-            raise UsageError(f"--size: {size} is under {least}, as the losses of {self.method} need")
         if self.peer is not None and size % 16:
-            raise UsageError(f"--size: {size} is no multiple of 16, as the peer needs")
+            raise UsageError(f"size: must be a multiple of 16 for the peer, got {size}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,23 +102,26 @@ def train(config: Train, _: contextlib.ExitStack) -> Contenders:
     batch_size, size = config.shape
     mesh = meshes.data_mesh()
     meshes.local_batch_size(batch_size, mesh)
-    method = subject.build(config)
+    training = config.training
+    method = subject.adapt(training.spec.build(training, training.recipe.learning_rate))
     state = create(method, 0, mesh)
     start = jax.device_get(state)
     batch = example_batch(batch_size, size)
     arguments = (meshes.put(batch, meshes.split(mesh)), None, meshes.put(method.frozen, meshes.replicated(mesh)))
+    metric = "loss_g" if config.method == "enlightengan" else "loss"
     contender, program = compiled("drujax", compile_step(method, mesh), state, *arguments)
     carried = [state]
 
     def step():
         carried[0], metrics = program(carried[0], *arguments)
-        return float(metrics[subject.loss])
+        return float(metrics[metric])
 
     def peer(name: str, how: dict[str, Any]) -> Contender:
         return Contender(name, subject.peer(torch_peer, method, start, batch, how))
 
     flops = subject.flops(method, start, batch)
-    return [contender._replace(run=step), *peers(torch_peer, config.dtype, peer)], flops
+    dtype = getattr(training.options, "dtype", "float32")
+    return [contender._replace(run=step), *peers(torch_peer, dtype, peer)], flops
 
 
 def enhance(config: Enhance, _: contextlib.ExitStack) -> Contenders:
@@ -123,11 +131,11 @@ def enhance(config: Enhance, _: contextlib.ExitStack) -> Contenders:
     import jax.numpy as jnp
     import numpy as np
 
-    from drujax.methods.networks import NETWORKS
+    from drujax.methods.registry import find_network
     from drujax.runtime.benchmark import Contender, compiled, count_flops
 
     torch_peer = load_peer(config.peer)
-    row = NETWORKS[config.network]
+    row = find_network(config.network)
     options = {**row.options, **({"width": config.features} if config.network == "enlightengan" else {})}
     module = row.module(options)
     if config.dtype == "bfloat16":
@@ -183,34 +191,14 @@ class Subject(NamedTuple):
     """A method whose training is measured.
 
     Attributes:
-        batch_size, size: of a step where nothing else is asked for.
-        loss: the metric that the peer returns, too.
-        build: the method of a configuration.
         flops: useful ones of a step, by method, state and batch.
         peer: of the peer's module, the method, its first state (on the host), a batch, and how the peer is to compute.
+        adapt: changes the method for the measurement.
     """
 
-    batch_size: int
-    size: int
-    loss: str
-    build: Callable[[Train], Any]
     flops: Callable[[Any, Any, Any], float]
     peer: Callable[[Any, Any, Any, Any, Mapping[str, Any]], Step]
-
-
-def _enlightengan(config: Train) -> Any:
-    import jax.numpy as jnp
-
-    from drujax.methods.enlightengan import EnlightenGAN
-    from drujax.weights.pretrained.perceptual import perceptual_variables
-
-    return EnlightenGAN(
-        perceptual_variables("random", width=config.perceptual_width),
-        width=config.width,
-        discriminator_features=config.discriminator_features,
-        patches=config.patches,
-        compute_dtype=jnp.bfloat16 if config.dtype == "bfloat16" else None,
-    )
+    adapt: Callable[[Any], Any] = lambda method: method
 
 
 def _enlightengan_flops(method: Any, _state: Any, batch: Any) -> float:
@@ -268,12 +256,6 @@ def _enlightengan_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how
     return step
 
 
-def _zero_dce_pp(_config: Train) -> Any:
-    from drujax.methods.zero_dce_pp import ZeroDCEpp
-
-    return ZeroDCEpp()
-
-
 def _zero_dce_pp_flops(method: Any, state: Any, batch: Any) -> float:
     return _three_passes(method.network, state, _pictures(batch, "dark", "bright"))
 
@@ -282,12 +264,6 @@ def _zero_dce_pp_peer(torch_peer: Any, _method: Any, start: Any, batch: Any, how
     trainer = torch_peer.zero_dce_pp.Trainer(start.model.variables, **how)
     images = trainer.put(_pictures(batch, "dark", "bright"))
     return lambda: trainer.step(images)
-
-
-def _sci(_config: Train) -> Any:
-    from drujax.methods.sci import SCI
-
-    return SCI(learning_rate=3e-4)
 
 
 def _sci_flops(_method: Any, state: Any, batch: Any) -> float:
@@ -300,12 +276,6 @@ def _sci_peer(torch_peer: Any, _method: Any, start: Any, batch: Any, how: Mappin
     trainer = torch_peer.sci.Trainer(start.model.variables, **how)
     images = trainer.put(_pictures(batch, "dark"))
     return lambda: trainer.step(images)
-
-
-def _ruas(_config: Train) -> Any:
-    from drujax.methods.ruas import RUAS
-
-    return RUAS(learning_rate=0.015)
 
 
 def _ruas_flops(_method: Any, state: Any, batch: Any) -> float:
@@ -322,25 +292,12 @@ def _ruas_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mappin
     return lambda: trainer.step(images)
 
 
-def _clip_lit(config: Train) -> Any:
-    """In the first round of enhancement, as most steps of a training are alike."""
+def _with_learned_prompts(method: Any) -> Any:
+    """Prompts that differ, as after the prompts' own phase; two equal ones give no gradient."""
     import numpy as np
 
-    from drujax.methods.clip_lit import CLIPLIT, Lengths
-    from drujax.models.clip.prompts import initial_prompt
-    from experiments.methods import clip_encoders
-
-    clip, resnet, resolution = clip_encoders(config.clip, config.clip)
-    prompt = np.asarray(initial_prompt(clip.words))
-    learned = prompt + np.random.default_rng(0).normal(0, 0.02, (2, *prompt.shape)).astype(np.float32)
-    return CLIPLIT(
-        learning_rate=2e-5,
-        clip=clip,
-        resnet=resnet,
-        initial_prompts=learned,
-        lengths=Lengths(prompts=0, reconstruction=0),
-        resolution=resolution,
-    )
+    noise = np.random.default_rng(0).normal(0, 0.02, method.initial_prompts.shape).astype(np.float32)
+    return dataclasses.replace(method, initial_prompts=method.initial_prompts + noise)
 
 
 def _clip_lit_flops(method: Any, state: Any, batch: Any) -> float:
@@ -400,11 +357,10 @@ def _three_passes(network: Any, state: Any, images: Any, *, variables: Any = Non
     return 3 * count_flops(lambda variables, x: network.apply(variables, x, **options), variables, images)
 
 
-# The official training takes 8 pictures a step of Zero-DCE++ and whole ones of any size of SCI, which drujax crops.
 SUBJECTS = {
-    "enlightengan": Subject(2, 320, "loss_g", _enlightengan, _enlightengan_flops, _enlightengan_peer),
-    "zero_dce_pp": Subject(4, 512, "loss", _zero_dce_pp, _zero_dce_pp_flops, _zero_dce_pp_peer),
-    "sci": Subject(1, 320, "loss", _sci, _sci_flops, _sci_peer),
-    "ruas": Subject(1, 320, "loss", _ruas, _ruas_flops, _ruas_peer),
-    "clip_lit": Subject(8, 512, "loss", _clip_lit, _clip_lit_flops, _clip_lit_peer),
+    "enlightengan": Subject(_enlightengan_flops, _enlightengan_peer),
+    "zero_dce_pp": Subject(_zero_dce_pp_flops, _zero_dce_pp_peer),
+    "sci": Subject(_sci_flops, _sci_peer),
+    "ruas": Subject(_ruas_flops, _ruas_peer),
+    "clip_lit": Subject(_clip_lit_flops, _clip_lit_peer, _with_learned_prompts),
 }

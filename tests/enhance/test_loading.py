@@ -1,6 +1,7 @@
 """Names and paths lead to networks that run; a checkpoint of the authors' becomes one that equals theirs."""
 
 import functools
+from urllib.parse import urlparse
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +9,13 @@ import numpy as np
 import pytest
 
 from drujax.enhance import listing, loading
-from drujax.enhance.convert_checkpoint import convert_checkpoint
+from drujax.enhance.conversion import convert_checkpoint
 from drujax.enhance.enhancer import Enhancer
-from drujax.enhance.listing import as_json, as_table, list_models
-from drujax.enhance.zoo import DEFAULT_MODEL, MODELS
+from drujax.enhance.listing import as_json, as_table, known_files, list_models
+from drujax.enhance.zoo import DEFAULT_MODEL, models
 from drujax.errors import UsageError
-from drujax.methods.networks import NETWORKS
+from drujax.methods.registry import find_network, networks
 from drujax.weights.safetensors_io import load_weights, save_weights
-from drujax.weights.table import FILES
 from drujax.weights.torch_names import flatten, nest, to_torch
 
 
@@ -33,7 +33,7 @@ METADATA = {"network": "enlightengan", "options": OPTIONS}
 
 
 def tiny_variables(options=None):
-    network = NETWORKS["enlightengan"]
+    network = find_network("enlightengan")
     shapes = flatten(network.shapes(network.module({**OPTIONS, **(options or {})})))
     random = np.random.default_rng(3)
     return nest({path: random.uniform(0.1, 0.5, leaf.shape).astype(np.float32) for path, leaf in shapes.items()})
@@ -109,7 +109,7 @@ def test_released_checkpoints_serve_by_name(shared, goldens, cache, name, file, 
     """The authors' own file, where a download would have put it, gives the picture that their script saves."""
     checkpoint = shared / "weights" / "llie" / file
     cache.mkdir(parents=True)
-    (cache / FILES[MODELS[name].file].filename).write_bytes(checkpoint.read_bytes())
+    (cache / models()[name].model.file.filename).write_bytes(checkpoint.read_bytes())
     wanted = goldens(f"compared_methods/{golden}")[output].transpose(0, 2, 3, 1)
     picture = goldens("compared_methods/inputs")["b_u8"][:, : wanted.shape[2]]
     levels = np.clip(wanted[0], 0, 1) * 255
@@ -189,12 +189,24 @@ def test_files_that_say_something_else(metadata, message, tmp_path):
 
 
 def test_every_row_belongs_to_something():
-    assert DEFAULT_MODEL in MODELS
-    for network in NETWORKS.values():
+    assert DEFAULT_MODEL in models()
+    for network in networks().values():
         assert network.official.keys() <= network.options.keys()
-    for model in MODELS.values():
-        assert model.network in NETWORKS
-        assert model.options.keys() <= NETWORKS[model.network].options.keys()
+    for named in models().values():
+        assert named.model.options.keys() <= find_network(named.network).options.keys()
+        assert named.licence
+        assert named.obtain
+
+
+@pytest.mark.parametrize("file", known_files(), ids=lambda file: file.name)
+def test_known_files(file):
+    address = urlparse(file.url)
+    assert address.scheme == "https"
+    assert address.netloc in {"huggingface.co", "drive.google.com", "raw.githubusercontent.com"}
+    assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16) >= 0)
+    assert file.size is None or file.size > 1e4  # bytes, not megabytes
+    assert file.licence
+    assert [other.name for other in known_files() if other.filename == file.filename] == [file.name]
 
 
 def test_listing(cache):
@@ -206,7 +218,7 @@ def test_listing(cache):
     assert rows["dru-vit-b16"].path is None
     assert (rows["resnet18"].size, rows["resnet18"].licence) == (46_800_000, "BSD-3-Clause")
     listed = as_json(list(rows.values()))
-    assert [row["name"] for row in listed["models"]] == list(MODELS)
+    assert [row["name"] for row in listed["models"]] == list(models())
     assert {row["name"] for row in listed["files"]} >= {"resnet18", "vgg16", "enlightengan-official"}
     assert listed["networks"][0]["options"]["align_corners"] is False
     lines = as_table(list(rows.values())).splitlines()

@@ -10,7 +10,8 @@ from drujax.console import command_line
 from experiments import benchmark
 from experiments._benchmark import common
 
-TRAIN = ["train", "--batch-size=4", "--size=48", "--patches=1", "--width=2", "--discriminator-features=2"]
+TRAIN = ["train", "--batch-size=4", "--size=48", "--gan.patches=1", "--gan.width=2", "--gan.discriminator-features=2"]
+TINY_CLIP = ["--clip-lit.clip=tiny", "--clip-lit.resnet=tiny"]
 ENHANCE = ["enhance", "--height=32", "--width=48", "--features=2"]
 ROW = {
     "name", "seconds", "seconds_min", "seconds_all", "cpu_seconds", "pictures_per_s", "flops_per_s", "slower",
@@ -44,7 +45,7 @@ def assert_complete(result, *, pictures: int) -> None:
 
 def test_train(result, monkeypatch):
     monkeypatch.setattr("drujax.models.layers.conv.select_implementation", lambda *_: "plain")  # which compiles sooner
-    measured = result(*TRAIN, "--perceptual-width=2")
+    measured = result(*TRAIN, "--gan.perceptual-width=2")
     assert_complete(measured, pictures=4)
     assert measured["configuration"]["size"] == 48
     (row,) = measured["rows"]
@@ -56,7 +57,7 @@ def test_train(result, monkeypatch):
 
 @pytest.mark.parametrize("method", ["zero_dce_pp", "sci", "ruas", "clip_lit"])
 def test_train_a_compared_method(result, method):
-    measured = result("train", f"--method={method}", "--batch-size=2", "--size=48", "--clip=tiny")
+    measured = result("train", f"--method={method}", "--batch-size=2", "--size=48", *TINY_CLIP * (method == "clip_lit"))
     assert_complete(measured, pictures=2)
     assert measured["loss of the last step"]["drujax"] < measured["loss of the first step"]["drujax"]
 
@@ -100,12 +101,13 @@ def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
     [
         (["trein"], "Did you mean train?"),
         (["train", "--rounds=0"], "--rounds: 0 is under 1"),
-        (["train", "--size=32"], "--size: 32 is under 33"),
-        (["train", "--method=sci", "--size=2"], "--size: 2 is under 3"),
+        (["train", "--size=31"], "patch_size: must be <= recipe.size (31)"),
+        (["train", "--method=sci", "--size=2"], "size: must be >= 3"),
         (["scenes", "--out=no/b.json"], "--out: no is no folder"),
         (["enhance", "--height=40", "--peer=torch"], "--height: 40 is no multiple of 16"),
         (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: 608 is no multiple of 12"),
-        (["train", "--method=sci", "--dtype=bfloat16"], "--dtype: sci is computed in float32 alone"),
+        (["train", "--method=sci", "--gan.dtype=bfloat16"], "Unrecognized options: --gan.dtype=bfloat16"),
+        (["train", "--method=exposure"], "method: unknown value 'exposure'"),
         (["train", "--peer=tensorflow"], "torch"),
     ],
 )
@@ -120,7 +122,13 @@ def test_peer_computes_the_same(result, monkeypatch):
     """Networks, losses and, as the last loss follows two updates, optimisers."""
     pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
     for method in ("zero_dce_pp", "sci", "ruas", "clip_lit"):
-        arguments = (f"--method={method}", "--batch-size=1", "--size=48", "--clip=tiny", "--peer=torch")
+        arguments = (
+            f"--method={method}",
+            "--batch-size=1",
+            "--size=48",
+            "--peer=torch",
+            *TINY_CLIP * (method == "clip_lit"),
+        )
         measured = result("train", *arguments)
         for when in ("first", "last"):
             ours, *theirs = measured[f"loss of the {when} step"].values()
@@ -129,7 +137,7 @@ def test_peer_computes_the_same(result, monkeypatch):
         measured = result("enhance", f"--network={network}", "--height=24", "--width=36", "--peer=torch")
         assert max(measured["largest difference of a value"].values()) < 1e-4, network
     monkeypatch.setattr("drujax.models.layers.conv.select_implementation", lambda *_: "plain")
-    measured = result(*TRAIN, "--perceptual-width=2", "--peer=torch")
+    measured = result(*TRAIN, "--gan.perceptual-width=2", "--peer=torch")
     ours, *theirs = measured["loss of the first step"].values()
     assert theirs == pytest.approx([ours, ours], rel=1e-4)
     measured = result(*ENHANCE, "--peer=torch")

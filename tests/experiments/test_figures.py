@@ -107,7 +107,7 @@ def test_the_page_holds_every_picture_as_it_is_and_needs_nothing_else(tmp_path, 
 
 
 def test_a_picture_that_a_model_cuts_keeps_its_place(tmp_path, shared):
-    from drujax.enhance.convert_checkpoint import convert_checkpoint
+    from drujax.enhance.conversion import convert_checkpoint
 
     weights = tmp_path / "cut.safetensors"
     checkpoint = shared / "weights" / "llie" / "zero_dce_pp_Epoch99.pth"

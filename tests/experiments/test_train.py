@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 from unittest import mock
 
 import numpy as np
@@ -17,9 +16,10 @@ from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
 from drujax.training import loop
+from drujax.training.schedule import run_length
 from drujax.weights.safetensors_io import load_weights, save_weights
 from drujax.weights.torch_names import flatten
-from experiments import recipes, train
+from experiments import train
 from tests.support import devices
 
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
@@ -29,7 +29,7 @@ COMPARED = {"zero_dce_pp": "none", "sci": "mobilenet_v2", "ruas": "none", "clip_
 
 
 def run(workdir: Path, *arguments: str) -> int:
-    return train.main(train.configuration([*DEBUG, f"--workdir={workdir}", *arguments]))
+    return train.run([*DEBUG, f"--workdir={workdir}", *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path):
     _, said = process.communicate()
     if process.returncode:  # it may have been done already
         assert process.returncode == 128 + signal.SIGTERM, said
-        assert "the same command goes on from there" in said
+        assert "run the same command to resume" in said
     assert run(workdir) == 0
     whole, parts = weights(finished)[0], weights(workdir)[0]
     for name, array in whole.items():
@@ -117,7 +117,7 @@ def test_compared_methods_are_plain_unless_asked(tmp_path):
     assert train.default_workdir(config) == Path("runs/sci-none-debug")
     with pytest.raises(UsageError, match="--dru: needs a probability network"):
         train.configuration(["--method=sci", "--dru", "--backbone=none"])
-    with pytest.raises(UsageError, match="--method: unknown value 'sic'. Did you mean sci"):
+    with pytest.raises(UsageError, match="method: unknown value 'sic'. Did you mean sci"):
         train.configuration(["--method=sic"])
 
 
@@ -164,7 +164,7 @@ def test_init_of_another_width_is_refused(finished, tmp_path):
 
 
 def test_mistakes(tmp_path):
-    with pytest.raises(UsageError, match="--gan.frozen-batch-norm: without --init"):
+    with pytest.raises(UsageError, match="--gan.frozen-batch-norm: without init"):
         run(tmp_path / "b", "--gan.frozen-batch-norm")
     assert not (tmp_path / "b").exists()
     with pytest.raises(UsageError, match="no dataset; python -m"):
@@ -176,20 +176,26 @@ def test_mistakes(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--recipe.steps=0"], "--recipe.steps: 0 is under 1"),
-        (["--recipe.constant-epochs=0", "--recipe.decay-epochs=0"], "--recipe.constant-epochs: with"),
-        (["--recipe.learning-rate=nan"], "--recipe.learning-rate: nan is no positive number"),
-        (["--recipe.ema-decay=2"], "--recipe.ema-decay: 2.0 is not between 0 and 1"),
-        (["--loop.log-every=0"], "--loop.log-every: 0 is under 1"),
-        (["--method=ruas", "--ruas.denoise-every=0"], "--ruas.denoise-every: 0 is under 1"),
-        (["--method=ruas", "--ruas.denoiser=none.pt"], "--ruas.denoiser: none.pt is no file"),
+        (["--recipe.steps=0"], "--recipe.steps: must be >= 1, got 0"),
+        (
+            ["--recipe.constant-epochs=0", "--recipe.decay-epochs=0"],
+            "--recipe.constant-epochs: must be >= 1",
+        ),
+        (["--recipe.learning-rate=nan"], "--recipe.learning-rate: must be positive and finite, got nan"),
+        (["--recipe.ema-decay=2"], "--recipe.ema-decay: must be between 0 and 1, got 2.0"),
+        (["--loop.log-every=0"], "--loop.log-every: must be >= 1, got 0"),
+        (["--method=ruas", "--ruas.denoise-every=0"], "--ruas.denoise-every: must be >= 1, got 0"),
+        (["--method=ruas", "--ruas.denoiser=none.pt"], "--ruas.denoiser: file not found: none.pt"),
         (["--method=ruas", "--ruas.architecture=none"], "--ruas.architecture: .*none"),
-        (["--method=ruas_search", "--recipe.batch-size=3"], "--recipe.batch-size: 3 has no halves"),
-        (["--method=zero_dce_pp", "--recipe.size=8"], "--recipe.size: 8 is under 16"),
-        (["--method=clip_lit", "--clip-lit.refinement-steps=0"], "--clip-lit.refinement-steps: 0 is under 1"),
+        (["--method=ruas_search", "--recipe.batch-size=3"], "--recipe.batch-size: must be even"),
+        (
+            ["--method=zero_dce_pp", "--recipe.size=8"],
+            "--recipe.size: must be >= 16 .*, got 8",
+        ),
+        (["--method=clip_lit", "--clip-lit.refinement-steps=0"], "--clip-lit.refinement-steps: must be >= 1, got 0"),
         (["--method=clip_lit", "--clip-lit.clip=opnai"], "--clip-lit.clip: unknown value 'opnai'. Did you mean openai"),
         (["--backbone=none", "--gan.perceptual=imagnet"], "--gan.perceptual: unknown value .* Did you mean imagenet"),
-        (["--init=none.safetensors"], "--init: none.safetensors is no file"),
+        (["--init=none.safetensors"], "--init: file not found: none.safetensors"),
     ],
 )
 def test_mistakes_are_told_before_the_long_work(arguments, message, finished, tmp_path):
@@ -202,7 +208,8 @@ def test_an_epoch_is_of_what_the_method_learns_from():
     dataset = mock.Mock(spec=Dataset, train_dark=range(10), train_bright=range(1000))
 
     def steps(method):
-        return train.schedule_length(train.configuration(["--data=D", "--preset=paper", f"--method={method}"]), dataset)
+        config = train.configuration(["--data=D", "--preset=paper", f"--method={method}"])
+        return run_length(config.recipe, config.spec.epoch, dataset)
 
     assert steps("sci") == (10_000, 10)
     assert steps("zero_dce_pp") == (100 * 127, 127)  # of eight pictures
@@ -233,8 +240,39 @@ def test_defaults_without_data_are_the_embedded_ones():
     assert (paper.probability.epochs, paper.pretrained) == (80, "imagenet")
 
 
-def test_all_backbones_can_be_chosen():
-    assert set(get_args(recipes.Backbone)) == {*BACKBONES, "centroid", "none"}
+@pytest.mark.parametrize("backbone", [*BACKBONES, "centroid", "none"])
+def test_all_backbones_can_be_chosen(backbone):
+    assert train.configuration([f"--backbone={backbone}"]).backbone == backbone
+
+
+def test_a_wrong_backbone_is_named_with_the_nearest():
+    with pytest.raises(UsageError, match="--backbone: unknown value 'resnet81'. Did you mean resnet18?"):
+        train.configuration(["--backbone=resnet81"])
+
+
+def test_options_of_another_method_are_refused():
+    with pytest.raises(UsageError, match="--gan.width=64. It is an option of --method=enlightengan, --method=exposure"):
+        train.configuration(["--method=sci", "--gan.width=64"])
+
+
+def test_help_shows_the_options_of_the_method_alone(capsys):
+    with pytest.raises(SystemExit):
+        train.configuration(["--method=ruas", "--help"])
+    shown = capsys.readouterr().out
+    assert "--ruas.denoise-every" in shown
+    assert "--gan." not in shown
+    assert "--clip-lit." not in shown
+
+
+def test_another_dataset_or_start_under_the_same_path_is_refused(finished, tmp_path):
+    start = tmp_path / "start.safetensors"
+    start.write_bytes((finished / "weights.safetensors").read_bytes())
+    arguments = ["--backbone=none", f"--init={start}", "--recipe.steps=1", f"--data={finished / 'dataset'}"]
+    assert run(tmp_path / "run", *arguments) == 0
+    variables, metadata = load_weights(start)
+    save_weights(start, variables, {**metadata, "seed": 7})
+    with pytest.raises(UsageError, match="the content of init has changed"):
+        run(tmp_path / "run", *arguments)
 
 
 def test_killed_at_any_moment_loses_nothing(finished, tmp_path):

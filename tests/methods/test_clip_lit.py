@@ -9,7 +9,7 @@ import pytest
 
 from drujax.losses import clip_lit as losses
 from drujax.methods import clip_lit
-from drujax.methods.clip_lit import CLIPLIT, ENHANCEMENT, PROMPTS, RECONSTRUCTION, REFINEMENT, Lengths
+from drujax.methods.clip_lit import CLIPLIT, ENHANCEMENT, PROMPTS, RECONSTRUCTION, REFINEMENT, PhaseLengths
 from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
 from drujax.models.clip.preprocessing import normalised
 from drujax.models.clip.prompts import end_of, initial_prompt
@@ -30,14 +30,14 @@ def method():
     random = np.random.default_rng(0)
     start = initial_prompt(clip.words)
     prompts = np.stack([start, start]) + random.normal(0, 0.01, (2, *start.shape)).astype(np.float32)
-    lengths = Lengths(2, 1, 1, 1, enhancement_bound=INFINITE, prompts_bound=INFINITE)
+    phases = PhaseLengths(2, 1, 1, 1, enhancement_bound=INFINITE, prompts_bound=INFINITE)
     return CLIPLIT(
         learning_rate=1e-3,
         prompt_rate=1e-3,
         clip=clip,
         resnet=resnet,
         initial_prompts=prompts,
-        lengths=lengths,
+        phases=phases,
         resolution=SIDE,
     )
 
@@ -120,7 +120,7 @@ def test_uncertain_pictures_end_no_phase_sooner(method, run):
     state = run[0][3]
     tables = {name: np.full_like(table, 0.01) for name, table in tiny_batch.tables().items()}
     bound = float(run[1][3]["loss"]) * 0.5
-    bounded = dataclasses.replace(method, lengths=dataclasses.replace(method.lengths, enhancement_bound=bound))
+    bounded = dataclasses.replace(method, phases=dataclasses.replace(method.phases, enhancement_bound=bound))
     after, metrics = jax.jit(bounded.step)(state, tiny_batch.batch(), tables, method.frozen)
     assert metrics["loss"] < bound
     assert int(after.phase) == ENHANCEMENT
@@ -128,7 +128,7 @@ def test_uncertain_pictures_end_no_phase_sooner(method, run):
 
 def test_a_high_loss_extends_its_phase(method, run):
     states, _ = run
-    bounded = dataclasses.replace(method, lengths=dataclasses.replace(method.lengths, enhancement_bound=5.0))
+    bounded = dataclasses.replace(method, phases=dataclasses.replace(method.phases, enhancement_bound=5.0))
     state = states[3]  # before the first step of an enhancement
     assert int(bounded._advanced(state, jnp.float32(4)).phase) == REFINEMENT
     more = bounded._advanced(state, jnp.float32(6))

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from drujax.losses import retinex, zero_dce_pp
-from drujax.methods.networks import NETWORKS
+from drujax.methods.registry import find_network
 from drujax.methods.ruas import RUAS
 from drujax.methods.sci import SCI
 from drujax.methods.zero_dce_pp import ZeroDCEpp
@@ -59,7 +59,7 @@ def test_training_lowers_the_loss_and_says_what_it_is(name, steps, starts):
     assert after["loss"] - after.get("denoising", 0) < before["loss"]
     np.testing.assert_allclose(after["rp_dark"], np.mean([0.5, 0.9, 0.7, 0.7]), rtol=1e-6)
     variables, metadata = METHODS[name].export(state)
-    row = NETWORKS[metadata["network"]]
+    row = find_network(metadata["network"])
     module = row.module(metadata["options"])
     assert jax.tree.map(np.shape, variables) == jax.tree.map(np.shape, row.shapes(module))
     (shown,) = METHODS[name].preview(state, tiny_batch.batch()["dark"])
@@ -73,7 +73,7 @@ def test_the_average_follows(steps, starts):
 
 
 def _all(starts, state):
-    return starts["zero_dce_pp"].generator.variables, state.model.variables, state.ema
+    return starts["zero_dce_pp"].model.variables, state.model.variables, state.ema
 
 
 # ----- the losses, with their weights
@@ -98,7 +98,7 @@ def test_weights_of_zero_dce_pp(starts):
 def test_weights_of_ruas(starts):
     method, state = METHODS["ruas"], starts["ruas"]
     dark, _ = pictures(tiny_batch.batch())
-    denoised, made = NETWORKS["ruas"].module({}).apply(state.model.variables, dark)
+    denoised, made = find_network("ruas").module({}).apply(state.model.variables, dark)
     enhancement = np.asarray(retinex.ruas_enhancement(dark, made[-1].illumination))
     denoising = np.asarray(retinex.ruas_denoising(made[-1].enhanced, denoised))
     rp = tiny_batch.tables()["dark"][tiny_batch.batch()["dark_index"]]
@@ -193,7 +193,7 @@ def test_noise_removal_learns_each_third_step(steps, starts):
 def test_ruas_starts_by_removing_no_noise(starts):
     """What a random last layer subtracts would be a colour cast, which noise removal's few updates never undo."""
     dark, _ = pictures(tiny_batch.batch())
-    denoised, made = NETWORKS["ruas"].module({}).apply(starts["ruas"].generator.variables, dark)
+    denoised, made = find_network("ruas").module({}).apply(starts["ruas"].model.variables, dark)
     np.testing.assert_array_equal(denoised, made[-1].enhanced)
     assert np.ptp(made[-1].enhanced) > 0
 

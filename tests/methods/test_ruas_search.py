@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drujax.errors import UsageError
-from drujax.methods.networks import NETWORKS
+from drujax.methods.registry import find_network
 from drujax.methods.ruas_search import RUASSearch
 from drujax.models.ruas import OPERATIONS, PLACES, RELEASED, RUAS, Mixture, Operation, genotype
 from drujax.weights.torch_names import check, flatten
@@ -67,7 +67,7 @@ def test_the_search_learns(searched):
 def test_what_is_found_is_a_ruas_with_the_trained_operations(searched):
     state = searched[0][-1]
     variables, metadata = METHOD.export(state)
-    row = NETWORKS[metadata["network"]]
+    row = find_network(metadata["network"])
     check(variables, row.shapes(row.module(metadata["options"])))
     chosen = metadata["options"]["illumination"].split(",")
     assert [OPERATIONS.index(kind) for kind in chosen] == list(state.tables.params["illumination"].argmax(-1))

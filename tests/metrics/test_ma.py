@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import hashlib
+import importlib
 import json
 
 import numpy as np
@@ -14,7 +15,6 @@ from drujax.metrics.kernels.forests import predict
 from drujax.metrics.ma import _default_forests
 from drujax.metrics.ma import features as ma_features
 from drujax.score import selfcheck
-from drujax.weights import table
 from drujax.weights.formats.forests import LINEAR, keep_forests, load_forests
 from drujax.weights.safetensors_io import save_weights
 from tests.support.stand_in_forests import stand_ins, write_mat
@@ -140,9 +140,8 @@ def test_other_weights_of_drujax_are_told(tmp_path):
 def no_download(monkeypatch, tmp_path):
     """An empty cache, and an address where nothing answers."""
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
-    for name in ("ma-forests", "nima-inception"):
-        row = dataclasses.replace(table.FILES[name], url="http://127.0.0.1:9/file")
-        monkeypatch.setitem(table.FILES, name, row)
+    module = importlib.import_module("drujax.metrics.ma")  # in drujax.metrics the name is the function's
+    monkeypatch.setattr(module, "FORESTS", dataclasses.replace(module.FORESTS, url="http://127.0.0.1:9/file"))
     _default_forests.cache_clear()
 
 

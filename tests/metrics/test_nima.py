@@ -13,7 +13,6 @@ from drujax.errors import UsageError
 from drujax.metrics.kernels.nima_input import centre_square, squeezed
 from drujax.metrics.nima import NETWORKS, _from_keras, distribution, load_variables
 from drujax.models.quality.nima import InceptionNIMA, MobileNetNIMA
-from drujax.weights import table
 from drujax.weights.formats import keras
 from drujax.weights.torch_names import flatten
 
@@ -201,10 +200,11 @@ def test_another_network_is_told(tmp_path):
 
 @pytest.mark.parametrize("reference", NETWORKS)
 def test_missing_weights_are_told_in_one_line(reference, tmp_path, monkeypatch):
-    name = NETWORKS[reference].file
+    network = NETWORKS[reference]
+    file = dataclasses.replace(network.file, url="http://127.0.0.1:9/file")
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
-    monkeypatch.setitem(table.FILES, name, dataclasses.replace(table.FILES[name], url="http://127.0.0.1:9/file"))
-    with pytest.raises(UsageError, match=f"NIMA.*no connection.*put it at .*{table.FILES[name].filename}") as error:
+    monkeypatch.setitem(NETWORKS, reference, network._replace(file=file))
+    with pytest.raises(UsageError, match=f"NIMA.*no connection.*put it at .*{file.filename}") as error:
         metrics.nima(np.zeros((8, 8, 3)), reference=reference)
     assert "\n" not in str(error.value)
 

@@ -14,6 +14,7 @@ At full size and with weights of the same formula, both networks of openai/CLIP 
 largest value.
 """
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -24,7 +25,6 @@ import pytest
 from drujax.errors import UsageError
 from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer, prompts
 from drujax.models.clip.preprocessing import normalised
-from drujax.weights import table
 from drujax.weights.pretrained import clip as clip_weights
 from drujax.weights.torch_names import flatten, to_torch
 
@@ -192,10 +192,8 @@ def test_published_sizes():
     words, temperature = 49408 * 512, 1
     assert vit + text + words + temperature == 151_277_313
     assert resnet + text + words + temperature == 119_688_033
-    for name, parameters in ((clip_weights.VIT, 151_277_313), (clip_weights.RESNET, 119_688_033)):
-        size = table.find(name).size
-        assert size is not None
-        assert size == pytest.approx(4 * parameters, rel=1e-3)
+    for file, parameters in ((clip_weights.VIT, 151_277_313), (clip_weights.RESNET, 119_688_033)):
+        assert file.size == pytest.approx(4 * parameters, rel=1e-3)
 
 
 def _count(module, example, **options):
@@ -249,8 +247,7 @@ def test_import_names_what_does_not_fit(hugging_face, change, told):
 
 def test_without_network_a_line_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
-    row = table.FILES[clip_weights.VIT]
-    monkeypatch.setitem(table.FILES, clip_weights.VIT, table.File(**{**vars(row), "url": "http://127.0.0.1:9/file"}))
+    monkeypatch.setattr(clip_weights, "VIT", dataclasses.replace(clip_weights.VIT, url="http://127.0.0.1:9/file"))
     with pytest.raises(UsageError, match=r"ViT-B/32.*put it at .*\.safetensors.*--clip random"):
         clip_weights.load_clip("openai")
 

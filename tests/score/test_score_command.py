@@ -13,7 +13,6 @@ from PIL import Image
 from drujax import cli
 from drujax.errors import UsageError
 from drujax.metrics import brisque, niqe, piqe
-from drujax.metrics.registry import METRICS
 from drujax.score import files
 from tests.support.tiny_model import command_settings
 
@@ -73,7 +72,7 @@ def test_pi_and_its_parts_follow_one_reference(monkeypatch, tmp_path):
     for name in ("niqe", "ma"):
         module = importlib.import_module(f"drujax.metrics.{name}")
         monkeypatch.setattr(module, name, lambda _, name=name, **how: asked.append((name, how)) or np.ones(1))
-    monkeypatch.setattr(files, "fetch", lambda name: tmp_path / name)
+    monkeypatch.setattr(files, "fetch", lambda file: tmp_path / file.filename)
     (measure,) = files.measures(["pi"], "matlab", lambda *_: None)
     assert [float(part[0]) for part in measure.function(np.zeros((1, 8, 8, 3), np.uint8))] == [5.0, 1.0, 1.0]
     assert asked == [("niqe", {"reference": "matlab", "protocol": "pi"}), ("ma", {"reference": "matlab"})]
@@ -206,25 +205,20 @@ def test_a_users_mistake_is_one_line(folder, arguments, message, capsys):
 
 
 def test_without_its_weights_a_metric_is_refused_and_what_can_be_had_is_told(monkeypatch):
-    from drujax.metrics.registry import Metric
 
-    needs = {"pyiqa": ("absent",)}
-    monkeypatch.setitem(METRICS, "pi", Metric("pi", lower_is_better=True, smallest=104, range="", references=needs))
-    monkeypatch.setitem(METRICS, "ma", Metric("ma", lower_is_better=False, smallest=53, range="", references=needs))
-
-    def fetch(name):
-        raise UsageError(f"{name}.mat is not on this machine")
+    def fetch(file):
+        raise UsageError(f"{file.filename} is not on this machine")
 
     monkeypatch.setattr(files, "fetch", fetch)
     told = []
     found = files.measures(["ma", "pi"], "pyiqa", lambda name, error: told.append((name, str(error))))
     assert [measure.columns for measure in found] == [("pi_niqe",)]
-    assert told == [("ma", "absent.mat is not on this machine"), ("pi", "absent.mat is not on this machine")]
-    with pytest.raises(UsageError, match=r"absent.mat is not on this machine"):
+    assert told == [("ma", "ma-model.mat is not on this machine"), ("pi", "ma-model.mat is not on this machine")]
+    with pytest.raises(UsageError, match=r"ma-model.mat is not on this machine"):
         files.measures(["ma"], "pyiqa", lambda *_: None)
 
 
 def test_pi_tells_its_parts_and_ma_is_not_computed_twice(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "fetch", lambda name: tmp_path / name)
+    monkeypatch.setattr(files, "fetch", lambda file: tmp_path / file.filename)
     found = files.measures(["ma", "pi", "piqe"], "matlab", lambda *_: None)
     assert [measure.columns for measure in found] == [("pi", "pi_niqe", "ma"), ("piqe",)]

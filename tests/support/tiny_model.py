@@ -11,13 +11,13 @@ import numpy as np
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from PIL import Image
 
-from drujax.methods.networks import NETWORKS
+from drujax.methods.registry import find_network
 from drujax.weights import safetensors_io
 
 
 def save_tiny_model(folder: Path, **options) -> Path:
     """Writes folder/tiny.safetensors, the same each time; the network brightens, unevenly and visibly."""
-    network = NETWORKS["enlightengan"]
+    network = find_network("enlightengan")
     options = {"width": 2, **options}
     shapes = network.shapes(network.module(options))
     random = np.random.default_rng(0)

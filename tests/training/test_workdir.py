@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from drujax.errors import UsageError
+from drujax.runtime import fingerprint
 from drujax.training.workdir import claim_workdir
 
 
@@ -30,6 +31,7 @@ def test_same_configuration_goes_on(tmp_path):
         "crop": 320,
         "log_every": 10,
         "inner": {"rate": 0.1},
+        "contents": {},
     }
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["versions"]["jax"]
 
@@ -45,3 +47,39 @@ def test_a_start_that_was_refused_leaves_the_folder_to_another(tmp_path):
     claim_workdir(tmp_path, Config(data=Path("dd")))
     claim_workdir(tmp_path, Config())
     assert json.loads((tmp_path / "config.json").read_text())["data"] == "d"
+
+
+def test_other_content_under_the_same_path_is_refused(tmp_path):
+    """Of a file, of one of a folder's files, and of a file in place of another of the same size."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "records.csv").write_text("ids")
+    (data / "shard").write_bytes(bytes(100))
+    run = tmp_path / "run"
+    claim_workdir(run, Config(data=data))
+    (run / "metrics.jsonl").touch()
+    claim_workdir(run, Config(data=data))
+    (data / "shard").write_bytes(bytes(99) + b"1")
+    with pytest.raises(UsageError, match=r"the content of data has changed"):
+        claim_workdir(run, Config(data=data))
+
+
+def test_a_changed_block_of_a_large_file_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "WHOLE", 100)
+    monkeypatch.setattr(fingerprint, "BLOCK", 10)
+    file = tmp_path / "shard"
+    file.write_bytes(bytes(2000))
+    before = fingerprint.fingerprint(file)
+    file.write_bytes(bytes(1000) + b"1" + bytes(999))
+    assert fingerprint.fingerprint(file) != before
+
+
+def test_runs_resume_across_new_options_and_options_of_other_methods(tmp_path):
+    claim_workdir(tmp_path, Config())
+    (tmp_path / "metrics.jsonl").touch()
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["crop"], stored["contents"]  # an option and a check that are newer than the run
+    (tmp_path / "config.json").write_text(json.dumps({**stored, "ruas": {"one_picture": True}}))
+    claim_workdir(tmp_path, Config())
+    with pytest.raises(UsageError, match=r"crop: 320 -> 64"):
+        claim_workdir(tmp_path, Config(crop=64))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv
 from drujax.models.layers.norm import BatchNorm
 
@@ -148,3 +149,22 @@ def _from_tonylins(key: str) -> str:
         names = TONYLINS_FIRST if block[1] == "1" else TONYLINS_INNER
         return f"features.{block[1]}.conv.{names.get(block[2], block[2])}.{block[3]}"
     return re.sub(r"^classifier\.(weight|bias)$", r"classifier.1.\1", key)
+
+
+BACKBONES = (
+    Backbone(
+        "mobilenet_v2",
+        MobileNetV2,
+        FEATURES,
+        "classifier.1",
+        timm_weights(
+            "mobilenet_v2",
+            "mobilenetv2_100.ra_in1k",
+            "f3ff81ba89de0bc46b546568ebeab2edef6b9d49",
+            licence="Apache-2.0",
+            size=14_200_000,
+            sha256="55ea4fb3a96010b933710ebf44fc965b070d5cd054d3f35e44f2d1320b4a714e",
+        ),
+        torchvision_names=torchvision_names,
+    ),
+)

@@ -6,12 +6,14 @@ have the same names and shapes.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv
 from drujax.models.layers.norm import BatchNorm
 
@@ -101,3 +103,35 @@ def _shortcut(
     if stride == 1 and x.shape[-1] == width:
         return x
     return BatchNorm(name="downsample.1")(_conv(width, 1, stride, dtype, "downsample.0")(x), train=train)
+
+
+BACKBONES = (
+    Backbone(
+        "resnet18",
+        partial(ResNet, blocks=(2, 2, 2, 2), bottleneck=False),
+        512,
+        "fc",
+        timm_weights(
+            "resnet18",
+            "resnet18.tv_in1k",
+            "a987fd6b60f845221bfff84b6f0191273ba56ead",
+            licence="BSD-3-Clause",
+            size=46_800_000,
+            sha256="694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
+        ),
+    ),
+    Backbone(
+        "resnet50",
+        partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=True),
+        2048,
+        "fc",
+        timm_weights(
+            "resnet50",
+            "resnet50.tv_in1k",
+            "aa6c2d36d56bc0209040c02b5a7b7d7bf11d57b8",
+            licence="BSD-3-Clause",
+            size=102_000_000,
+            sha256="5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
+        ),
+    ),
+)

@@ -5,12 +5,14 @@ the last map is pooled adaptively to 7x7 and flattened channels first; Dropout 0
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv, max_pool2
 from drujax.models.layers.norm import BatchNorm
 
@@ -91,3 +93,39 @@ def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         is_kernel = module in timm and leaf == "weight"
         renamed[f"{timm.get(module, module)}.{leaf}"] = value.reshape(len(value), -1) if is_kernel else value
     return renamed
+
+
+BACKBONES = (
+    Backbone(
+        "vgg13_bn",
+        partial(VGG, blocks=VGG13, batch_norm=True),
+        HIDDEN,
+        "classifier.6",
+        timm_weights(
+            "vgg13_bn",
+            "vgg13_bn.tv_in1k",
+            "ed6e64d6167edbe08697cb4d7ceaef5077972131",
+            licence="BSD-3-Clause",
+            size=532_000_000,
+            sha256="7dae235e35772693cd527e7ac9ef8f6594707a14a8d26aabdb83c0baa6847861",
+        ),
+        torchvision_names=torchvision_names,
+        least_resolution=LEAST_RESOLUTION,
+    ),
+    Backbone(
+        "vgg19",
+        partial(VGG, blocks=VGG19, batch_norm=False),
+        HIDDEN,
+        "classifier.6",
+        timm_weights(
+            "vgg19",
+            "vgg19.tv_in1k",
+            "128d4708565b3a414bcbb9bbad440b2fe37b9f18",
+            licence="BSD-3-Clause",
+            size=575_000_000,
+            sha256="11aea017b543ff59233749d8f1cf544cda749378f5790d2fedab841fb86b7669",
+        ),
+        torchvision_names=torchvision_names,
+        least_resolution=LEAST_RESOLUTION,
+    ),
+)

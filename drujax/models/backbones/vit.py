@@ -6,6 +6,7 @@ each head by head.
 """
 
 import re
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -14,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
+
+from drujax.models.backbones.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, timm_weights
 
 PATCH, WIDTH, DEPTH, HEADS, HIDDEN = 16, 768, 12, 12, 3072
 POSITIONS = "encoder.pos_embedding"
@@ -156,3 +159,26 @@ def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             key = re.sub(pattern, name, key)
         renamed[key] = value
     return renamed
+
+
+BACKBONES = (
+    Backbone(
+        "vit_b16",
+        VisionTransformer,
+        WIDTH,
+        "heads.head",
+        # Torchvision's ViT was trained with ImageNet's mean and deviation, as the other backbones; timm's with 0.5.
+        timm_weights(
+            "vit_b16",
+            "vit_base_patch16_224.augreg_in1k",
+            "main",
+            licence="Apache-2.0",
+            size=346_000_000,
+        ),
+        torchvision_names=torchvision_names,
+        fit_resolution=fit_resolution,
+        from_half_range=partial(from_half_range, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        least_resolution=PATCH,
+        resolution_step=PATCH,
+    ),
+)

@@ -19,7 +19,7 @@ from drujax.errors import UsageError
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import nest
 
-NETWORK = "ma-forests"  # in the metadata of what is kept, and in drujax.weights.table
+NETWORK = "ma-forests"  # in the metadata of what is kept
 DIMENSIONS = (18, 45, 75)
 
 # b0 + b1 s1 + b2 s2 + b3 s3 of the official model, recovered by least squares from the scores and the forests'

@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from drujax.errors import UsageError, unknown
 from drujax.models.backbones import BACKBONES, Backbone
-from drujax.weights import download, table
+from drujax.runtime.download import fetch
 from drujax.weights.formats import readers
 from drujax.weights.torch_names import Variables, from_torch, unwrapped
 
@@ -39,13 +39,15 @@ def initialise(name: str, pretrained: str, *, num_classes: int, resolution: int,
 def load_pretrained(name: str, pretrained: str) -> Variables:
     """Published variables of the backbone `name`, without the last layer when the checkpoint has none.
 
-    `pretrained`: "imagenet" is the file that drujax.weights.table names, downloaded once; anything else is a path to a
+    `pretrained`: "imagenet" is the published file (`Backbone.weights`), downloaded once; anything else is a path to a
     checkpoint (.pth, .pt, .npz, .safetensors) for pictures in ImageNet normalisation. Raises UsageError for a file that
     does not hold this network.
     """
     backbone = find(name)
     if pretrained == "imagenet":
-        path = download.fetch(backbone.name, otherwise="--pretrained=none starts from random weights")
+        if backbone.weights is None:
+            raise UsageError(f"pretrained: {name} has no published ImageNet weights; give a file or none")
+        path = fetch(backbone.weights, otherwise="--pretrained=none starts from random weights")
     else:
         path = Path(pretrained)
     flat = readers.read_checkpoint(path)
@@ -53,7 +55,7 @@ def load_pretrained(name: str, pretrained: str) -> Variables:
         variables = import_weights(name, flat)
     except UsageError as error:
         raise UsageError(f"{path} is no checkpoint of {name}: {error}") from error
-    if pretrained == "imagenet" and table.find(backbone.name).half_range:
+    if pretrained == "imagenet" and backbone.from_half_range is not None:
         return backbone.from_half_range(variables)
     return variables
 
@@ -78,5 +80,5 @@ def import_weights(name: str, flat: Mapping[str, np.ndarray]) -> Variables:
 def find(name: str) -> Backbone:
     """The backbone called `name`; UsageError when there is none."""
     if name not in BACKBONES:
-        raise unknown("--backbone", name, BACKBONES)
+        raise unknown("backbone", name, BACKBONES)
     return BACKBONES[name]

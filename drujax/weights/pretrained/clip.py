@@ -19,12 +19,35 @@ from drujax.errors import UsageError, unknown
 from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
 from drujax.models.clip.preprocessing import RESOLUTION
 from drujax.models.clip.transformer import HEAD_WIDTH
-from drujax.weights.download import fetch
+from drujax.runtime.download import File, fetch, hub_file
 from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import Variables, flatten, from_torch, nest, unwrapped
 
-# Rows of drujax.weights.table.
-VIT, RESNET = "clip-vit-b32", "clip-rn101"
+
+def _openai(network: str, name: str, model: str, revision: str, size: int, sha256: str | None) -> File:
+    """OpenAI's weights in float32 under its own names, as open_clip takes them."""
+    return hub_file(
+        name,
+        f"OpenAI's CLIP {network}, both encoders, for CLIP-LIT",
+        f"timm/{model}",
+        revision,
+        "open_clip_model.safetensors",
+        f"clip-{model}.safetensors",
+        licence="MIT",
+        size=size,
+        sha256=sha256,
+    )
+
+
+VIT = _openai(
+    "ViT-B/32",
+    "clip-vit-b32",
+    "vit_base_patch32_clip_224.openai",
+    "a6f597a30f7b82c51704746581f9a4e41421e878",
+    605_143_284,
+    "e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+)
+RESNET = _openai("RN101", "clip-rn101", "resnet101_clip.openai", "main", 479_000_000, None)
 
 VOCABULARY = 49408  # words
 # What checkpoints hold beside the weights: CLIP-LIT's temperature is fixed, the rest is known from shapes.
@@ -190,9 +213,9 @@ def _words(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((1, *shape), jnp.float32)
 
 
-def _load(choice: str, name: str, argument: str, convert: Any, *details: Any) -> Any:
+def _load(choice: str, file: File, argument: str, convert: Any, *details: Any) -> Any:
     if choice == "openai":
-        path = fetch(name, otherwise=f"{argument} random takes untrained encoders, for trials")
+        path = fetch(file, otherwise=f"{argument} random takes untrained encoders, for trials")
     else:
         path = Path(choice)
         if not path.is_file():

@@ -6,10 +6,21 @@ from pathlib import Path
 import numpy as np
 
 from drujax.errors import UsageError, unknown
+from drujax.runtime.download import fetch, hub_file
 from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import Variables, from_torch, swap_kernel_layout, unwrapped
 
-DOWNLOAD = "vgg16"  # its row in drujax.weights.table
+VGG16 = hub_file(
+    "vgg16",
+    "ImageNet weights of timm's vgg16.tv_in1k",
+    "timm/vgg16.tv_in1k",
+    "3394518cba29aee1ea82a49d971be90d2dd1dab7",
+    "model.safetensors",
+    "timm-vgg16.tv_in1k.safetensors",
+    licence="BSD-3-Clause",
+    size=553_000_000,
+    sha256="57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8",
+)
 
 
 def perceptual_variables(choice: str, *, width: int = 64, seed: int = 0) -> Variables:
@@ -27,17 +38,15 @@ def perceptual_variables(choice: str, *, width: int = 64, seed: int = 0) -> Vari
     if choice == "random":
         return _random(width, seed)
     if choice == "imagenet":
-        from drujax.weights.download import fetch
-
-        path = fetch(DOWNLOAD)
+        path = fetch(VGG16)
     else:
         path = Path(choice)
         if not path.is_file():
-            raise unknown("--gan.perceptual", choice, ("imagenet", "random", "or the path of a checkpoint"))
+            raise unknown("perceptual", choice, ("imagenet", "random", "or the path of a checkpoint"))
     try:
         return vgg16_features(read_checkpoint(path))
     except UsageError as error:
-        raise UsageError(f"--gan.perceptual: {path}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise UsageError(f"perceptual: {path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def _random(width: int, seed: int) -> Variables:

@@ -18,7 +18,7 @@ __all__ = ["NETWORKS", "VERSION", "Enhancer", "clip_lit", "enlightengan", "ruas"
 
 VERSION = torch.__version__
 
-# By the names of `drujax.methods.networks.NETWORKS`: options -> the network.
+# By the names of `drujax.methods.registry.networks`: options -> the network.
 NETWORKS: Mapping[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
     "enlightengan": lambda options: enlightengan.Generator(options["width"]),
     "zero_dce_pp": lambda options: zero_dce_pp.ZeroDCEpp(ratio=options["ratio"], features=options["features"]),

@@ -1,10 +1,11 @@
-"""Downloads the files of `drujax.weights.table` once, checked, into the user's cache.
+"""Download files once into the user's cache, checked.
 
 The cache is `~/.cache/drujax`, or what the environment variable DRUJAX_CACHE names. A file appears there under its name
 only when it is whole and has its hash. Beside it, `NAME.sha256` records the hash in the format of `sha256sum --check`.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import http.client
 import os
@@ -13,40 +14,75 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from drujax.console.progress import Progress
 from drujax.errors import UsageError
 from drujax.runtime.atomic_write import write_atomically
 from drujax.runtime.cache import cache_folder
 from drujax.runtime.version import __version__
-from drujax.weights.table import File, find
 
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without a byte
 
 
-def fetch(name: str, *, otherwise: str = "", quiet: bool = False) -> Path:
-    """The file called `name` in `table.FILES`, downloaded if it is not in the cache yet.
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file that drujax can use but does not ship.
 
-    Tells size, licence and address on stderr before, and the progress while it downloads, unless `quiet`. A download
-    that broke off is continued by the next call where the file's hash is known.
+    Attributes:
+        name: in `drujax models`.
+        what: one line about its content.
+        url: its address; for `manual` files the page from which a person gets it.
+        filename: its name in the cache.
+        size: bytes, rounded as its host shows them: printed, not checked; None where unknown.
+        sha256: the digest or its beginning; None where unknown (then the first download's is recorded and checked).
+        licence: an SPDX identifier, or in words.
+        manual: it cannot be downloaded by a program.
+    """
+
+    name: str
+    what: str
+    url: str
+    filename: str
+    size: int | None
+    sha256: str | None
+    licence: str
+    manual: bool = False
+
+
+def github_file(
+    name: str, what: str, repository: str, commit: str, path: str, filename: str, *, licence: str, **known: Any
+) -> File:
+    """The file `path` of a GitHub `repository` (owner/name) at `commit`; `known` are `size` and `sha256`."""
+    url = f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+    return File(name, what, url, filename, known.get("size"), known.get("sha256"), licence)
+
+
+def hub_file(
+    name: str, what: str, model: str, revision: str, path: str, filename: str, *, licence: str, **known: Any
+) -> File:
+    """The file `path` of a `model` (owner/name) on the Hugging Face hub; `known` are `size` and `sha256`."""
+    url = f"https://huggingface.co/{model}/resolve/{revision}/{path}"
+    return File(name, what, url, filename, known.get("size"), known.get("sha256"), licence)
+
+
+def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
+    """Return the path of `file` in the cache; download it there first if it is missing.
+
+    Prints size, licence and address to stderr before, and the progress during a download, unless `quiet`. An
+    interrupted download is resumed by the next call where the file's hash is known.
 
     Args:
-        name: a row of the table.
+        file: what to download.
         otherwise: what the user can do without the file ("--pretrained=none starts from random weights").
-        quiet: tell nothing.
+        quiet: print nothing.
 
     Raises:
-        UsageError: no such row; no network, no such page, broken off or another file than expected (one line with the
-            address, size, licence, where to put the file by hand, and `otherwise`).
+        UsageError: no network, no such page, interrupted, or another file than expected (one line with the address,
+            size, licence, where to put the file by hand, and `otherwise`).
         OSError: the cache cannot be written.
     """
-    return fetch_file(find(name), otherwise=otherwise, quiet=quiet)
-
-
-def fetch_file(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
-    """`fetch` for a row that need not be in the table."""
     path = cache_folder() / file.filename
     if path.exists():
         _check_cached(file, path)

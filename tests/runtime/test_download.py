@@ -7,12 +7,11 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlparse
 
 import pytest
 
 from drujax.errors import UsageError
-from drujax.weights import download, table
+from drujax.weights import download
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -72,8 +71,15 @@ def cache(tmp_path, monkeypatch):
 
 def row(host, page="whole", **changes):
     url = f"http://127.0.0.1:{host.server_port}/{page}"
-    fields = {"what": "test weights", "url": url, "filename": "net.pth", "size": len(CONTENT), "sha256": DIGEST}
-    return table.File(**{**fields, "licence": "MIT", **changes})
+    fields = {
+        "name": "test",
+        "what": "test weights",
+        "url": url,
+        "filename": "net.pth",
+        "size": len(CONTENT),
+        "sha256": DIGEST,
+    }
+    return download.File(**{**fields, "licence": "MIT", **changes})
 
 
 def names(folder):
@@ -84,38 +90,31 @@ def names(folder):
 @pytest.mark.parametrize("page", ["whole", "moved"])
 def test_a_file_comes_whole_and_once(host, cache, page, sha256, capsys):
     file = row(host, page, sha256=sha256)
-    path = download.fetch_file(file)
+    path = download.fetch(file)
     assert path == cache / "net.pth"
     assert path.read_bytes() == CONTENT
     assert names(cache) == ["net.pth", "net.pth.sha256"]
     assert f"test weights: 3.07 MB, licence MIT, from {file.url}, to {path}" in capsys.readouterr().err
     count = len(host.requests)
-    assert download.fetch_file(file) == path
+    assert download.fetch(file) == path
     assert len(host.requests) == count
 
 
 def test_quiet(host, capsys):
-    download.fetch_file(row(host), quiet=True)
+    download.fetch(row(host), quiet=True)
     assert capsys.readouterr() == ("", "")
-
-
-def test_by_name(host, monkeypatch):
-    monkeypatch.setitem(table.FILES, "test", row(host))
-    assert download.fetch("test").read_bytes() == CONTENT
-    with pytest.raises(UsageError, match="weights: unknown value 'tset'. Did you mean test?"):
-        download.fetch("tset")
 
 
 def test_another_file_than_expected(host, cache):
     with pytest.raises(UsageError, match=f"what came has the sha256 {DIGEST} instead of {'0' * 64}"):
-        download.fetch_file(row(host, sha256="0" * 64))
+        download.fetch(row(host, sha256="0" * 64))
     assert names(cache) == []
 
 
 def test_a_page_that_is_gone(host, cache):
     file = row(host, "gone")
     with pytest.raises(UsageError) as caught:
-        download.fetch_file(file, otherwise="--pretrained=none starts from random weights")
+        download.fetch(file, otherwise="--pretrained=none starts from random weights")
     assert str(caught.value) == (
         f"test weights: its host answers 404 Not Found. Get it (3.07 MB, licence MIT, from {file.url}) and put it at "
         f"{cache / 'net.pth'}, or go on without it: --pretrained=none starts from random weights"
@@ -125,20 +124,20 @@ def test_a_page_that_is_gone(host, cache):
 
 def test_no_network(host, cache):
     file = row(host)
-    dead = table.File(**{**vars(file), "url": "http://127.0.0.1:9/whole"})
+    dead = download.File(**{**vars(file), "url": "http://127.0.0.1:9/whole"})
     with pytest.raises(UsageError, match=r"test weights: no connection: .*Get it \(3.07 MB, licence MIT, from http"):
-        download.fetch_file(dead)
+        download.fetch(dead)
     assert names(cache) == []
 
 
 def test_a_broken_connection_is_continued(host, cache):
     file = row(host, "cut")
     with pytest.raises(UsageError, match="broke off"):
-        download.fetch_file(file)
+        download.fetch(file)
     assert names(cache) == ["net.pth.part"]
     have = (cache / "net.pth.part").stat().st_size
     assert 0 < have < len(CONTENT)
-    assert download.fetch_file(file).read_bytes() == CONTENT
+    assert download.fetch(file).read_bytes() == CONTENT
     assert host.requests[-1] == ("/cut", f"bytes={have}-")
     assert names(cache) == ["net.pth", "net.pth.sha256"]
 
@@ -147,7 +146,7 @@ def test_without_a_known_hash_it_starts_again(host, cache):
     """Parts of two different files must not be put together unnoticed."""
     cache.mkdir(parents=True)
     (cache / "net.pth.part").write_bytes(b"of an older file")
-    assert download.fetch_file(row(host, sha256=None)).read_bytes() == CONTENT
+    assert download.fetch(row(host, sha256=None)).read_bytes() == CONTENT
     assert host.requests == [("/whole", None)]
 
 
@@ -156,17 +155,17 @@ def test_strange_partial_files(partial, host, cache):
     cache.mkdir(parents=True)
     (cache / "net.pth.part").write_bytes(partial)
     if partial == CONTENT:  # killed before the last step
-        assert download.fetch_file(row(host)).read_bytes() == CONTENT
+        assert download.fetch(row(host)).read_bytes() == CONTENT
         return
     with pytest.raises(UsageError, match="what came has the sha256"):
-        download.fetch_file(row(host))
-    assert download.fetch_file(row(host)).read_bytes() == CONTENT  # the next try starts clean
+        download.fetch(row(host))
+    assert download.fetch(row(host)).read_bytes() == CONTENT  # the next try starts clean
 
 
 def start_slow_download(host):
     """A process in the middle of a download: the host has sent half and waits."""
     file = row(host, "slow")
-    code = f"from drujax.weights import download, table; download.fetch_file(table.{file!r}, quiet=True)"
+    code = f"from drujax.weights import download, table; download.fetch(download.{file!r}, quiet=True)"
     process = subprocess.Popen([sys.executable, "-c", code])
     assert host.sent.acquire(timeout=60)
     return file, process
@@ -183,7 +182,7 @@ def test_killed_midway(host, cache):
     assert names(cache) == ["net.pth.part"]
     have = partial.stat().st_size
     assert 0 < have < len(CONTENT)
-    assert download.fetch_file(file).read_bytes() == CONTENT
+    assert download.fetch(file).read_bytes() == CONTENT
     assert host.requests[-1] == ("/slow", f"bytes={have}-")
     assert names(cache) == ["net.pth", "net.pth.sha256"]
 
@@ -191,7 +190,7 @@ def test_killed_midway(host, cache):
 def test_two_processes_download_once(host):
     file, process = start_slow_download(host)
     threading.Timer(0.5, host.go_on.set).start()
-    assert download.fetch_file(file).read_bytes() == CONTENT
+    assert download.fetch(file).read_bytes() == CONTENT
     assert process.wait(timeout=60) == 0
     assert len(host.requests) == 1
 
@@ -199,29 +198,29 @@ def test_two_processes_download_once(host):
 def test_a_file_put_there_by_hand(host, cache):
     cache.mkdir(parents=True)
     (cache / "net.pth").write_bytes(CONTENT)
-    assert download.fetch_file(row(host)) == cache / "net.pth"
+    assert download.fetch(row(host)) == cache / "net.pth"
     (cache / "net.pth").write_bytes(CONTENT[:-1])
     with pytest.raises(UsageError, match="net.pth: its sha256 is .* damaged or another file. Remove it"):
-        download.fetch_file(row(host))
+        download.fetch(row(host))
     assert host.requests == []
 
 
 def test_a_recorded_hash_is_checked_afterwards(host, cache):
     file = row(host, sha256=None)
-    download.fetch_file(file)
+    download.fetch(file)
     assert (cache / "net.pth.sha256").read_text() == f"{DIGEST}  net.pth\n"
     (cache / "net.pth").write_bytes(CONTENT[::-1])
     with pytest.raises(UsageError, match=f"instead of {DIGEST}: it is damaged"):
-        download.fetch_file(file)
+        download.fetch(file)
 
 
 def test_manual_files_say_where_to_go(host, cache):
     file = row(host, manual=True)
     with pytest.raises(UsageError, match="it can only be downloaded by hand. Get it .* and put it at .*net.pth"):
-        download.fetch_file(file)
+        download.fetch(file)
     cache.mkdir(parents=True)
     (cache / "net.pth").write_bytes(CONTENT)
-    assert download.fetch_file(file) == cache / "net.pth"
+    assert download.fetch(file) == cache / "net.pth"
     assert host.requests == []
 
 
@@ -229,24 +228,12 @@ def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch, host):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "file"))
     with pytest.raises(OSError, match="file"):
-        download.fetch_file(row(host))
+        download.fetch(row(host))
 
 
 def test_a_full_disk_is_named():
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left.*'/dev/full'"):
         download._write(full, b"x")
-
-
-@pytest.mark.parametrize("name", table.FILES)
-def test_rows(name):
-    file = table.find(name)
-    address = urlparse(file.url)
-    assert address.scheme == "https"
-    assert address.netloc in {"huggingface.co", "drive.google.com", "raw.githubusercontent.com"}
-    assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16) >= 0)
-    assert file.size is None or file.size > 1e4  # bytes, not megabytes
-    assert file.licence
-    assert [other for other, row in table.FILES.items() if row.filename == file.filename] == [name]
 
 
 def test_sizes_in_words():

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drujax.enhance.zoo import MODELS, network_called
+from drujax.enhance.zoo import models, network_of
 from drujax.errors import UsageError, unknown
-from drujax.methods.networks import NETWORKS
+from drujax.methods import registry
 from drujax.runtime.cache import cache_folder
+from drujax.runtime.download import fetch
 from drujax.weights import safetensors_io
-from drujax.weights.download import fetch
 from drujax.weights.formats.readers import read_checkpoint
 
 
@@ -27,7 +27,7 @@ def convert_checkpoint(
 
     Args:
         checkpoint: `.pth`, `.pt`, `.npz` or `.safetensors` by its authors' names; no code in it is executed.
-        model: a network (`drujax.methods.networks.NETWORKS`) or a model of that network.
+        model: a network (`drujax.methods.registry.networks`) or the name of a model of it.
         output: a `.safetensors` file.
         options: of the network; those not given are as the authors' checkpoint assumes, then the defaults
             (EnlightenGAN: `align_corners` is true unless given; RUAS: `denoise` is false for `ruas-upe`, `ruas-dark`).
@@ -38,12 +38,12 @@ def convert_checkpoint(
         UsageError: unknown model or option, or a checkpoint that is unreadable or of another network.
         OSError: reading or writing fails.
     """
-    name = network_called(model)
-    network = NETWORKS[name]
+    name = network_of(model)
+    network = registry.find_network(name)
     output, checkpoint = Path(output), Path(checkpoint)
     if output.suffix != ".safetensors":
         raise UsageError(f"-o: {output} does not end in .safetensors")
-    of_model = MODELS[model].options if model in MODELS else {}
+    of_model = models()[model].model.options if model in models() else {}
     merged = {**network.options, **network.official, **of_model, **(options or {})}
     module = network.module(merged)
     state = read_checkpoint(checkpoint, part=part)
@@ -69,7 +69,7 @@ def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: an unknown network or option, or a value of another type.
     """
-    known = NETWORKS[network_called(model)].options
+    known = registry.find_network(network_of(model)).options
     parsed = {}
     for option in options:
         name, _, value = option.partition("=")
@@ -90,7 +90,9 @@ def import_released(name: str) -> Path:
         UsageError: the checkpoint cannot be downloaded or is another one (one line: where to put it by hand).
         OSError: the cache cannot be written.
     """
-    checkpoint = fetch(str(MODELS[name].file))
+    file = models()[name].model.file
+    assert file is not None  # as its callers check
+    checkpoint = fetch(file)
     output = cache_folder() / f"{name}.safetensors"
     convert_checkpoint(checkpoint, model=name, output=output)
     return output

@@ -1,0 +1,156 @@
+"""The configuration of a training run: what all methods share, and the options of one."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drujax.errors import UsageError, unknown
+from drujax.methods import registry
+from drujax.methods.spec import MethodSpec, Preset
+from drujax.models.backbones import BACKBONES
+from drujax.training.loop import LoopOptions
+from drujax.training.recipe import Recipe
+from drujax.uncertainty.config import ProbabilityRecipe
+
+PRESETS = ("paper", "laptop", "embedded", "debug")
+# What may change when a run is resumed.
+RESUME_MUTABLE = ("workdir", "loop", "workers", "preset", "coordinator", "processes", "process_index")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The options of a training run that do not depend on the method."""
+
+    # Dataset made by experiments.prepare; by default scenes that are painted into the workdir.
+    data: Path | None = None
+    # Folder of the run; runs/<method>-<backbone>[-<preset>] by default.
+    workdir: Path | None = None
+    # Defaults of all options below: paper, laptop, embedded or debug; paper with --data, embedded without.
+    preset: str = "paper"
+    # Method to train; --method=NAME --help lists its options.
+    method: str = "enlightengan"
+    # Probability network: resnet18, resnet50, mobilenet_v2, vgg13_bn, vgg19, vit_b16, centroid, or none (Vanilla).
+    backbone: str = "vit_b16"
+    # Weights the losses of a compared method by relativistic probabilities (EnlightenGAN's always are).
+    dru: bool = False
+    # Initial weights of the probability network: imagenet (downloaded), none (random), or a file.
+    pretrained: str = "imagenet"
+    # Weights (.safetensors) to start the method's network from; random by default.
+    init: Path | None = None
+    # Seed of weights, batches, augmentation and painted scenes.
+    seed: int = 0
+    # Processes that decode images; 0 decodes in the training process.
+    workers: int = 0
+    # Number of scenes to paint where there is no --data.
+    scenes: int = 600
+    # Side of the painted scenes in pixels.
+    scene_size: int = 96
+    # Address host:port of the first of several processes that train together, or auto on a known cluster.
+    coordinator: str | None = None
+    # Number of processes that train together.
+    processes: int | None = None
+    # Index of this process, from 0.
+    process_index: int | None = None
+    # Training of the method: data, schedule, optimiser.
+    recipe: Recipe = Recipe()
+    # Training of the probability network.
+    probability: ProbabilityRecipe = ProbabilityRecipe()
+    # Logs, samples and checkpoints.
+    loop: LoopOptions = LoopOptions()
+
+    def __post_init__(self):
+        if self.backbone not in (choices := (*BACKBONES, "centroid", "none")):
+            raise unknown("backbone", self.backbone, choices)
+        if self.recipe.size < self.spec.min_size:
+            raise UsageError(
+                f"size: must be >= {self.spec.min_size} for the losses of {self.method}, got {self.recipe.size}"
+            )
+        for argument, path in self.init_files.items():
+            if path is not None and not path.is_file():
+                raise UsageError(f"{argument}: file not found: {path}")
+        if self.dru and self.backbone == "none":
+            raise UsageError("dru: needs a probability network, but backbone is none")
+        self.spec.check(self)
+
+    @property
+    def spec(self) -> MethodSpec:
+        """The method."""
+        return registry.find(self.method)
+
+    @property
+    def options(self) -> Any:
+        """The method's own options; None for a method without."""
+        group = options_group(type(self))
+        return getattr(self, group) if group else None
+
+    @property
+    def init_files(self) -> dict[str, Path | None]:
+        """The weight files, by option name, that the trained weights descend from."""
+        return {"init": self.init, **self.spec.init_files(self.options)}
+
+    @property
+    def uncertainty(self) -> str:
+        """The probability network that weights the losses; "none" for Vanilla."""
+        return self.backbone if self.dru or self.spec.always_weighted else "none"
+
+
+def config_type(method: str) -> type[TrainConfig]:
+    """Return the configuration class of the method called `method`. Raises UsageError if it is unknown."""
+    return registry.find(method).config or TrainConfig
+
+
+def options_group(config: type[TrainConfig]) -> str | None:
+    """Return the field of a configuration class that holds the method's own options; None where there is none."""
+    shared = {field.name for field in dataclasses.fields(TrainConfig)}
+    return next((field.name for field in dataclasses.fields(config) if field.name not in shared), None)
+
+
+def preset_config(name: str, method: str) -> TrainConfig:
+    """Return the configuration that `--preset=name --method=method` stands for.
+
+    Raises:
+        UsageError: unknown method or preset.
+    """
+    spec = registry.find(method)
+    if name not in (*PRESETS, "benchmark"):
+        raise unknown("preset", name, PRESETS)
+    changes = spec.presets.get(name, Preset())
+    recipe = dataclasses.replace(spec.recipe, **{**SHARED_RECIPE.get(name, {}), **changes.recipe})
+    config = config_type(method)
+    group = options_group(config)
+    own = {}
+    if group is not None:
+        default: Any = next(field.default for field in dataclasses.fields(config) if field.name == group)
+        own[group] = dataclasses.replace(default, **changes.options)
+    return config(preset=name, method=method, recipe=recipe, **SHARED.get(name, {}), **own)
+
+
+# What the small presets change for all methods.
+SHARED: Mapping[str, Mapping[str, Any]] = {
+    "laptop": {
+        "probability": ProbabilityRecipe(epochs=200, balanced=True, freeze_features=True),
+        "loop": LoopOptions(log_every=20, sample_every=200, save_every=100),
+    },
+    "embedded": {
+        "pretrained": "none",
+        "probability": ProbabilityRecipe(
+            epochs=6,
+            batch_size=32,
+            optimiser="adam",
+            learning_rate=1e-4,
+            resolution=32,
+            mixup=1.0,
+            balanced=True,
+        ),
+        "loop": LoopOptions(log_every=20, sample_every=120, save_every=60),
+    },
+    "debug": {
+        "pretrained": "none",
+        "scenes": 40,
+        "scene_size": 48,
+        "probability": ProbabilityRecipe(epochs=1, batch_size=8, optimiser="adam", resolution=32),
+        "loop": LoopOptions(log_every=1, sample_every=2, save_every=2),
+    },
+}
+SHARED_RECIPE: Mapping[str, Mapping[str, Any]] = {"debug": {"size": 40, "batch_size": 4, "steps": 4}}

@@ -1,0 +1,39 @@
+"""The methods by name. A method is one module with a `SPEC`; its line in `METHODS` is all else that it takes."""
+
+import functools
+import importlib
+
+from drujax.errors import unknown
+from drujax.methods.spec import EnhancerNetwork, MethodSpec
+
+# Name -> module, imported when the method is asked for.
+METHODS = {
+    name: f"drujax.methods.{name}"
+    for name in ("enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit")
+}
+
+
+def find(name: str) -> MethodSpec:
+    """Return the method called `name`. Raises UsageError if it is unknown."""
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return _load(METHODS[name])
+
+
+def find_network(name: str) -> EnhancerNetwork:
+    """Return the network that enhances of the method called `name`. Raises UsageError if there is none."""
+    network = find(name).network if name in METHODS else None
+    if network is None:
+        raise unknown("network", name, networks())
+    return network
+
+
+def networks() -> dict[str, EnhancerNetwork]:
+    """Return all networks that enhance, by the name of their method."""
+    specs = {name: find(name) for name in METHODS}
+    return {name: spec.network for name, spec in specs.items() if spec.network is not None}
+
+
+@functools.cache
+def _load(module: str) -> MethodSpec:
+    return importlib.import_module(module).SPEC

@@ -1,0 +1,155 @@
+"""What a method's file says of the method: its `SPEC` is all that commands, training and enhancing read."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import flax.linen as nn
+import jax
+import optax
+
+from drujax.errors import UsageError, unknown
+from drujax.runtime.download import File
+from drujax.training.method import Method
+from drujax.training.recipe import Recipe
+from drujax.weights.torch_names import Variables, from_torch
+
+if TYPE_CHECKING:
+    from drujax.methods.config import TrainConfig
+
+Images = Any  # Float[Array, "b h w 3"]
+
+
+@dataclass(frozen=True)
+class EnhancerNetwork:
+    """The network with which a method enhances images.
+
+    Attributes:
+        summary: one line for `drujax models`.
+        build: keyword options -> flax module.
+        run: (module bound to its variables, images b h w 3 in [0, 1]) -> enhanced b h w 3, nominally in [0, 1], not
+            clipped; without the last rows and columns where an option asks for that.
+        options: all that `build` takes, with the defaults. Integers must be >= 1, other numbers >= 0.
+        choices: the allowed values of options that are words.
+        official: options whose value in the authors' checkpoint differs from the default.
+        licence: of the authors' checkpoint.
+        size_multiple: the sides must be multiples of this, or are padded.
+        margin: width in pixels of the border that the convolutions' zero padding affects; `drujax.Enhancer` pads the
+            image with its reflection there.
+        guided: whether `drujax.Enhancer` transfers only the network's luminance (`drujax.enhance.guided_filter`).
+        convert: (state dict, shapes of the variables) -> variables.
+    """
+
+    summary: str
+    build: Callable[..., nn.Module]
+    run: Callable[[Any, Images], Images]
+    options: Mapping[str, Any]
+    licence: str
+    official: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    size_multiple: int = 1
+    margin: int = 0
+    guided: bool = False
+    convert: Callable[[Mapping[str, Any], Mapping[str, Any]], Variables] = from_torch
+
+    def module(self, options: Mapping[str, Any]) -> nn.Module:
+        """Return the module with `options` over the defaults. Raises UsageError for an unknown option or bad value."""
+        for name, value in options.items():
+            if name not in self.options:
+                raise unknown("option", name, self.options)
+            if type(value) is not type(self.options[name]):
+                raise UsageError(f"option {name}: must be of type {type(self.options[name]).__name__}, got {value!r}")
+            if type(value) is int and value < 1:
+                raise UsageError(f"option {name}: must be >= 1, got {value}")
+            if type(value) is float and not 0 <= value < math.inf:
+                raise UsageError(f"option {name}: must be >= 0 and finite, got {value}")
+            if value not in self.choices.get(name, (value,)):
+                raise unknown(f"option {name}", str(value), self.choices[name])
+        return self.build(**{**self.options, **options})
+
+    def shapes(self, module: nn.Module) -> Variables:
+        """Return shapes and dtypes of the module's variables, without computing them."""
+        image = jax.ShapeDtypeStruct((1, self.size_multiple, self.size_multiple, 3), "float32")
+        return jax.eval_shape(nn.init(self.run, module), jax.random.key(0), image)
+
+    def enhance(self, module: nn.Module, variables: Variables, images: Images) -> Images:
+        """Enhance `images`, b h w 3 in [0, 1] -> the same, not clipped. Pure in its last two arguments."""
+        return nn.apply(self.run, module)(variables, images)
+
+
+def first_output(module: Any, images: Images) -> Images:
+    """The `run` of networks that return the enhanced images first."""
+    enhanced, _ = module(images)
+    return enhanced
+
+
+@dataclass(frozen=True)
+class Model:
+    """Named weights of a method's network.
+
+    Attributes:
+        name: for `--model`.
+        summary: one line for `drujax models`.
+        obtain: how to get weights that neither ship nor download; may be empty where there is a `file`.
+        file: the authors' checkpoint, downloaded and converted when the model is first used.
+        options: the network's options with which the authors use it.
+        licence: of weights that are not downloaded.
+    """
+
+    name: str
+    summary: str
+    obtain: str = ""
+    file: File | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset changes of a method's official recipe and default options."""
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A method: how it is trained, and the network that it trains.
+
+    Attributes:
+        summary: one line for `--help`.
+        build: (configuration, learning rate schedule) -> the method to train.
+        recipe: the official recipe, which is the preset "paper".
+        presets: what the other presets change ("laptop", "embedded", "debug"; "benchmark" for experiments.benchmark).
+        config: its configuration: `TrainConfig`, or a subclass with one more field, a dataclass of the method's own
+            options; the field's name is their prefix on the command line.
+        network: the network that enhances; None where another method's file has it.
+        models: named weights of `network`.
+        files: other files that training it or `drujax convert` can use.
+        epoch: the images of one epoch: "dark" ones alone, dark and bright "pairs", or "all" images, dark or bright.
+        always_weighted: whether relativistic probabilities weight its losses without `--dru`.
+        min_size: the smallest side of the training images that its losses accept.
+        check: raises UsageError where the configuration contradicts itself.
+        init_files: options -> weight files by option name that the trained weights descend from.
+        one_image: options -> whether it trains on the first dark image alone.
+        untrained: options -> its networks that have random weights, in words.
+        downloads: options -> the weights that it downloads, in words.
+    """
+
+    summary: str
+    build: Callable[[Any, optax.Schedule], Method]
+    recipe: Recipe = Recipe()
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    config: type["TrainConfig"] | None = None
+    network: EnhancerNetwork | None = None
+    models: tuple[Model, ...] = ()
+    files: tuple[File, ...] = ()
+    epoch: Literal["dark", "pairs", "all"] = "pairs"
+    always_weighted: bool = False
+    min_size: int = 1
+    check: Callable[[Any], None] = lambda config: None
+    init_files: Callable[[Any], Mapping[str, Any]] = lambda options: {}
+    one_image: Callable[[Any], bool] = lambda options: False
+    untrained: Callable[[Any], tuple[str, ...]] = lambda options: ()
+    downloads: Callable[[Any], tuple[str, ...]] = lambda options: ()

@@ -1,0 +1,45 @@
+"""How a method is trained: the options that all methods share."""
+
+import dataclasses
+import math
+from typing import Literal
+
+from drujax.errors import UsageError, check_at_least
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Data, schedule and optimiser of a training run; the defaults are EnlightenGAN's official ones."""
+
+    # Side of the training images in pixels.
+    size: int = 320
+    # How images get that size: random crops, or whole pictures resized without keeping their aspect ratio.
+    view: Literal["crop", "whole"] = "crop"
+    # Flips half of the images horizontally, and half vertically.
+    flips: bool = True
+    # Dark images per step, and as many bright ones.
+    batch_size: int = 32
+    # Epochs at a constant learning rate.
+    constant_epochs: int = 100
+    # Epochs over which the learning rate then falls linearly to zero.
+    decay_epochs: int = 100
+    # Training steps; the schedule is stretched to fit. By default they follow from the epochs and the dataset's size.
+    steps: int | None = None
+    # Learning rate of the network that enhances.
+    learning_rate: float = 1e-4
+    # How dark and bright images are paired: at random in each epoch, or in fixed pairs as the official EnlightenGAN.
+    pairing: Literal["random", "official"] = "random"
+    # Where a compared method's official code and paper differ, which one its losses follow (docs/method.md).
+    loss_form: Literal["official", "paper"] = "official"
+    # Decay of an exponential moving average of the weights, which is then sampled and exported instead of them.
+    ema_decay: float | None = None
+
+    def __post_init__(self):
+        check_at_least(1, size=self.size, batch_size=self.batch_size, steps=self.steps)
+        check_at_least(0, constant_epochs=self.constant_epochs, decay_epochs=self.decay_epochs)
+        if self.constant_epochs + self.decay_epochs == 0:
+            raise UsageError("constant_epochs: must be >= 1 where decay_epochs is 0, got 0")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"learning_rate: must be positive and finite, got {self.learning_rate}")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise UsageError(f"ema_decay: must be between 0 and 1, got {self.ema_decay}")

@@ -1,0 +1,46 @@
+"""The relativistic probabilities of a training run, made once and kept in its folder."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from drujax.uncertainty import network_io
+from drujax.uncertainty.confident_set import confident_examples
+from drujax.uncertainty.config import ProbabilityRecipe
+from drujax.uncertainty.probability import train_probability_network
+from drujax.uncertainty.relativistic import full_report, probabilities, relativistic_margins, write_report
+from drujax.uncertainty.rp_table import load_tables, save_tables
+
+NAME = "relativistic_probabilities.npz"
+
+
+def load_or_make_tables(
+    workdir: Path, dataset: Any, backbone: str, pretrained: str, recipe: ProbabilityRecipe
+) -> dict[str, Any]:
+    """Return the RP tables of `dataset`, as `drujax.uncertainty.relativistic.probabilities` does.
+
+    Those in `workdir` are read; where there are none, the probability network is trained, and network, report and
+    tables are written there by the first process.
+
+    Args:
+        workdir: folder of the run.
+        dataset: a `drujax.data.dataset.Dataset`.
+        backbone: of the probability network, or "centroid".
+        pretrained: its initial weights: "imagenet", "none", or a file.
+        recipe: how it is trained.
+
+    Raises:
+        UsageError: initial weights cannot be had; tables of another dataset are in the folder.
+    """
+    path = workdir / NAME
+    if path.exists():
+        return load_tables(path, dataset)
+    network = train_probability_network(confident_examples(dataset), backbone, pretrained, recipe, log=print)
+    margins = relativistic_margins(network, dataset)
+    tables = probabilities(margins, network.temperature)
+    if jax.process_index() == 0:  # all processes have trained the same network
+        write_report(workdir, full_report(network, margins))
+        network_io.save_network(workdir / network_io.NAME, network)
+        save_tables(path, tables, dataset)
+    return tables
