@@ -25,7 +25,7 @@ def describe(error: BaseException) -> str:
     return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"
 
 
-def check_at_least(least: float, **values: float | None) -> None:
+def check_at_least(least: int | float, **values: int | float | None) -> None:
     """Raise UsageError for the first of the named `values` that is given and below `least`."""
     for name, value in values.items():
         if value is not None and not value >= least:  # false for NaN, too
