@@ -11,8 +11,8 @@ ROOT = Path(drujax.__file__).parent
 # docs/architecture.md says why each is where it is.
 ROOMS = (
     "errors",
-    "console",
     "runtime",
+    "console",
     "pictures",
     "data",
     "models",

@@ -9,8 +9,8 @@ from drujax.enhance.zoo import models, network_of
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
 from drujax.runtime.cache import cache_folder
-from drujax.runtime.download import fetch
 from drujax.weights import safetensors_io
+from drujax.weights.download import fetch
 from drujax.weights.formats.readers import read_checkpoint
 
 

@@ -10,7 +10,8 @@ from drujax.metrics.registry import METRICS
 from drujax.metrics.registry import find as find_metric
 from drujax.models.backbones import BACKBONES
 from drujax.runtime.cache import cache_folder
-from drujax.runtime.download import File, megabytes
+from drujax.runtime.remote_file import File
+from drujax.weights.download import megabytes
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from drujax.errors import unknown
 from drujax.methods import registry
 from drujax.methods.spec import Model
-from drujax.runtime.download import describe
+from drujax.weights.download import describe
 
 DEFAULT_MODEL = "dru-mobilenet-v2"
 

@@ -45,7 +45,7 @@ from drujax.models.clip.prompts import CONTEXT, end_of, initial_prompt
 from drujax.models.clip_lit import CLIPLIT as Network
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.pictures.color import luma
-from drujax.runtime.download import github_file
+from drujax.runtime.remote_file import github_file
 from drujax.training.augment import warped
 from drujax.training.batch import Batch, Probabilities, Weights, example_weights, mean_luma, pictures
 from drujax.training.recipe import Recipe

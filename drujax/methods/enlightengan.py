@@ -32,7 +32,7 @@ from drujax.models.discriminator import PatchDiscriminator
 from drujax.models.generator import Generator, attention_map
 from drujax.models.layers.initialise import official
 from drujax.models.perceptual import VGG16Features
-from drujax.runtime.download import File
+from drujax.runtime.remote_file import File
 from drujax.training.batch import Batch, Inputs, Probabilities, Weights, example_weights, prepare
 from drujax.training.patches import Offsets, cut, draw_offsets
 from drujax.training.samples import preview_generator

@@ -26,7 +26,7 @@ from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, firs
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval, genotype
 from drujax.models.ruas import RUAS as Network
-from drujax.runtime.download import github_file
+from drujax.runtime.remote_file import github_file
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
 from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables

@@ -21,7 +21,7 @@ from drujax.methods.single_network import Metrics, SingleNetworkMethod, apply
 from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, first_output
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.sci import SCI as Network
-from drujax.runtime.download import github_file
+from drujax.runtime.remote_file import github_file
 from drujax.training.batch import Batch, Weights, mean_luma, pictures
 from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables

@@ -10,7 +10,7 @@ import jax
 import optax
 
 from drujax.errors import UsageError, unknown
-from drujax.runtime.download import File
+from drujax.runtime.remote_file import File
 from drujax.training.method import Method
 from drujax.training.recipe import Recipe
 from drujax.weights.torch_names import Variables, from_torch

@@ -18,7 +18,8 @@ from drujax.metrics.kernels.ma_features import LEAST_SIDE, Features, Reference, 
 from drujax.metrics.kernels.validation import as_pictures
 from drujax.metrics.niqe import PI_CROP, PI_LUMA
 from drujax.metrics.registry import Metric
-from drujax.runtime.download import fetch, github_file
+from drujax.runtime.remote_file import github_file
+from drujax.weights.download import fetch
 from drujax.weights.formats.forests import LINEAR, Forest, keep_forests, load_forests
 
 Protocol = Literal["pi", "plain"]

@@ -18,7 +18,8 @@ from drujax.metrics.kernels.bucketing import pictures_at_once
 from drujax.metrics.kernels.nima_input import INCEPTION_SIDE, MOBILENET_SIDE, centre_square, squeezed
 from drujax.metrics.kernels.validation import as_pictures
 from drujax.metrics.registry import Metric
-from drujax.runtime.download import File, fetch, github_file, hub_file
+from drujax.runtime.remote_file import File, github_file, hub_file
+from drujax.weights.download import fetch
 from drujax.weights.formats.keras import from_keras, read_keras
 from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import Variables, from_torch

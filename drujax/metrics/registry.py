@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from drujax.errors import unknown
-from drujax.runtime.download import File
+from drujax.runtime.remote_file import File
 
 # Name -> module, imported when the metric is asked for.
 METRICS = {name: f"drujax.metrics.{name}" for name in ("brisque", "niqe", "piqe", "ma", "pi", "nima")}

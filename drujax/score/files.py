@@ -17,7 +17,7 @@ from drujax.pictures.color import to_float
 from drujax.pictures.discovery import pictures_of
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
-from drujax.runtime.download import fetch
+from drujax.weights.download import fetch
 
 AHEAD = 4  # pictures read before they are scored
 

@@ -11,7 +11,7 @@ from drujax.enhance.enhancer import Enhancer
 from drujax.enhance.listing import list_models
 from drujax.errors import UsageError
 from drujax.methods import registry
-from drujax.methods.config import PRESETS, TrainConfig, config_type, options_group, preset_config
+from drujax.methods.config import PRESETS, config_type, options_group, preset_config
 from drujax.models.backbones import BACKBONES
 from experiments import train
 from experiments._benchmark import networks

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from drujax.runtime.download import File, hub_file
+from drujax.runtime.remote_file import File, hub_file
 
 # Of red, green, blue in 0..1, over ImageNet.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from drujax.errors import UsageError, unknown
 from drujax.models.backbones import BACKBONES, Backbone
-from drujax.runtime.download import fetch
+from drujax.weights.download import fetch
 from drujax.weights.formats import readers
 from drujax.weights.torch_names import Variables, from_torch, unwrapped
 

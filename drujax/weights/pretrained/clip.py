@@ -19,7 +19,8 @@ from drujax.errors import UsageError, unknown
 from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransformer
 from drujax.models.clip.preprocessing import RESOLUTION
 from drujax.models.clip.transformer import HEAD_WIDTH
-from drujax.runtime.download import File, fetch, hub_file
+from drujax.runtime.remote_file import File, hub_file
+from drujax.weights.download import fetch
 from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import Variables, flatten, from_torch, nest, unwrapped
 

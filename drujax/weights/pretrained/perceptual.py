@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from drujax.errors import UsageError, unknown
-from drujax.runtime.download import fetch, hub_file
+from drujax.runtime.remote_file import hub_file
+from drujax.weights.download import fetch
 from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import Variables, from_torch, swap_kernel_layout, unwrapped
 
