@@ -79,7 +79,7 @@ def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
         try:
             parsed[name] = {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
         except (KeyError, ValueError):
-            raise UsageError(f"--option: {option}: {value!r} is no {kind.__name__}") from None
+            raise UsageError(f"--option: {option}: must be of type {kind.__name__}, got {value!r}") from None
     return parsed
 
 

@@ -77,7 +77,7 @@ def test_options_given_win_over_the_authors(tmp_path):
         ({"model": "enlightengann"}, "--model: unknown value 'enlightengann'. Did you mean enlightengan?"),
         ({"model": "sci-medium"}, r"g\.npz: it does not fit the network: it lacks 10 arrays"),
         ({"options": {"align_corner": True}}, "option: unknown value 'align_corner'. Did you mean align_corners?"),
-        ({"options": {"align_corners": "yes"}}, "option align_corners: 'yes' is no bool"),
+        ({"options": {"align_corners": "yes"}}, "option align_corners: must be of type bool, got 'yes'"),
         ({"output": "g.pth"}, r"-o: g\.pth does not end in \.safetensors"),
         ({}, r"g\.npz: it does not fit the network: it has another shape of 113 arrays"),  # of width 2, read as 32
         ({"part": "x"}, r"g\.npz: it has no parts, of which 'x' could be one"),

@@ -274,7 +274,7 @@ def test_a_file_of_another_network_is_told_with_its_path(tmp_path):
 
 
 def test_unknown_backbone_gets_the_nearest_name():
-    with pytest.raises(UsageError, match=r"--backbone: unknown value 'resnet19'. Did you mean resnet18\?"):
+    with pytest.raises(UsageError, match=r"backbone: unknown value 'resnet19'. Did you mean resnet18\?"):
         find("resnet19")
 
 

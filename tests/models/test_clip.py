@@ -248,7 +248,7 @@ def test_import_names_what_does_not_fit(hugging_face, change, told):
 def test_without_network_a_line_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
     monkeypatch.setattr(clip_weights, "VIT", dataclasses.replace(clip_weights.VIT, url="http://127.0.0.1:9/file"))
-    with pytest.raises(UsageError, match=r"ViT-B/32.*put it at .*\.safetensors.*--clip random"):
+    with pytest.raises(UsageError, match=r"ViT-B/32.*put it at .*\.safetensors.*clip=random"):
         clip_weights.load_clip("openai")
 
 

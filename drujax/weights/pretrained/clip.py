@@ -216,7 +216,7 @@ def _words(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
 
 def _load(choice: str, file: File, argument: str, convert: Any, *details: Any) -> Any:
     if choice == "openai":
-        path = fetch(file, otherwise=f"{argument} random takes untrained encoders, for trials")
+        path = fetch(file, otherwise=f"{argument}=random uses untrained encoders, for trials")
     else:
         path = Path(choice)
         if not path.is_file():

@@ -27,5 +27,5 @@ def test_real_vgg16(shared):
 
 def test_a_file_without_vgg16_is_told(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
-    with pytest.raises(UsageError, match=r"--gan.perceptual: .*a.npz: it is no VGG16"):
+    with pytest.raises(UsageError, match=r"perceptual: .*a.npz: it is no VGG16"):
         perceptual_variables(str(tmp_path / "a.npz"))
