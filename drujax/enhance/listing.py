@@ -6,7 +6,7 @@ from typing import Any
 from drujax.enhance.loading import RELEASED, find
 from drujax.enhance.zoo import MODELS
 from drujax.methods.networks import NETWORKS
-from drujax.runtime.cache import cache_folder
+from drujax.runtime.cache import cached
 from drujax.weights.download import megabytes
 from drujax.weights.table import FILES
 
@@ -46,9 +46,9 @@ def list_models() -> list[Row]:
         here = str(path) if path else None
         rows.append(Row(name, "model", model.network, model.what, size, model.licence, source, here))
     for name, file in FILES.items():
-        path = cache_folder() / file.filename
-        size = path.stat().st_size if path.is_file() else file.size
-        here = str(path) if path.is_file() else None
+        path = cached(file.filename)
+        size = path.stat().st_size if path else file.size
+        here = str(path) if path else None
         rows.append(Row(name, "file", None, file.what, size, file.licence, file.url, here))
     return rows
 

@@ -8,7 +8,7 @@ from drujax.enhance.convert_checkpoint import import_released
 from drujax.enhance.zoo import MODELS
 from drujax.errors import UsageError, unknown
 from drujax.methods.networks import NETWORKS, Module, Network
-from drujax.runtime.cache import cache_folder
+from drujax.runtime.cache import cached
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import Variables, check
 
@@ -33,15 +33,24 @@ def load_model(name_or_path: str | Path) -> Loaded:
     """
     path = resolve(name_or_path)
     variables, metadata = safetensors_io.load_weights(path)
-    name = metadata["network"]
-    if name not in NETWORKS:
-        raise UsageError(f"{path}: {unknown('network', name, NETWORKS)} A newer drujax may know it.")
-    network = NETWORKS[name]
     try:
-        module = network.module(metadata.get("options", {}))
-        check(variables, network.shapes(module))
+        return build_model(variables, metadata)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def build_model(variables: Variables, metadata: dict[str, Any]) -> Loaded:
+    """The network that `metadata` describes (see `drujax.weights.safetensors_io`), with `variables`.
+
+    Raises:
+        UsageError: an unknown network or option, or the variables are those of another network.
+    """
+    name = metadata["network"]
+    if name not in NETWORKS:
+        raise UsageError(f"{unknown('network', name, NETWORKS)} It may require a newer version of drujax.")
+    network = NETWORKS[name]
+    module = network.module(metadata.get("options", {}))
+    check(variables, network.shapes(module))
     return Loaded(network, module, variables, metadata)
 
 
@@ -79,8 +88,5 @@ def resolve(name_or_path: str | Path) -> Path:
 
 def find(name: str) -> Path | None:
     """Where the weights of the model `name` are on this machine: shipped, or put into the cache; None if nowhere."""
-    for folder in (RELEASED, cache_folder()):
-        path = folder / f"{name}.safetensors"
-        if path.is_file():
-            return path
-    return None
+    shipped = RELEASED / f"{name}.safetensors"
+    return shipped if shipped.is_file() else cached(shipped.name)
