@@ -32,8 +32,16 @@ def check_strength(strength: Any) -> Strength:
     """
     if isinstance(strength, str) and strength == "auto":
         return "auto"
-    value: Any = strength.item() if getattr(strength, "ndim", None) == 0 else strength
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:  # NaN is not
-        raise UsageError(f"strength: must be a number in 0..1 or 'auto', got {reprlib.repr(value)}")
-    return float(value)
+    number = _scalar(strength)
+    if isinstance(number, bool) or not isinstance(number, numbers.Real) or not _is_share(number):
+        raise UsageError(f"strength: must be a number in 0..1 or 'auto', got {reprlib.repr(number)}")
+    return float(number)
+
+
+def _scalar(value: Any) -> Any:
+    """The number in an array without dimensions, of NumPy or JAX; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def _is_share(number: Any) -> bool:
+    return 0 <= number <= 1  # NaN is not
