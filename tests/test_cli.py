@@ -101,8 +101,11 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["enhance"], r"INPUT: give at least one picture or folder"),
         (["enhance", "missing.png"], r"missing.png: no such file or folder"),
         (["enhance", "{a}", "--stength=1"], r"error: Unrecognized options: --stength=1. Did you mean --strength\?$"),
-        (["enhance", "{a}", "--strength=2", "--model={model}"], r"strength: 2 is not in 0..1"),
-        (["enhance", "{a}", "{b}", "--strength=-0.1", "--model={model}"], r"error: strength: -0.1 is not in 0..1"),
+        (["enhance", "{a}", "--strength=2", "--model={model}"], r"strength: must be a number in 0..1 or 'auto', got 2"),
+        (
+            ["enhance", "{a}", "{b}", "--strength=-0.1", "--model={model}"],
+            r"error: strength: must be a number in 0..1 or .auto., got -0.1",
+        ),
         (["enhance", "{a}", "--strength=x"], r"--strength: 'x' is neither a number nor auto"),
         (["enhance", "{a}", "--model=dru-vitb16"], r"--model: unknown value 'dru-vitb16'. Did you mean dru-vit-b16\?"),
         (["enhance", "{a}", "--model={a}"], r"a.png is not a .safetensors file"),

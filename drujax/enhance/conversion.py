@@ -8,7 +8,7 @@ from typing import Any
 from drujax.enhance.zoo import models, network_of
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
-from drujax.runtime.cache import cache_folder
+from drujax.runtime.cache import cache_folder, make_folder
 from drujax.weights import safetensors_io
 from drujax.weights.download import fetch
 from drujax.weights.formats.readers import read_checkpoint
@@ -87,12 +87,13 @@ def import_released(name: str) -> Path:
     """The weight file of the model `name` in the user's cache, made of its authors' checkpoint, which is downloaded.
 
     Raises:
-        UsageError: the checkpoint cannot be downloaded or is another one (one line: where to put it by hand).
-        OSError: the cache cannot be written.
+        UsageError: the checkpoint cannot be downloaded or is another one (one line: where to put it by hand), or
+            the cache cannot be used.
+        OSError: the weight file cannot be written.
     """
     file = models()[name].model.file
     assert file is not None  # as its callers check
     checkpoint = fetch(file)
-    output = cache_folder() / f"{name}.safetensors"
+    output = make_folder(cache_folder()) / f"{name}.safetensors"
     convert_checkpoint(checkpoint, model=name, output=output)
     return output

@@ -1,7 +1,9 @@
 """Enhancing pictures in memory: any network, any size, any depth."""
 
 import dataclasses
+import os
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -9,21 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
+from numpy.typing import ArrayLike
 
 from drujax.data.qab import quartile_means
 from drujax.enhance.guided_filter import transfer_luminance
-from drujax.enhance.loading import load_model
-from drujax.enhance.strength import darkness
+from drujax.enhance.loading import Loaded, build_model, load_model
+from drujax.enhance.strength import Strength, check_strength, darkness
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
+from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
+from drujax.runtime.devices import devices
 from drujax.runtime.memory import free_memory, is_out_of_memory
 
-# Floating pictures may leave 0..1 by this much, as rounding does; more is a mistake (0..255?).
-SLACK = 1e-3
-
-Strength = float | Literal["auto"]
 Rounding = Literal["nearest", "floor"]
 
 
@@ -62,12 +63,27 @@ class Enhancer:
             rounding: of levels: to the nearest, or down, as the official scripts of SCI and RUAS save pictures.
 
         Raises:
-            UsageError: there is no such model or rounding, or the model's file is damaged.
+            UsageError: an unknown model or rounding, a negative margin, a damaged file of the model; JAX cannot start.
         """
+        if not isinstance(model, str | os.PathLike):
+            raise UsageError(f"model: must be a name or a path, got {model!r}")
+        if margin is not None and (isinstance(margin, bool) or not isinstance(margin, Integral) or margin < 0):
+            raise UsageError(f"margin: must be an integer >= 0, got {margin!r}")
         if rounding not in get_args(Rounding):
-            raise unknown("rounding", rounding, get_args(Rounding))
-        self._rounding = rounding
-        loaded = load_model(model)
+            raise unknown("rounding", str(rounding), get_args(Rounding))
+        devices()
+        self._set_up(load_model(model), margin=margin, guided=guided, rounding=rounding)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: the weights and the arguments, without the compiled programs."""
+        arguments = {"margin": self._margin, "guided": self._guided, "rounding": self._rounding}
+        return {"variables": jax.device_get(self._variables), "metadata": self.metadata, "arguments": arguments}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set_up(build_model(state["variables"], state["metadata"]), **state["arguments"])
+
+    def _set_up(self, loaded: Loaded, *, margin: int | None, guided: bool | None, rounding: Rounding) -> None:
+        self._rounding: Rounding = rounding
         self.metadata: dict[str, Any] = loaded.metadata
         self._variables = jax.device_put(loaded.variables)
         # A network that halves wide pictures looks at their exact width.
@@ -83,45 +99,47 @@ class Enhancer:
         self._network = jax.jit(network)
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
-    def __call__(
-        self, image: Shaped[Array | np.ndarray, "..."], strength: Strength = "auto"
-    ) -> Shaped[np.ndarray, "*b h w 3"]:
+    def __call__(self, image: ArrayLike, strength: Strength = "auto") -> Shaped[np.ndarray, "*b h w 3"]:
         """The enhanced picture or batch of pictures, clipped and rounded, of the size of the given one.
 
         A model with the option `crop` (Zero-DCE++) cuts the last rows and columns of what it enhances.
 
         Args:
-            image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1. Computed in
-                float32.
+            image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; whatever
+                `drujax.pictures.arrays.as_images` takes. Computed in float32.
             strength: s in input + s * (enhanced - input), 0..1; "auto": what each picture's light asks for.
 
         Raises:
-            UsageError: another shape, dtype or range; values that are no numbers, in the picture or from the model; too
-                little memory.
+            UsageError: another shape, dtype or range; NaN or infinity from the model; too little memory.
         """
-        batch = np.asarray(image)
-        _check(batch, strength)
-        single = batch.ndim == 3
-        batch = batch[None] if single else batch
-        share = _blend_weights(batch, strength)
-        if not share.any():
-            return batch[0].copy() if single else batch.copy()
-        _, h, w, _ = batch.shape
-        rows, columns = self._padding(h), self._padding(w)
-        top, left = rows[0], columns[0]
+        given = as_images(image, "image")
+        strength = check_strength(strength)
+        h, w, _ = given.shape[-3:]
         try:
-            x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
-            y, finite = self._program(x, (w, h))(self._variables, x)
-            mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
-            enhanced, finite = jax.device_get((mixed, finite))
+            batch = native(given).reshape(-1, h, w, 3)
+            share = _blend_weights(batch, strength)
+            if not share.any():
+                return given.copy()
+            enhanced = self._enhanced(batch, share)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise UsageError(f"out of memory while enhancing {w}x{h} pixels; {_what_helps(self._device)}") from error
+        return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
+
+    def _enhanced(
+        self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"]
+    ) -> Shaped[np.ndarray, "b h2 w2 3"]:
+        _, h, w, _ = batch.shape
+        rows, columns = self._padding(h), self._padding(w)
+        x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
+        y, finite = self._program(x, (w, h))(self._variables, x)
+        mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
+        enhanced, finite = jax.device_get((mixed, finite))
         if not finite:
-            raise UsageError("the model gives values that are no numbers for this picture; its weights are damaged")
-        enhanced = np.ascontiguousarray(enhanced[:, top : top + h, left : left + w]).astype(batch.dtype, copy=False)
-        return enhanced[0] if single else enhanced
+            raise UsageError("the model's output contains NaN or infinity; its weights file may be corrupted")
+        top, left = rows[0], columns[0]
+        return np.ascontiguousarray(enhanced[:, top : top + h, left : left + w])
 
     @property
     def _device(self) -> Any:
@@ -158,6 +176,8 @@ class Enhancer:
 
         Where nothing changes, it is the same object.
         """
+        if not isinstance(picture, Picture):
+            raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
         rgb = self(picture.rgb, strength)
         if np.array_equal(rgb, picture.rgb):
             return picture
@@ -170,12 +190,6 @@ class Enhancer:
         return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
 
 
-def check_strength(strength: Strength) -> None:
-    """Raises UsageError for a strength that is not in 0..1."""
-    if strength != "auto" and not 0 <= strength <= 1:  # NaN is not
-        raise UsageError(f"strength: {strength:g} is not in 0..1.")
-
-
 def _what_helps(device: Any) -> str:
     elsewhere = "" if device.platform == "cpu" else ", or the processor (--device=cpu)"
     return f"what helps: a smaller picture, a lighter model (--model=sci-medium){elsewhere}"
@@ -186,23 +200,9 @@ def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> 
     if strength != "auto":
         shares = np.full(len(batch), strength)
     else:
-        floating = jnp.issubdtype(batch.dtype, jnp.floating)
-        shares = darkness(quartile_means(batch.astype(np.float32) * 255 if floating else batch))
+        levels = batch.astype(np.float32) * 255 if is_floating(batch.dtype) else batch
+        shares = darkness(quartile_means(levels))
     return shares.astype(np.float32)[:, None, None, None]
-
-
-def _check(image: np.ndarray, strength: Strength) -> None:
-    if image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
-        raise UsageError(
-            f"image: its shape is {image.shape}; it must be (h, w, 3) or (b, h, w, 3), h and w at least 1."
-        )
-    check_strength(strength)
-    if jnp.issubdtype(image.dtype, jnp.floating):
-        low, high = image.min(), image.max()
-        if not (low >= -SLACK and high <= 1 + SLACK):  # false for NaN, too
-            raise UsageError(f"image: floating values must be in 0..1; these go from {low:g} to {high:g}.")
-    elif image.dtype not in (np.uint8, np.uint16):
-        raise UsageError(f"image: its dtype is {image.dtype}. Choices: uint8, uint16, floating.")
 
 
 # Apart from the network, so that it is compiled once for all dtypes.

@@ -9,7 +9,7 @@ from drujax.methods import registry
 from drujax.metrics.registry import METRICS
 from drujax.metrics.registry import find as find_metric
 from drujax.models.backbones import BACKBONES
-from drujax.runtime.cache import cache_folder
+from drujax.runtime.cache import cached
 from drujax.runtime.remote_file import File
 from drujax.weights.download import megabytes
 
@@ -49,9 +49,9 @@ def list_models() -> list[Row]:
         here = str(path) if path else None
         rows.append(Row(name, "model", named.network, named.model.summary, size, named.licence, source, here))
     for file in known_files():
-        path = cache_folder() / file.filename
-        size = path.stat().st_size if path.is_file() else file.size
-        here = str(path) if path.is_file() else None
+        path = cached(file.filename)
+        size = path.stat().st_size if path else file.size
+        here = str(path) if path else None
         rows.append(Row(file.name, "file", None, file.what, size, file.licence, file.url, here))
     return rows
 

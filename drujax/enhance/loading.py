@@ -9,7 +9,7 @@ from drujax.enhance.zoo import models
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
 from drujax.methods.spec import EnhancerNetwork
-from drujax.runtime.cache import cache_folder
+from drujax.runtime.cache import cached
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import Variables, check
 
@@ -34,16 +34,24 @@ def load_model(name_or_path: str | Path) -> Loaded:
     """
     path = resolve(name_or_path)
     variables, metadata = safetensors_io.load_weights(path)
-    name = metadata["network"]
     try:
-        network = registry.find_network(name)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error} It may require a newer version of drujax.") from error
-    try:
-        module = network.module(metadata.get("options", {}))
-        check(variables, network.shapes(module))
+        return build_model(variables, metadata)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def build_model(variables: Variables, metadata: dict[str, Any]) -> Loaded:
+    """The network that `metadata` describes (see `drujax.weights.safetensors_io`), with `variables`.
+
+    Raises:
+        UsageError: an unknown network or option, or the variables are those of another network.
+    """
+    try:
+        network = registry.find_network(metadata["network"])
+    except UsageError as error:
+        raise UsageError(f"{error} It may require a newer version of drujax.") from error
+    module = network.module(metadata.get("options", {}))
+    check(variables, network.shapes(module))
     return Loaded(network, module, variables, metadata)
 
 
@@ -83,8 +91,5 @@ def find(name: str) -> Path | None:
     """Return the weight file of the model `name`, shipped or in the cache; None where there is none."""
     if Path(name).name != name:  # a path, not a name
         return None
-    for folder in (RELEASED, cache_folder()):
-        path = folder / f"{name}.safetensors"
-        if path.is_file():
-            return path
-    return None
+    shipped = RELEASED / f"{name}.safetensors"
+    return shipped if shipped.is_file() else cached(shipped.name)

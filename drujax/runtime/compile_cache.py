@@ -1,30 +1,34 @@
 """Compiled programs kept between runs, so that only the first one waits for the compiler."""
 
-import os
+import logging
 import platform
 import zlib
 from pathlib import Path
 
 import jax
 
-from drujax.runtime.cache import cache_folder
+from drujax.errors import UsageError
+from drujax.runtime.cache import compiled_folder, make_folder
 
 
 def enable_compilation_cache() -> None:
     """Keeps compiled programs in the cache folder; for entry points, to be called before anything is compiled.
 
-    A cache that the user has chosen (`JAX_COMPILATION_CACHE_DIR`, `jax.config`) stays, and where the folder cannot be
-    made, programs are compiled anew each time.
+    A cache that the user has chosen (`JAX_COMPILATION_CACHE_DIR`, `jax.config`) stays. Where the folder cannot be
+    written to, a warning says so, and programs are compiled again in each run.
     """
-    if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
+    chosen: str | None = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if chosen is not None and "://" in chosen:  # a bucket
         return
-    folder = cache_folder().with_name("compiled") / _processor()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    if os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        if chosen is not None:
+            make_folder(Path(chosen), variable="JAX_COMPILATION_CACHE_DIR")
+        else:
+            folder = make_folder(compiled_folder() / _processor())
+            jax.config.update("jax_compilation_cache_dir", str(folder))
+    except UsageError as error:
+        logging.getLogger(__name__).warning("Compiled programs are not kept for the next run: %s", error)
+        jax.config.update("jax_compilation_cache_dir", None)  # it would warn once a program
 
 
 def _processor() -> str:

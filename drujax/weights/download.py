@@ -18,7 +18,7 @@ from typing import BinaryIO
 from drujax.console.progress import Progress
 from drujax.errors import UsageError
 from drujax.runtime.atomic_write import write_atomically
-from drujax.runtime.cache import cache_folder
+from drujax.runtime.cache import cache_folder, make_folder
 from drujax.runtime.remote_file import File
 from drujax.runtime.version import __version__
 
@@ -39,8 +39,8 @@ def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
 
     Raises:
         UsageError: no network, no such page, interrupted, or another file than expected (one line with the address,
-            size, licence, where to put the file by hand, and `otherwise`).
-        OSError: the cache cannot be written.
+            size, licence, where to put the file by hand, and `otherwise`); the cache cannot be used.
+        OSError: the file cannot be written.
     """
     path = cache_folder() / file.filename
     if path.exists():
@@ -48,7 +48,7 @@ def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
         return path
     if file.manual:
         raise _refusal(file, path, "it can only be downloaded by hand", otherwise)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with _locked(path.parent):
         if path.exists():  # another process was faster
             return path
@@ -146,7 +146,7 @@ def _check_cached(file: File, path: Path) -> None:
                 f"{path}: its sha256 is {digest} instead of {wanted}: it is damaged or another file. "
                 f"Remove it and {record.name} to get it again"
             )
-    if not recorded:
+    if not recorded and os.access(path.parent, os.W_OK):  # several machines may share a cache that they only read
         _record(path, digest)
 
 

@@ -25,15 +25,32 @@ def test_programs_are_kept_in_the_cache_folder(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_the_user_has_chosen_stays(tmp_path, monkeypatch):
-    monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
-    jax.config.update("jax_compilation_cache_dir", "/chosen")
-    enable_compilation_cache()
-    assert jax.config.jax_compilation_cache_dir == "/chosen"
-    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
+    for chosen in (str(tmp_path / "chosen"), "gs://bucket/chosen"):
+        jax.config.update("jax_compilation_cache_dir", chosen)
+        enable_compilation_cache()
+        assert jax.config.jax_compilation_cache_dir == chosen
+    assert [path.name for path in tmp_path.iterdir()] == ["chosen"]
 
 
-def test_without_a_place_programs_are_compiled_anew(tmp_path, monkeypatch):
+@pytest.mark.parametrize("variable", ["DRUJAX_CACHE", "JAX_COMPILATION_CACHE_DIR"])
+def test_without_a_place_programs_are_compiled_in_each_run_and_a_line_says_so(variable, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "file"))
+    if variable != "DRUJAX_CACHE":
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path / "file"))
     enable_compilation_cache()
     assert jax.config.jax_compilation_cache_dir is None
+    assert f"set {variable} to a folder" in caplog.text
+    assert caplog.text.count("\n") == 1
+
+
+def test_without_a_home_programs_are_compiled_in_each_run(monkeypatch, caplog):
+    def fail():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DRUJAX_CACHE", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", fail)
+    enable_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir is None
+    assert "DRUJAX_CACHE: there is no home folder" in caplog.text

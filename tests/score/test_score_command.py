@@ -101,7 +101,7 @@ def test_what_cannot_be_scored_is_told_and_the_rest_is_done(folder, capsys):
     assert rows["flat.png"]["brisque"] is not None
     assert "bad.png: not a picture of a known kind" in said.err
     assert "black.png: brisque: no contrast to measure" in said.err
-    assert "flat.png: piqe: a picture of 200x14 pixels is too small; each side needs at least 16." in said.err
+    assert "flat.png: piqe: each side must be >= 16 pixels, got 200x14" in said.err
 
 
 def test_comparison_of_two_folders(folder, tmp_path, capsys):

@@ -205,6 +205,14 @@ def test_a_file_put_there_by_hand(host, cache):
     assert host.requests == []
 
 
+def test_a_file_in_a_cache_that_can_only_be_read(host, cache, monkeypatch):
+    cache.mkdir(parents=True)
+    (cache / "net.pth").write_bytes(CONTENT)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert download.fetch(row(host)) == cache / "net.pth"
+    assert names(cache) == ["net.pth"]
+
+
 def test_a_recorded_hash_is_checked_afterwards(host, cache):
     file = row(host, sha256=None)
     download.fetch(file)
@@ -227,7 +235,9 @@ def test_manual_files_say_where_to_go(host, cache):
 def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch, host):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "file"))
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(
+        UsageError, match=r"file/weights: cannot be used as cache \(not a directory\); set DRUJAX_CACHE"
+    ):
         download.fetch(row(host))
 
 
