@@ -33,7 +33,7 @@ from drujax.models.generator import Generator, attention_map
 from drujax.models.layers.initialise import official
 from drujax.models.perceptual import VGG16Features
 from drujax.runtime.remote_file import File
-from drujax.training.batch import Batch, Inputs, Probabilities, Weights, example_weights, prepare
+from drujax.training.batch import Batch, Inputs, Probabilities, Weights, example_weights, mean_luma, prepare
 from drujax.training.patches import Offsets, cut, draw_offsets
 from drujax.training.samples import preview_generator
 from drujax.training.state import ModelState, TrainState, Variables, moving_average, step_key
@@ -202,8 +202,8 @@ class EnlightenGAN:
             **terms_d,
             "rp_dark": weights.dark.mean(),
             "rp_bright": weights.bright.mean(),
-            "luma_input": _mean_luma(inputs.darkened),
-            "luma_enhanced": _mean_luma(enhanced),
+            "luma_input": mean_luma((inputs.darkened + 1) / 2),
+            "luma_enhanced": mean_luma((enhanced + 1) / 2),
             "finite": finite.astype(jnp.float32),
         }
         return Gradients(generator, d_global, d_local), batch_stats, metrics
@@ -306,11 +306,6 @@ def _apply_to_patches(
     b, p, *shape = patches.shape
     y = _apply(network, variables, patches.reshape(b * p, *shape))
     return y.reshape(b, p, *y.shape[1:])
-
-
-def _mean_luma(images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
-    """Mean ITU-R 601 luma, 0..255, of pictures in [-1, 1]."""
-    return 255 * (1 - attention_map(images).mean())
 
 
 @dataclasses.dataclass(frozen=True)

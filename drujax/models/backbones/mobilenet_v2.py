@@ -13,13 +13,12 @@ from jaxtyping import Array, Float
 
 from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv
+from drujax.models.layers.initialise import kaiming_fan_out
 from drujax.models.layers.norm import BatchNorm
 
 # Table 2 of the paper: expansion, output channels, repetitions, stride of the first.
 STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 STEM, FEATURES = 32, 1280
-
-kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class MobileNetV2(nn.Module):

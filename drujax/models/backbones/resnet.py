@@ -15,9 +15,8 @@ from jaxtyping import Array, Float
 
 from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv
+from drujax.models.layers.initialise import kaiming_fan_out
 from drujax.models.layers.norm import BatchNorm
-
-kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class ResNet(nn.Module):

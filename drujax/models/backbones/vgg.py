@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv, max_pool2
+from drujax.models.layers.initialise import kaiming_fan_out
 from drujax.models.layers.norm import BatchNorm
 
 # 3x3 convolutions of each of the five blocks (configurations B and E of the paper's table 1), and their widths.
@@ -22,7 +23,6 @@ WIDTHS = (64, 128, 256, 512, 512)
 GRID, HIDDEN = 7, 4096  # side of the pooled map, width of the hidden linear layers
 LEAST_RESOLUTION = 2 ** len(WIDTHS)  # each block halves the map
 
-kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 linear_init = nn.initializers.normal(0.01)
 
 

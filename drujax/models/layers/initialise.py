@@ -9,6 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+# torchvision's initialisation of convolutions (He et al. 2015, mode fan_out).
+kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
