@@ -1,24 +1,25 @@
-"""CLIP-LIT as a method: two prompts learn to tell backlit from well-lit pictures, and a network learns to please them.
+"""CLIP-LIT: two prompts learn to distinguish backlit from well-lit images, and a network learns to satisfy them.
 
-Official recipe: whole pictures of 512x512, batches of 8 (16 for prompts), Adam with weight decay 1e-3, 2e-5 for the
-network and 5e-6 for the prompts; 8000 steps in which the prompts learn which split a picture is of, 1000 in which the
-network learns to leave pictures as they are, and then rounds: 2100 steps of the network against the prompts, 1000 of
-the prompts against what the network has made so far. The last two go on until their loss is low enough.
+Official recipe: whole images of 512x512, batches of 8 (16 for prompts), Adam with weight decay 1e-3, learning rates 2e-5
+for the network and 5e-6 for the prompts; 8000 steps in which the prompts learn which split an image is from, 1000 in
+which the network learns to reproduce its input, and then rounds: 2100 steps of the network against the prompts, 1000 of
+the prompts against the network's images. The last two are extended until their loss is low enough.
 
-Here one step is one update of either, by the phase that the state holds, so that checkpoints, resuming and logs are
-those of every method. What differs from the official code, beyond its two batch and picture sizes:
+Here one step is one update of either, by the phase that the state holds, so checkpoints, resuming and logs are those of
+every method. Differences from the official code, apart from its two batch and image sizes:
 
-* labels come from the split, where the official code looks for words in the pictures' paths;
-* the enhanced pictures that prompts are refined with are computed anew, from the networks at the ends of the last two
-  rounds and of the augmented dark pictures. The official code reads them from folders that it wrote in each round when
-  a running mean of the loss was best: mostly early, since that mean starts from zeros; and augments them afterwards;
-* its "best" network and prompts are the last ones, as they are in fact there: it keeps a reference, not a copy.
+* labels come from the split, where the official code searches the images' paths for words;
+* the enhanced images with which prompts are refined are computed in the step, from the networks at the ends of the last
+  two rounds and the augmented dark images. The official code reads them from folders that it wrote in each round when a
+  running mean of the loss was best (mostly early, since that mean starts from zeros), and augments them afterwards;
+* its "best" network and prompts are the last ones, as they are in the official code too: it keeps a reference, not a
+  copy.
 
-From the second round on prompts learn to rank what the newest network and the one before it made. The official code
-takes the newest for the worse of the two, which `form="paper"` turns round.
+From the second round on, prompts learn to rank the images of the newest network and of the one before it. The official
+code ranks the newest lower; `form="paper"` reverses that.
 
-With data uncertainty, RP_d weights the losses of a dark picture, RP_b those of a bright one, and RP_d RP_b the ranking,
-which compares the two (docs/method.md). Whether a phase is extended depends on the losses without weights.
+With data uncertainty, RP_d weights the losses of a dark image, RP_b those of a bright one, and RP_d RP_b the ranking,
+which compares both (docs/method.md). Whether a phase is extended depends on the unweighted losses.
 """
 
 import dataclasses
@@ -56,8 +57,8 @@ from drujax.weights.pretrained.clip import CLIP, Encoder
 from drujax.weights.torch_names import unwrapped
 
 PROMPTS, RECONSTRUCTION, ENHANCEMENT, REFINEMENT = range(4)  # phases
-# The reconstruction starts again with other weights when this PSNR is not reached, as where the light map is zero
-# everywhere and has no gradient: the mean of so many steps, after so many.
+# The reconstruction restarts from other weights where this PSNR is not reached (the illumination map may be zero
+# everywhere, without a gradient): the mean of so many steps, after so many.
 LEAST_PSNR, PSNR_STEPS, PSNR_AFTER = 8.0, 30, 100
 
 
@@ -75,7 +76,7 @@ class State(TrainState):
 
 
 class _Seen(NamedTuple):
-    """What a step tells of itself; zero what its phase does not have."""
+    """What a step reports; zero for what its phase does not have."""
 
     loss: Float[Array, ""]
     unweighted: Float[Array, ""]  # the loss, were all pictures certain

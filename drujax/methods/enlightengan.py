@@ -99,8 +99,8 @@ class EnlightenGAN:
     # Patches per picture, and their side.
     patches: int = 6
     patch_size: int = 32
-    # Weight of the exposure reconstruction (see `drujax.methods.exposure`) beside the losses of the paper, which has
-    # none: it keeps the generator brightening while the discriminators are still learning what bright pictures are.
+    # Weight of the exposure reconstruction (`drujax.methods.exposure`), which the paper does not have: it keeps the
+    # generator brightening while the discriminators still learn what bright images look like.
     reconstruction: float = 0.0
     darkening: Darkening = Darkening()
     # Steps in which only the discriminators learn; for a generator that has been trained before.
@@ -322,7 +322,7 @@ class Options(GeneratorOptions):
     patch_size: int = 32
     # Parts of the batch with batch statistics of their own; 3 is the official training on three GPUs.
     ghost_batches: int = 1
-    # Weight of the exposure reconstruction beside the losses of the paper (0 there).
+    # Weight of the exposure reconstruction that is added to the paper's losses (0 there).
     reconstruction: float = 0.0
     # Steps at the start in which only the discriminators learn; for --init, whose weights adversarial training would
     # otherwise overwrite before the discriminators are of use.

@@ -1,8 +1,8 @@
 """Exposure reconstruction: a self-supervised start for EnlightenGAN's generator. Not part of the paper.
 
-A bright picture is darkened by a known amount, and the generator learns to give the original back. That teaches it what
-adversarial training finds slowly: how much light a dark picture lacks, to leave a bright one alone, and that neither
-colours nor edges are to change. `experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an
+A bright image is darkened by a known amount, and the generator learns to restore it. That teaches it what adversarial
+training finds slowly: how much to brighten a dark image, to leave a bright one unchanged, and to preserve colours and
+edges. `experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an
 EnlightenGAN run starts from it.
 
 Only bright pictures are used, so relativistic probabilities can weight their examples: RP_b of each.
@@ -30,23 +30,23 @@ from drujax.training.state import TrainState, Variables, step_key
 
 @dataclasses.dataclass(frozen=True)
 class Darkening:
-    """Takes light from pictures, from each by an amount of its own.
+    """Random darkening, sampled per image.
 
-    A picture x in [0, 1] becomes (x^gamma) / t, rounded to 8 bits as a file of it would be. gamma is uniform over
-    [1, max_gamma]. log t is uniform over [0, log max_darkening], plus a smooth field that leaves some places lit and
-    others in the dark, as lamps and windows do: without it the network learns that a bright place means a bright
-    picture, and leaves dark discs around lights. Some pictures stay as they are, for the network to leave alone.
+    An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma]. log t
+    is uniform over [0, log max_darkening], plus a smooth field that leaves some regions lit and others dark, as lamps
+    and windows do: without it the network learns that a bright region means a bright image, and leaves dark discs around
+    lights. Some images are not darkened, so that the network learns to leave them unchanged.
     """
 
     max_darkening: float = 12.0
     max_gamma: float = 1.5
-    # Greatest amplitude, in log t, of the field; its amplitude in a picture is uniform from 0. 0 darkens evenly.
+    # Largest amplitude of the field in log t; the amplitude per image is uniform from 0. With 0, darkening is even.
     max_unevenness: float = 1.5
-    # Share of the pictures that are not darkened.
+    # Share of the images that are not darkened.
     unchanged: float = 0.2
 
     def __call__(self, images: Float[Array, "b h w 3"], key: Key[Array, ""]) -> Float[Array, "b h w 3"]:
-        """Pictures in [-1, 1], darkened."""
+        """Darken images b h w 3 in [-1, 1]."""
         b, h, w, _ = images.shape
         keys = jax.random.split(key, 5)
         limit = jnp.log(self.max_darkening)
@@ -68,9 +68,9 @@ def reconstruct(
     *,
     train: bool,
 ) -> tuple[Float[Array, ""], Any]:
-    """The weighted mean absolute difference between bright pictures and what the generator makes of them darkened.
+    """Return the weighted mean absolute error of restoring darkened bright images, and the new batch statistics.
 
-    Pictures are in [-1, 1]. The second result are the generator's new batch statistics.
+    Images are in [-1, 1].
     """
     (restored, _), new = generator.apply(
         variables, darkened, attention_map(darkened), train=train, mutable=["batch_stats"]

@@ -1,14 +1,14 @@
-"""The search for RUAS's two cells: mixtures of all operations are trained, and the shares of the mixtures beside them.
+"""The architecture search for RUAS's two cells, by DARTS (Liu et al., ICLR 2019).
 
-The official search, by DARTS (Liu et al., ICLR 2019): 20 epochs; a mixture is the softmax over 7 numbers at each of a
-cell's 7 places, one table for the cells of illumination estimation and one for those of noise removal. In each step
-the tables move by Adam (3e-4, betas 0.5 and 0.999, weight decay 1e-3) on pictures of their own, and the networks by
-SGD (0.005, momentum 0.9, gradients clipped to norm 5); noise removal and its table learn each tenth step alone.
+Official search: 20 epochs; each of a cell's 7 places mixes 7 operations by the softmax of as many architecture weights,
+one table of them for the cells of illumination estimation and one for those of noise removal. In each step the tables
+are updated by Adam (3e-4, betas 0.5 and 0.999, weight decay 1e-3) on validation images, and the networks by SGD (0.005,
+momentum 0.9, gradients clipped to norm 5); noise removal and its table are updated in every tenth step only.
 
-Here the search is of first order: the official code has the tables see through one step of the networks, at three times
-the work. The pictures of the tables are the second half of each batch, which the official code takes from a folder.
+Here the search is of first order; the official code differentiates the tables through one step of the networks, at three
+times the cost. The validation images are the second half of each batch; the official code reads them from a folder.
 
-With data uncertainty, RP_d weights all losses of each picture (docs/method.md).
+With data uncertainty, RP_d weights all losses of each image (docs/method.md).
 """
 
 import dataclasses
@@ -95,7 +95,7 @@ class RUASSearch(EnhancerMethod):
             return enhancement + denoising
 
         def of_networks(params, tables):
-            enhancement, denoising, enhanced = self.losses(params, tables, *ours, apart=True)
+            enhancement, denoising, enhanced = self.losses(params, tables, *ours, separate=True)
             return enhancement + denoising, (enhancement, denoising, mean_luma(enhanced))
 
         loss_there, gradients = jax.value_and_grad(of_tables)(state.tables.params)
@@ -126,15 +126,15 @@ class RUASSearch(EnhancerMethod):
         dark: Float[Array, "b h w 3"],
         weights: Float[Array, " b"],
         *,
-        apart: bool = False,
+        separate: bool = False,
     ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, "b h w 3"]]:
-        """The weighted means of both losses, and the enhanced pictures before noise removal.
+        """Return the weighted means of both losses, and the enhanced images before noise removal.
 
-        The table of illumination estimation learns from both. The networks learn `apart`, each from its own.
+        The table of illumination estimation learns from both losses; with `separate`, each network learns from its own.
         """
         shares = {name: jax.nn.softmax(table) for name, table in tables.items()}
         steps = apply(IlluminationEstimation(), {"params": params["enhance_net"]}, dark, shares["illumination"])
-        enhanced = jax.lax.stop_gradient(steps[-1].enhanced) if apart else steps[-1].enhanced
+        enhanced = jax.lax.stop_gradient(steps[-1].enhanced) if separate else steps[-1].enhanced
         noise = apply(NoiseRemoval(), {"params": params["denoise_net"]}, enhanced, shares["noise"])
         enhancement = retinex.ruas_enhancement(dark, steps[-1].illumination, colours="rgb")
         denoising = retinex.ruas_denoising(enhanced, enhanced - noise)

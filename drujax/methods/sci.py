@@ -1,10 +1,9 @@
-"""SCI as a method: three stages that share their networks learn from dark pictures alone; one stage enhances.
+"""SCI (Ma et al., CVPR 2022): three stages with shared weights learn from dark images alone; one stage enhances.
 
-Official recipe: Adam 3e-4 with weight decay 3e-4 and gradients clipped to norm 5, one picture a step, 1000 epochs. The
-official code takes whole pictures of any size; here they are crops, so that batches are possible and one program is
-compiled.
+Official recipe: Adam 3e-4 with weight decay 3e-4 and gradients clipped to norm 5, one image per step, 1000 epochs. The
+official code takes whole images of any size; drujax crops them, so that images can be batched and one program compiled.
 
-With data uncertainty, RP_d weights the loss of each picture (docs/method.md).
+With data uncertainty, RP_d weights the loss of each image (docs/method.md).
 """
 
 import dataclasses

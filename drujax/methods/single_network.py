@@ -1,4 +1,4 @@
-"""What methods share that train one network to enhance, so that each is little more than its loss."""
+"""The base classes of methods that train one network, so that each is little more than its loss."""
 
 import abc
 import dataclasses
@@ -19,26 +19,26 @@ Metrics = dict[str, Float[Array, ""]]
 
 
 def apply(network: nn.Module, variables: Variables, *inputs: Array, **options: Any) -> Any:
-    """`network.apply`, the result of which has its type by `options`."""
+    """Return `network.apply(variables, *inputs, **options)`, whose type depends on `options`."""
     return network.apply(variables, *inputs, **options)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EnhancerMethod(abc.ABC):
-    """A method whose trained network is a method's network."""
+    """A method that trains the network of a row of `drujax.methods.registry.METHODS`."""
 
     # A number or a function of the steps done.
     learning_rate: optax.Schedule | float = 1e-4
-    # Decay of the moving average of the network that `weights` returns; None for none.
+    # Decay of the moving average that `export` returns; None exports the weights themselves.
     ema_decay: float | None = None
 
     @property
     @abc.abstractmethod
     def enhancer(self) -> tuple[str, dict[str, Any]]:
-        """The method's network that enhances with the trained variables, and its options."""
+        """The name of the method whose network enhances with the trained variables, and the network's options."""
 
     def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
-        """The network that enhances, or its moving average where there is one."""
+        """Return the variables of the network that enhances (their moving average, if there is one) and its metadata."""
         name, options = self.enhancer
         variables = state.ema or state.model.variables
         return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
@@ -46,7 +46,7 @@ class EnhancerMethod(abc.ABC):
     def preview(
         self, state: TrainState, images: UInt8[Array | np.ndarray, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], ...]:
-        """The enhanced pictures."""
+        """Return the enhanced images."""
         name, options = self.enhancer
         network = find_network(name)
         enhanced = network.enhance(
@@ -72,7 +72,7 @@ class SingleNetworkMethod(EnhancerMethod):
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         """The loss, with the examples weighted inside the batch mean; the new batch statistics (None where there are
-        none); metrics beside the loss. Randomness comes from `step_key(state)`.
+        none); further metrics. Randomness comes from `step_key(state)`.
         """
 
     @property

@@ -1,4 +1,4 @@
-"""Metrics of a run: `metrics.jsonl` (one JSON object a line), TensorBoard beside it where it is asked for."""
+"""Metrics of a run: `metrics.jsonl` (one JSON object per line), and TensorBoard events on request."""
 
 import json
 import os

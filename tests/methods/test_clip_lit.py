@@ -80,14 +80,14 @@ def test_each_phase_teaches_one(run):
     for before, after, row in zip(states, states[1:], metrics, strict=False):
         of_prompts = row["phase"] in (PROMPTS, REFINEMENT)
         assert differs(before.prompts.params, after.prompts.params) == of_prompts
-        assert differs(before.generator.params, after.generator.params) != of_prompts
+        assert differs(before.model.params, after.model.params) != of_prompts
         assert differs(before.earlier, after.earlier) == (row["phase"] == ENHANCEMENT)
 
 
 def test_the_last_two_rounds_are_kept(run):
     states, _ = run
-    assert not differs(states[6].earlier[0], states[6].generator.params)
-    assert not differs(states[8].earlier[1], states[6].generator.params)
+    assert not differs(states[6].earlier[0], states[6].model.params)
+    assert not differs(states[8].earlier[1], states[6].model.params)
 
 
 @pytest.mark.parametrize(("form", "order"), [("official", (0, 1)), ("paper", (1, 0))])
@@ -143,9 +143,9 @@ def test_a_reconstruction_that_fails_starts_again(method, run):
     again = method._restarted(late, jnp.float32(7), key)
     assert int(again.since) == -1
     fresh = method.initial(key)["params"]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), again.generator.params, fresh)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), again.model.params, fresh)
     for other in (late.replace(since=jnp.int32(50)), late.replace(psnr=jnp.full(clip_lit.PSNR_STEPS, 9.0))):
-        assert not differs(method._restarted(other, jnp.float32(7), key).generator, state.model)
+        assert not differs(method._restarted(other, jnp.float32(7), key).model, state.model)
 
 
 def test_certainty_is_the_method_itself(method, start, step, run):

@@ -209,7 +209,7 @@ def test_state_stays_float32_in_bfloat16_compute():
 
 def test_moving_average_follows_the_generator(tiny_run):
     """Its decay is at most 0.9, and (1 + k) / (10 + k) after step k: the initial weights are forgotten at once."""
-    average = tiny_run.states[0].generator.variables
+    average = tiny_run.states[0].model.variables
     for k, state in enumerate(tiny_run.states[1:]):
         decay = min(0.9, (1 + k) / (10 + k))
         average = jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, average, state.model.variables)

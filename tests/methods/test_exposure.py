@@ -56,6 +56,6 @@ def test_frozen_batch_norm_keeps_its_statistics(frozen):
     after, metrics = jax.jit(method.step)(state, tiny_batch.batch(), None, {})
     assert np.isfinite(metrics["loss"])
     before = state.model
-    changed = jax.tree.map(lambda a, b: bool((a != b).any()), before.batch_stats, after.generator.batch_stats)
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), before.batch_stats, after.model.batch_stats)
     assert all(value != frozen for value in jax.tree.leaves(changed))
-    assert (before.params["conv10"]["kernel"] != after.generator.params["conv10"]["kernel"]).any()
+    assert (before.params["conv10"]["kernel"] != after.model.params["conv10"]["kernel"]).any()

@@ -113,7 +113,7 @@ def test_the_official_training_loss_of_sci(goldens, starts):
     expected = goldens("compared_methods/sci_losses")
     state = goldens("compared_methods/weights_sci_medium")
     method = METHODS["sci"]
-    shapes = jax.eval_shape(method.init, jax.random.key(0)).generator.variables
+    shapes = jax.eval_shape(method.init, jax.random.key(0)).model.variables
     variables = from_torch({key: value for key, value in state.items() if ".blocks." not in key}, shapes)
     image = nhwc(goldens("compared_methods/inputs")["a"])
     batch = {"dark": np.rint(image * 255).astype(np.uint8), "bright": np.zeros_like(image, np.uint8)}

@@ -54,8 +54,8 @@ def test_the_search_learns(searched):
     for before, after, noise_learns in zip(states, states[1:], (True, False) * 2, strict=False):
         same = jax.tree.map(
             lambda a, b: bool((a == b).all()),
-            (before.tables.params, before.generator.params),
-            (after.tables.params, after.generator.params),
+            (before.tables.params, before.model.params),
+            (after.tables.params, after.model.params),
         )
         tables, networks = same
         assert not tables["illumination"]
