@@ -1,6 +1,6 @@
 """CLIP-LIT: two prompts learn to distinguish backlit from well-lit images, and a network learns to satisfy them.
 
-Official recipe: whole images of 512x512, batches of 8 (16 for prompts), Adam with weight decay 1e-3, learning rates 2e-5
+Official recipe: whole images of 512x512, batches of 8 (16 for prompts), Adam with weight decay 1e-3, learning rate 2e-5
 for the network and 5e-6 for the prompts; 8000 steps in which the prompts learn which split an image is from, 1000 in
 which the network learns to reproduce its input, and then rounds: 2100 steps of the network against the prompts, 1000 of
 the prompts against the network's images. The last two are extended until their loss is low enough.

@@ -32,9 +32,9 @@ from drujax.training.state import TrainState, Variables, step_key
 class Darkening:
     """Random darkening, sampled per image.
 
-    An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma]. log t
-    is uniform over [0, log max_darkening], plus a smooth field that leaves some regions lit and others dark, as lamps
-    and windows do: without it the network learns that a bright region means a bright image, and leaves dark discs around
+    An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma], and
+    log t over [0, log max_darkening], plus a smooth field that leaves some regions lit and others dark, as lamps and
+    windows do: without it the network learns that a bright region means a bright image, and leaves dark discs around
     lights. Some images are not darkened, so that the network learns to leave them unchanged.
     """
 

@@ -5,8 +5,8 @@ one table of them for the cells of illumination estimation and one for those of 
 are updated by Adam (3e-4, betas 0.5 and 0.999, weight decay 1e-3) on validation images, and the networks by SGD (0.005,
 momentum 0.9, gradients clipped to norm 5); noise removal and its table are updated in every tenth step only.
 
-Here the search is of first order; the official code differentiates the tables through one step of the networks, at three
-times the cost. The validation images are the second half of each batch; the official code reads them from a folder.
+Here the search is of first order; the official code differentiates the tables through one step of the networks, at
+three times the cost. The validation images are the second half of each batch; the official code reads them from a folder.
 
 With data uncertainty, RP_d weights all losses of each image (docs/method.md).
 """

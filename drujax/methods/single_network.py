@@ -35,10 +35,10 @@ class EnhancerMethod(abc.ABC):
     @property
     @abc.abstractmethod
     def enhancer(self) -> tuple[str, dict[str, Any]]:
-        """The name of the method whose network enhances with the trained variables, and the network's options."""
+        """The method whose network enhances with the trained variables, and the network's options."""
 
     def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
-        """Return the variables of the network that enhances (their moving average, if there is one) and its metadata."""
+        """Return the variables of the network that enhances, or their moving average, and its metadata."""
         name, options = self.enhancer
         variables = state.ema or state.model.variables
         return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
