@@ -3,10 +3,10 @@
 Official search: 20 epochs; each of a cell's 7 places mixes 7 operations by the softmax of as many architecture weights,
 one table of them for the cells of illumination estimation and one for those of noise removal. In each step the tables
 are updated by Adam (3e-4, betas 0.5 and 0.999, weight decay 1e-3) on validation images, and the networks by SGD (0.005,
-momentum 0.9, gradients clipped to norm 5); noise removal and its table are updated in every tenth step only.
+momentum 0.9, gradients clipped to norm 5); noise removal and its table are updated in every tenth step.
 
 Here the search is of first order; the official code differentiates the tables through one step of the networks, at
-three times the cost. The validation images are the second half of each batch; the official code reads them from a folder.
+three times the cost. The validation images are the second half of each batch; the official code has a folder of them.
 
 With data uncertainty, RP_d weights all losses of each image (docs/method.md).
 """
