@@ -29,7 +29,7 @@ from drujax.pictures.stored import Stored, Written
 CONTAINERS: dict[str, ModuleType] = {
     #             pixels read by      pixels written by   metadata by
     "PNG": png,  # libvips            libvips             png.py
-    "JPEG": jpeg,  # libvips          Pillow              jpeg.py
+    "JPEG": jpeg,  # libvips          libvips, Pillow     jpeg.py
     "WEBP": webp,  # Pillow           Pillow              Pillow
     "TIFF": tiff,  # libvips, Pillow  libvips             tiff.py
     "BMP": plain,  # Pillow           Pillow              Pillow

@@ -212,11 +212,16 @@ def test_what_a_jpeg_holds_beside_its_picture_is_named():
     )
 
 
-def test_exif_beside_a_profile_of_many_segments_survives():
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_exif_beside_a_profile_of_many_segments_survives(progressive, subsampling):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = profile.ljust(150_000, b"\0")
     block = exif({0x0131: (2, b"program\0")}, {0x9286: (7, bytes(60_000))})
-    picture = Picture(RGB, icc_profile=profile, exif=b"Exif\0\0" + block, xmp=XMP)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    encoding = {"subsampling": subsampling, "progressive": progressive}
+    metadata = {"icc_profile": profile, "exif": b"Exif\0\0" + block, "xmp": XMP}
+    picture = Picture(noise, format="JPEG", encoding=encoding, **metadata)
     written = codec.encode_noting(picture, "JPEG")
     assert written.dropped == ()
     read = opened(written.content)
@@ -224,6 +229,7 @@ def test_exif_beside_a_profile_of_many_segments_survives():
     assert read.getexif()[0x0131] == "program"
     again = codec.decode(written.content)
     assert (again.icc_profile, again.exif, again.xmp) == (profile, picture.exif, XMP)
+    assert again.encoding == encoding
 
 
 # ----- PNG's chunks

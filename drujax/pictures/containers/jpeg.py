@@ -1,4 +1,4 @@
-"""JPEG: pixels read through libvips and written by Pillow (with any chroma subsampling), metadata as segments."""
+"""JPEG: pixels through libvips (4:2:2 is written by Pillow), metadata as segments."""
 
 import io
 import re
@@ -21,6 +21,7 @@ START_OF_SCAN, COMMENT, APP0 = 0xDA, 0xFE, 0xE0
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # brightness samples for one of colour -> Pillow's number
+HALF_AS_WIDE = 1  # 4:2:2
 SEGMENT = 65533  # bytes that a segment holds
 
 JFIF, EXIF, XMP = b"JFIF\0", b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0"
@@ -50,22 +51,18 @@ def read(content: bytes) -> Stored:
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
-    """Returns the JPEG file of `samples`, (h, w) or (h, w, 3), with the metadata of `picture`."""
-    own = dict(picture.encoding) if picture.format == "JPEG" else {}
-    options = {"subsampling": 0} | own | {"quality": QUALITY if quality is None else quality}
-    dpi = tuple(map(round, picture.dpi)) if picture.dpi else (0, 0)
-    fits = all(0 < value < 65536 for value in dpi)
-    file = io.BytesIO()
-    try:
-        Image.fromarray(samples).save(file, "JPEG", **options, **({"dpi": dpi} if fits else {}))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot be written as JPEG ({error})") from error
-    coded = file.getvalue()
-    start = 4 + struct.unpack_from(">H", coded, 4)[0]  # behind SOI and JFIF's segment
+    """Returns the JPEG file of `samples`, (h, w) or (h, w, 3), with the metadata of `picture`. Raises UsageError."""
+    own = picture.encoding if picture.format == "JPEG" else {}
+    coded = _coded(
+        samples,
+        QUALITY if quality is None else quality,
+        subsampling=own.get("subsampling", 0),
+        progressive=own.get("progressive", False),
+    )
+    # Behind SOI, and behind JFIF's segment if there is one: ours replaces it.
+    start = 4 + struct.unpack_from(">H", coded, 4)[0] if coded[3] == APP0 else 2
     segments, dropped = _described(picture)
-    if picture.dpi and not fits:
-        dropped += ("the resolution, which JPEG cannot hold",)
-    return Written(coded[:start] + b"".join(segments) + coded[start:], dropped)
+    return Written(coded[:2] + b"".join(segments) + coded[start:], dropped)
 
 
 # ----- reading
@@ -159,9 +156,37 @@ def _not_kept(marker: int, data: bytes) -> str:
 # ----- writing
 
 
+def _coded(samples: np.ndarray, quality: int, *, subsampling: int, progressive: bool) -> bytes:
+    """The file without metadata. libvips has no 4:2:2; Pillow cannot write every progressive file (fixed buffer)."""
+    if subsampling != HALF_AS_WIDE:
+        mode = "on" if subsampling else "off"
+        return vips.save("jpeg", samples, Q=quality, interlace=progressive, subsample_mode=mode)
+    for interlaced in (progressive, False):
+        file = io.BytesIO()
+        try:
+            options = {"quality": quality, "subsampling": subsampling, "progressive": interlaced}
+            Image.fromarray(samples).save(file, "JPEG", **options)
+            return file.getvalue()
+        except OSError as error:
+            if not interlaced:
+                raise UsageError(f"cannot be written as JPEG ({error})") from error
+    raise AssertionError
+
+
+def _jfif(dpi: tuple[float, float] | None) -> tuple[bytes, list[str]]:
+    """JFIF's segment, with the resolution in whole dots per inch."""
+    across, down = map(round, dpi or (0, 0))
+    fits = 0 < across < 65536 and 0 < down < 65536
+    density = struct.pack(">BHH", 1, across, down) if fits else struct.pack(">BHH", 0, 1, 1)
+    return _segment(APP0, JFIF + b"\1\1" + density + bytes(2)), (
+        ["the resolution, which JPEG cannot hold"] if dpi and not fits else []
+    )
+
+
 def _described(picture: Picture) -> tuple[list[bytes], tuple[str, ...]]:
     """The segments of the metadata, and what no segment holds."""
-    segments, dropped = [], []
+    jfif, dropped = _jfif(picture.dpi)
+    segments = [jfif]
     block = picture.exif
     if block and len(block) <= SEGMENT:
         segments.append(_segment(APP0 + 1, block))
