@@ -18,7 +18,7 @@ from types import ModuleType
 import numpy as np
 
 from drujax.errors import UsageError
-from drujax.pictures import exif, xmp
+from drujax.pictures import exif, foreign, xmp
 from drujax.pictures.containers import avif, jpeg, plain, png, tiff, webp
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
@@ -82,6 +82,8 @@ def _format(content: bytes) -> str:
         return "WEBP"
     if content[4:8] == b"ftyp" and (b"avif" in content[8:64] or b"avis" in content[8:64]):
         return "AVIF"
+    if why := foreign.refusal(content):
+        raise UsageError(why)
     format = plain.format_of(content)
     if format is None:
         raise UsageError(f"not a picture of a known kind ({', '.join(CONTAINERS)})")

@@ -95,6 +95,18 @@ def test_a_tiff_with_reduced_copies(kind, order):
         codec.decode(tiff((RGB, {}), (small, kind), (RGB, {}), order=order))
 
 
+def test_an_unmarked_page_is_a_copy_only_if_it_shows_the_picture():
+    scene = np.kron(RGB[:6, :8], np.ones((8, 8, 1), np.uint8))
+    copy = scene.reshape(24, 2, 32, 2, 3).mean((1, 3)).astype(np.uint8)
+    for samples, small in ((scene, copy), (scene.astype(np.uint16) * 257, copy.astype(np.uint16) * 257)):
+        assert np.array_equal(codec.decode(tiff((samples, {}), (small, {}))).rgb, samples)
+    for other in (255 - copy, copy[:12].copy(), scene):
+        with pytest.raises(UsageError, match="^has 2 pages"):
+            codec.decode(tiff((scene, {}), (other, {})))
+    with pytest.raises(UsageError, match="^has 2 pages"):
+        codec.decode(tiff((copy, {}), (scene, {})))
+
+
 def test_a_tiff_whose_link_to_the_next_page_leads_nowhere():
     content = bytearray(tiff((RGB, {})))
     (at,) = struct.unpack_from("<I", content, 4)
@@ -117,6 +129,9 @@ def with_frame(change: dict[int, bytes]) -> bytes:
 
 FLOAT, SIGNED, LAB = {339: (3, (3, 3, 3))}, {339: (3, (2, 2, 2))}, {262: (3, (8,))}
 UNSUPPORTED = {
+    "HEIC": (b"\0\0\0\x18ftypheic" + bytes(99), "a HEIC picture, which is not supported; convert it to PNG or JPEG"),
+    "JPEG XL": (b"\xff\x0a" + bytes(99), "a JPEG XL picture, which is not supported"),
+    "web page": (b"<!DOCTYPE html><html>", "a web page, which is not a picture; download the picture itself"),
     "12-bit JPEG": (with_frame({0: b"\x0c"}), "a JPEG of 12 bits a sample, which is not supported; convert it"),
     "float TIFF": (tiff((RGB.astype(np.float32), FLOAT)), "a TIFF of 32-bit floating-point samples, which are not"),
     "half TIFF": (tiff((RGB.astype(np.float16), FLOAT)), "a TIFF of 16-bit floating-point samples"),

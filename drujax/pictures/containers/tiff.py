@@ -2,24 +2,22 @@
 
 import io
 import struct
-from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from drujax.errors import UsageError
 from drujax.pictures import cmyk, directories, exif, photoshop, vips
-from drujax.pictures.containers import plain
+from drujax.pictures.containers import plain, tiff_pages
 from drujax.pictures.directories import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Entry, Layout, Tree
 from drujax.pictures.picture import Metadata, Picture
-from drujax.pictures.stored import Stored, Written, check_single, check_size, damaged
+from drujax.pictures.stored import Stored, Written, check_size
 
-SUBFILE_TYPE, OLD_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = tiff_pages.WIDTH, tiff_pages.HEIGHT, 258, 259, 262
 SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 338, 339
 XMP, IPTC, PHOTOSHOP, ICC, LAYERS = 700, 33723, 34377, 34675, 37724
-REDUCED = 1 | 4  # bits of the subfile type: a reduced copy, a mask
 RESOLUTION = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 
 CMYK = 5
@@ -43,22 +41,14 @@ HOLDS = frozenset({"icc_profile", "exif", "xmp", "photoshop", "comments", "dpi"}
 LARGE = 3 << 30  # bytes of samples from which offsets of 32 bits may not do
 
 
-class Page(NamedTuple):
-    """A directory of a file: where it is, and what is in it."""
-
-    offset: int
-    tags: dict[int, Entry]
-    layout: Layout
-
-
 def read(content: bytes) -> Stored:
     """Returns the picture of a TIFF file. Raises UsageError."""
-    page = _main_page(content)
+    page = tiff_pages.main_page(content)
     tags, layout = page.tags, page.layout
     value = {tag: directories.integer(entry, layout.order) for tag, entry in tags.items()}
     check_size(value.get(WIDTH, 0), value.get(HEIGHT, 0))
     _refuse_unsupported(value)
-    samples = _pixels(_alone(content, page), value)
+    samples = _pixels(tiff_pages.alone(content, page), value)
     metadata, notes = _metadata(content, tags, layout)
     samples, notes = _without_extra_channels(samples, value, tags, layout, notes)
     encoding = {"compression": KEPT_COMPRESSIONS.get(value.get(COMPRESSION, 1), "deflate")}
@@ -89,53 +79,6 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
 
 
 # ----- reading
-
-
-def _pages(content: bytes) -> Iterator[Page]:
-    layout, offset = directories.layout_of(content)
-    seen = set()
-    while offset and offset not in seen:
-        seen.add(offset)
-        try:
-            tags, following = directories.read_directory(content, offset, layout)
-        except struct.error:  # a link that leads nowhere
-            return
-        yield Page(offset, tags, layout)
-        offset = following
-
-
-def _main_page(content: bytes) -> Page:
-    """The picture among the pages; the others must be reduced copies or masks of it."""
-    try:
-        pages = list(_pages(content))
-    except (ValueError, struct.error):
-        pages = []
-    if not pages:
-        raise damaged("image file is truncated")
-    main = [page for page in pages if not _reduced(page.tags, page.layout)] or pages[:1]
-    check_single(len(main), "pages")
-    return main[0]
-
-
-def _alone(content: bytes, page: Page) -> bytes:
-    """The file with `page` as its only one: whatever is wrong with the others does not matter."""
-    offset = page.layout.offset
-    (count,) = struct.unpack_from(page.layout.count, content, page.offset)
-    link = page.offset + struct.calcsize(page.layout.count) + count * struct.calcsize(page.layout.entry)
-    first = 8 if page.layout.big else 4
-    changed = {first: page.offset} | ({link: 0} if link + struct.calcsize(offset) <= len(content) else {})
-    if all(struct.unpack_from(offset, content, at)[0] == value for at, value in changed.items()):
-        return content
-    file = bytearray(content)
-    for at, value in changed.items():
-        struct.pack_into(offset, file, at, value)
-    return bytes(file)
-
-
-def _reduced(tags: dict[int, Entry], layout: Layout) -> bool:
-    kind = directories.integer(tags[SUBFILE_TYPE], layout.order) if SUBFILE_TYPE in tags else 0
-    old = directories.integer(tags[OLD_SUBFILE_TYPE], layout.order) if OLD_SUBFILE_TYPE in tags else 1
-    return bool(kind & REDUCED) or old == 2
 
 
 def _refuse_unsupported(value: dict[int, int]) -> None:

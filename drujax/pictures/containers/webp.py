@@ -17,6 +17,7 @@ from drujax.pictures.stored import Stored, Written
 QUALITY = 95
 HOLDS = frozenset({"icc_profile", "exif", "xmp"})
 LOSSLESS = b"VP8L"
+FRAME_HEADER = 16  # bytes of an animation's frame before the chunks in it
 
 
 def read(content: bytes) -> Stored:
@@ -50,4 +51,4 @@ def _chunk_names(content: bytes) -> Iterator[bytes]:
     while position + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, position)
         yield name
-        position += 8 + size + size % 2
+        position += 8 + (FRAME_HEADER if name == b"ANMF" else size + size % 2)

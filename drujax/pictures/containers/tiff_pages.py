@@ -1,0 +1,93 @@
+"""The pages of a TIFF file: which one is the picture, and which are reduced copies of it."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from drujax.errors import UsageError
+from drujax.pictures import directories, vips
+from drujax.pictures.directories import Entry, Layout
+from drujax.pictures.stored import check_single, damaged
+
+SUBFILE_TYPE, OLD_SUBFILE_TYPE, WIDTH, HEIGHT = 254, 255, 256, 257
+REDUCED = 1 | 4  # bits of the subfile type: a reduced copy, a mask
+OLD_REDUCED = 2
+ALIKE = 8  # mean difference of a copy from the picture at its size, in levels of 255, at most
+
+
+class Page(NamedTuple):
+    """A directory of a file: where it is, and what is in it."""
+
+    offset: int
+    tags: dict[int, Entry]
+    layout: Layout
+
+    def integer(self, tag: int, default: int = 0) -> int:
+        """Returns the whole number that a tag has."""
+        return directories.integer(self.tags[tag], self.layout.order) if tag in self.tags else default
+
+
+def main_page(content: bytes) -> Page:
+    """Returns the picture among the pages of a file; the others must be reduced copies or masks of it.
+
+    Raises:
+        UsageError: the file has several pictures, or is damaged.
+    """
+    try:
+        pages = list(_pages(content))
+    except (ValueError, struct.error):
+        pages = []
+    if not pages:
+        raise damaged("image file is truncated")
+    main = [page for page in pages if not _is_marked(page)] or pages[:1]
+    check_single(1 + sum(not _is_copy(content, page, main[0]) for page in main[1:]), "pages")
+    return main[0]
+
+
+def alone(content: bytes, page: Page) -> bytes:
+    """Returns the file with `page` as its only one: whatever is wrong with the others does not matter."""
+    offset = page.layout.offset
+    (count,) = struct.unpack_from(page.layout.count, content, page.offset)
+    link = page.offset + struct.calcsize(page.layout.count) + count * struct.calcsize(page.layout.entry)
+    first = 8 if page.layout.big else 4
+    changed = {first: page.offset} | ({link: 0} if link + struct.calcsize(offset) <= len(content) else {})
+    if all(struct.unpack_from(offset, content, at)[0] == value for at, value in changed.items()):
+        return content
+    file = bytearray(content)
+    for at, value in changed.items():
+        struct.pack_into(offset, file, at, value)
+    return bytes(file)
+
+
+def _pages(content: bytes) -> Iterator[Page]:
+    layout, offset = directories.layout_of(content)
+    seen = set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        try:
+            tags, following = directories.read_directory(content, offset, layout)
+        except struct.error:  # a link that leads nowhere
+            return
+        yield Page(offset, tags, layout)
+        offset = following
+
+
+def _is_marked(page: Page) -> bool:
+    """Whether a page says of itself that it is not the picture."""
+    return bool(page.integer(SUBFILE_TYPE) & REDUCED) or page.integer(OLD_SUBFILE_TYPE) == OLD_REDUCED
+
+
+def _is_copy(content: bytes, page: Page, picture: Page) -> bool:
+    """Whether a page that says nothing shows `picture`, smaller."""
+    (width, height), (full_width, full_height) = ((p.integer(WIDTH), p.integer(HEIGHT)) for p in (page, picture))
+    if not (0 < width < full_width and 0 < height < full_height):
+        return False
+    if abs(width * full_height - height * full_width) > max(full_width, full_height):  # another shape
+        return False
+    try:
+        small = vips.load("tiff", alone(content, page)).colourspace("b-w")
+        full = vips.load("tiff", alone(content, picture)).colourspace("b-w")
+        shrunk = full.resize(width / full_width, vscale=height / full_height)
+        return (small.extract_band(0) - shrunk.extract_band(0)).abs().avg() < ALIKE
+    except (UsageError, vips.library().Error):
+        return False

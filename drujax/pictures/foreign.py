@@ -1,0 +1,32 @@
+"""What files turn out to be whose pictures are not read, whatever their suffix says."""
+
+CONVERT = "is not supported; convert it to PNG or JPEG first"
+
+# Where a signature stands, its bytes, what it means, and what helps.
+SIGNATURES = (
+    (4, b"ftyphei", "a HEIC picture", CONVERT),
+    (4, b"ftyphev", "a HEIC picture", CONVERT),
+    (4, b"ftypmif1", "a HEIF picture", CONVERT),
+    (4, b"ftyp", "a video", "is not supported; extract the frames first"),
+    (0, b"\x1a\x45\xdf\xa3", "a video", "is not supported; extract the frames first"),
+    (0, b"\xff\x0a", "a JPEG XL picture", CONVERT),
+    (4, b"JXL ", "a JPEG XL picture", CONVERT),
+    (4, b"jP  ", "a JPEG 2000 picture", CONVERT),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", CONVERT),
+    (0, b"8BPS", "a Photoshop document", CONVERT),
+    (0, b"gimp xcf", "a GIMP document", CONVERT),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR picture", CONVERT),
+    (0, b"%PDF-", "a PDF document", CONVERT),
+    (0, b"<svg", "an SVG drawing", CONVERT),
+    (0, b"<!DOCTYPE", "a web page", "is not a picture; download the picture itself"),
+    (0, b"<html", "a web page", "is not a picture; download the picture itself"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS", "is not the picture itself; fetch it with git lfs pull"),
+)
+
+
+def refusal(content: bytes) -> str | None:
+    """Returns what `content` is and what helps, in one phrase; None where its kind is not recognised."""
+    for start, signature, name, why in SIGNATURES:
+        if content[start : start + len(signature)] == signature:
+            return f"{name}, which {why}"
+    return None
