@@ -396,7 +396,7 @@ class Config(TrainConfig):
     clip_lit: Options = Options()
 
 
-def build(config: Config, learning_rate: optax.Schedule) -> CLIPLIT:
+def build(config: Config, learning_rate: optax.Schedule | float) -> CLIPLIT:
     """Return the method of a configuration. Raises UsageError where CLIP's weights or the prompts cannot be read."""
     options = config.clip_lit
     clip, resnet, resolution = _encoders(options)

@@ -62,7 +62,7 @@ class Seen(NamedTuple):
 class Gradients(NamedTuple):
     """Of each player's own loss, with respect to its parameters."""
 
-    generator: Any
+    model: Any
     d_global: Any
     d_local: Any
 
@@ -210,7 +210,7 @@ class EnlightenGAN:
 
     def updated(self, state: GANState, gradients: Gradients, batch_stats: Any) -> GANState:
         """One step of the three optimisers."""
-        generator = state.model.updated(gradients.generator, self.generator_optimiser, batch_stats)
+        generator = state.model.updated(gradients.model, self.generator_optimiser, batch_stats)
         ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         return dataclasses.replace(
             state,
@@ -353,7 +353,7 @@ class Config(TrainConfig):
     gan: Options = Options()
 
 
-def build(config: Config, learning_rate: optax.Schedule) -> EnlightenGAN:
+def build(config: Config, learning_rate: optax.Schedule | float) -> EnlightenGAN:
     """Return the method of a configuration. Raises UsageError where VGG16's weights cannot be had."""
     options = config.gan
     return EnlightenGAN(
@@ -374,9 +374,7 @@ def build(config: Config, learning_rate: optax.Schedule) -> EnlightenGAN:
 def _check(config: TrainConfig) -> None:
     check_batch_norm(config)
     if config.options.patch_size > config.recipe.size:
-        raise UsageError(
-            f"patch_size: must be <= the images' size {config.recipe.size}, got {config.options.patch_size}"
-        )
+        raise UsageError(f"patch_size: must be <= recipe.size ({config.recipe.size}), got {config.options.patch_size}")
 
 
 def _run(generator: Generator, images: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:

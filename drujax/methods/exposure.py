@@ -160,7 +160,7 @@ class Config(TrainConfig):
     gan: GeneratorOptions = GeneratorOptions()
 
 
-def build(config: Config, learning_rate: optax.Schedule) -> Exposure:
+def build(config: Config, learning_rate: optax.Schedule | float) -> Exposure:
     """Return the method of a configuration."""
     options = config.gan
     return Exposure(learning_rate, config.recipe.ema_decay, **options.arguments)

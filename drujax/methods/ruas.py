@@ -147,7 +147,7 @@ class Config(TrainConfig):
     ruas: Options = Options()
 
 
-def build(config: Config, learning_rate: optax.Schedule) -> RUAS:
+def build(config: Config, learning_rate: optax.Schedule | float) -> RUAS:
     """Return the method of a configuration.
 
     Raises:

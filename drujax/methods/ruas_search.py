@@ -179,7 +179,7 @@ def _chosen(params: Mapping[str, Any], choice: Int[np.ndarray, " places"]) -> di
     return chosen
 
 
-def build(config: TrainConfig, learning_rate: optax.Schedule) -> RUASSearch:
+def build(config: TrainConfig, learning_rate: optax.Schedule | float) -> RUASSearch:
     """Return the search of a configuration."""
     return RUASSearch(learning_rate, config.recipe.ema_decay)
 

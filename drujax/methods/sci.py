@@ -68,7 +68,7 @@ class SCI(SingleNetworkMethod):
         return {kind: {"enhance": of_kind["enhance"]} for kind, of_kind in variables.items()}, metadata
 
 
-def build(config: TrainConfig, learning_rate: optax.Schedule) -> SCI:
+def build(config: TrainConfig, learning_rate: optax.Schedule | float) -> SCI:
     """Return the method of a configuration."""
     return SCI(learning_rate, config.recipe.ema_decay, form=config.recipe.loss_form)
 

@@ -119,7 +119,7 @@ class MethodSpec:
 
     Attributes:
         summary: one line for `--help`.
-        build: (configuration, learning rate schedule) -> the method to train.
+        build: (configuration, learning rate or its schedule) -> the method to train.
         recipe: the official recipe, which is the preset "paper".
         presets: what the other presets change ("laptop", "embedded", "debug"; "benchmark" for experiments.benchmark).
         config: its configuration: `TrainConfig`, or a subclass with one more field, a dataclass of the method's own
@@ -138,7 +138,7 @@ class MethodSpec:
     """
 
     summary: str
-    build: Callable[[Any, optax.Schedule], Method]
+    build: Callable[[Any, optax.Schedule | float], Method]
     recipe: Recipe = Recipe()
     presets: Mapping[str, Preset] = field(default_factory=dict)
     config: type["TrainConfig"] | None = None

@@ -66,7 +66,7 @@ class ZeroDCEpp(SingleNetworkMethod):
         return "zero_dce_pp", {"ratio": TEST_RATIO, "features": self.features}
 
 
-def build(config: TrainConfig, learning_rate: optax.Schedule) -> ZeroDCEpp:
+def build(config: TrainConfig, learning_rate: optax.Schedule | float) -> ZeroDCEpp:
     """Return the method of a configuration."""
     return ZeroDCEpp(learning_rate, config.recipe.ema_decay, form=config.recipe.loss_form)
 

@@ -75,7 +75,7 @@ def _changed_options(
 def _changed_contents(stored: dict[str, Any], contents: dict[str, str]) -> list[str]:
     before = stored.get("contents", {})  # an older run has none
     return [
-        f"what {name} names has changed"
+        f"the content of {name} has changed"
         for name in sorted(contents)
         if before.get(name, contents[name]) != contents[name]
     ]

@@ -306,11 +306,12 @@ def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, mon
 
 def test_everything_but_the_colours_of_a_picture_stays(enhancer):
     rgb, alpha = RANDOM.integers(0, 256, (6, 5, 3), dtype=np.uint8), RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
-    picture = Picture(rgb, alpha, icc_profile=b"profile", exif=b"exif", dpi=(72.0, 72.0), text={"a": "b"})
+    picture = Picture(rgb, alpha, icc_profile=b"profile", exif=b"exif", dpi=(72.0, 72.0), chunks=((b"tEXt", b"a\0b"),))
     result = enhancer.picture(picture, strength=0.7)
     assert np.array_equal(result.rgb, enhancer(rgb, strength=0.7))
     assert result.alpha is alpha
-    assert (result.icc_profile, result.exif, result.dpi, result.text) == (b"profile", b"exif", (72.0, 72.0), {"a": "b"})
+    assert (result.icc_profile, result.exif, result.dpi) == (b"profile", b"exif", (72.0, 72.0))
+    assert result.chunks == picture.chunks
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

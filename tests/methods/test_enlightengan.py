@@ -17,7 +17,7 @@ from drujax.training.state import ModelState
 from tests.support.official import by_name, float64, nhwc, seeded_networks, to_variables
 from tests.support.tiny_batch import batch, in_float32, method, tables
 
-PLAYERS = {"G": "generator", "D_A": "d_global", "D_P": "d_local"}
+PLAYERS = {"G": "model", "D_A": "d_global", "D_P": "d_local"}
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["ac0", "ac1"])
@@ -178,7 +178,7 @@ def test_enhanced_pictures_and_new_statistics(official_step):
     expected, found = official_step
     np.testing.assert_allclose(found["enhanced"], nhwc(expected["fake_B"], np.float64), rtol=0, atol=1e-9)
     stats = to_variables(expected["batch_stats"])["batch_stats"]  # stored in float32 only
-    ours = found["after"].generator.batch_stats
+    ours = found["after"].model.batch_stats
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, stats)
     assert found["after"].step == 1
 
@@ -321,7 +321,7 @@ def test_the_generator_may_rest_while_the_discriminators_learn():
             )
             for player in Gradients._fields
         }
-        assert moved == {"generator": step == 2, "d_global": True, "d_local": True}
+        assert moved == {"model": step == 2, "d_global": True, "d_local": True}
         state = after
 
 

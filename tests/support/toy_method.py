@@ -65,7 +65,7 @@ class Config(TrainConfig):
     toy: Options = Options()
 
 
-def build(config: Config, learning_rate: optax.Schedule) -> Toy:
+def build(config: Config, learning_rate: optax.Schedule | float) -> Toy:
     """Return the method of a configuration."""
     return Toy(learning_rate, config.recipe.ema_decay, target=config.toy.target)
 

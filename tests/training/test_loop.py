@@ -120,7 +120,7 @@ def test_gradients_that_are_not_finite_stop_it_too(tmp_path):
 
 
 def test_intervals_are_whole():
-    with pytest.raises(UsageError, match="--loop.log-every: 0 is under 1"):
+    with pytest.raises(UsageError, match="log_every: must be >= 1, got 0"):
         LoopOptions(log_every=0)
 
 
