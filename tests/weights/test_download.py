@@ -165,7 +165,7 @@ def test_strange_partial_files(partial, host, cache):
 def start_slow_download(host):
     """A process in the middle of a download: the host has sent half and waits."""
     file = row(host, "slow")
-    code = f"from drujax.weights import download; from drujax.runtime import remote_file; download.fetch(remote_file.{file!r}, quiet=True)"
+    code = f"from drujax.runtime.remote_file import File; from drujax.weights import download; download.fetch({file!r})"
     process = subprocess.Popen([sys.executable, "-c", code])
     assert host.sent.acquire(timeout=60)
     return file, process
