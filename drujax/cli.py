@@ -196,6 +196,8 @@ def _enhance(options: Enhance) -> int:
             progress.to(len(outcomes))
             if outcome.error is not None:
                 progress.say(f"left out {outcome.error}")
+            if outcome.dropped:
+                progress.say(f"{outcome.job.target}: written without {', '.join(outcome.dropped)}")
     bad = sum(outcome.error is not None for outcome in outcomes)
     there = sum(outcome.skipped for outcome in outcomes)
     where = jobs[0].target if len(jobs) == 1 else options.output or "beside the inputs"

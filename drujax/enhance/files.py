@@ -38,6 +38,7 @@ class Outcome:
     job: Job
     skipped: bool = False
     error: str | None = None
+    dropped: tuple[str, ...] = ()  # what of the source the target does not hold, see write_picture
 
 
 def plan(inputs: Sequence[str | Path], output: str | Path | None = None) -> list[Job]:
@@ -132,7 +133,7 @@ def _write(outcome: Outcome, picture: Picture | None, *, unchanged: bool) -> Out
         if unchanged and source.suffix.lower() == target.suffix.lower():
             write_atomically(target, source.read_bytes())  # coding a JPEG again would lose a little
         else:
-            write_picture(target, picture)
+            return dataclasses.replace(outcome, dropped=write_picture(target, picture))
     except UsageError as error:
         return Outcome(outcome.job, error=str(error))
     return outcome
