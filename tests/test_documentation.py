@@ -118,6 +118,8 @@ def test_links_lead_somewhere(document):
 @pytest.mark.parametrize("document", GUIDES)
 def test_paths_exist(document):
     for span in code_spans(read(document)):
+        if "NAME" in span:  # for the reader to fill in
+            continue
         if re.fullmatch(r"(drujax|experiments|tests|docs|notebooks|\.ci|\.github)/[\w./-]*", span):
             assert (REPOSITORY / span).exists(), span
         elif re.fullmatch(r"\w+\.py", span):
