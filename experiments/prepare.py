@@ -31,8 +31,12 @@ class Config:
     out: Path
     # Folder of pictures, searched recursively (repeatable); or the word "scenes": synthetic scenes.
     source: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
-    # CSV (file,group): the pictures of a group stay on one side of the split. Without it each file is a group.
+    # CSV (file,group): the pictures of a group stay on one side of the split. A file that it does not name is a group
+    # of its own.
     groups: Path | None = None
+    # Merges groups that hold equal files or nearly equal pictures (recompressed, resized, or one drawing in another
+    # light), so that no copy of a training picture is tested on.
+    merge_copies: bool = True
     # qab: the confidently dark and bright pictures only. classifier: F_dark/bright, trained on those, labels the
     # uncertain ones. A CSV (file,label): the pictures it names.
     labels: str = "qab"
@@ -63,6 +67,7 @@ def main(arguments: list[str]) -> int:
         _source(config),
         config.out,
         groups=_existing("--groups", config.groups) if config.groups else None,
+        merge=config.merge_copies,
         crop=config.crop,
         seed=config.seed,
         low=config.low,

@@ -11,6 +11,7 @@ from typing import get_args, overload
 import numpy as np
 from jaxtyping import Float
 
+from drujax.data.near_copies import Fingerprint
 from drujax.data.qab import Partition
 from drujax.data.records import Label, LabelOrigin
 from drujax.data.sources import Candidate, read_assignments
@@ -29,13 +30,14 @@ LabelUncertain = Callable[
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A readable picture with its group and brightness."""
+    """A readable picture with its group, brightness and what it is compared with others by."""
 
     candidate: Candidate
     group: str
     quartile_means: tuple[float, float, float, float]
     partition: Partition
     size: tuple[int, int]  # h, w
+    fingerprint: Fingerprint | None = None  # None for even pictures
 
 
 @dataclasses.dataclass(frozen=True)

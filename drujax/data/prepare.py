@@ -18,35 +18,19 @@ from typing import Any
 import numpy as np
 
 from drujax.console.progress import Progress
+from drujax.data.grouping import merge_copies
 from drujax.data.labels import Labelled, LabelUncertain, Measured, by_brightness, by_classifier, by_hand
+from drujax.data.near_copies import fingerprint
 from drujax.data.qab import HIGH, LOW, classify, quartile_means
 from drujax.data.records import SPLITS, Metadata
 from drujax.data.sources import Candidate, Scenes, file_hash, from_folders, read_assignments
 from drujax.data.splits import Side, assign_sides
+from drujax.data.summary import Summary, summarise
 from drujax.data.writer import stored_size, write_records, written_whole
 from drujax.errors import UsageError
+from drujax.pictures.discovery import Skipped
 
 DESCRIPTION = "dataset.json"  # what the dataset was made of and how, beside the records
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """What went into a dataset and what did not."""
-
-    splits: dict[str, dict[str, int]]  # split -> {"pictures", "groups", a partition, a label origin: how many}
-    left_out: dict[str, int]  # reason -> pictures
-    enlarged: int  # to the crop
-    skipped: list[str]  # a line for each unreadable picture, beginning with the path
-    notes: list[str]
-
-    def __str__(self) -> str:
-        columns = ("pictures", "groups", "dark", "bright", "uncertain", "qab", "classifier", "manual")
-        lines = ["".join([f"{'split':<14}", *(f"{column:>11}" for column in columns)])]
-        for split, counts in self.splits.items():
-            lines.append("".join([f"{split:<14}", *(f"{counts.get(column, 0):>11}" for column in columns)]))
-        lines += [f"left out: {count} {reason}" for reason, count in self.left_out.items()]
-        lines += [f"enlarged to the crop: {self.enlarged}", f"skipped as unreadable: {len(self.skipped)}"]
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 def prepare(
@@ -54,6 +38,7 @@ def prepare(
     out: Path,
     *,
     groups: Path | None = None,
+    merge: bool = True,
     labels: str | Path = "qab",
     label_uncertain: LabelUncertain | None = None,
     classifier: Mapping[str, Any] | None = None,
@@ -69,6 +54,8 @@ def prepare(
         source: folders of pictures, or synthetic scenes.
         out: the folder to make.
         groups: CSV (file,group); a file that it does not name is a group of its own.
+        merge: merges groups that hold equal files or nearly equal pictures (see `drujax.data.grouping`); synthetic
+            scenes are drawn independently and stay apart.
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
         label_uncertain: F_dark/bright of eq. 3.
         classifier: what tells one F_dark/bright from another (backbone, weights): part of the dataset's identity.
@@ -83,7 +70,8 @@ def prepare(
     """
     if crop < 1:
         raise UsageError(f"--crop: {crop} is less than one pixel.")
-    candidates = [] if isinstance(source, Scenes) else from_folders(source)
+    passed_by = Skipped()
+    candidates = [] if isinstance(source, Scenes) else from_folders(source, passed_by)
     hashes = {candidate.id: _hash_or_reason(candidate.path) for candidate in candidates}
     settings = {
         "source": dataclasses.asdict(source) if isinstance(source, Scenes) else _hash(hashes),
@@ -95,6 +83,8 @@ def prepare(
         "low": low,
         "high": high,
     }
+    if not isinstance(source, Scenes):
+        settings["merge copies"] = merge
     settings = json.loads(json.dumps(settings))  # as they will be read back
     if standing := _standing(out, settings):
         return standing
@@ -103,13 +93,18 @@ def prepare(
             return standing
         if isinstance(source, Scenes):
             candidates = source.paint(folder / "scenes", quiet=quiet)
-        pictures, skipped, notes = _measure(candidates, groups, crop, (low, high), quiet=quiet)
-        notes += _copies(pictures, hashes)
+        group_of, notes = _read_groups(groups, candidates)
+        pictures, skipped = _measure(candidates, group_of, crop, (low, high), quiet=quiet)
+        skipped += [f"{folder}: {error.strerror}" for folder, error in passed_by.failures.items()]
+        notes += [str(passed_by)] if len(passed_by) else []
+        if not isinstance(source, Scenes):
+            pictures, note = _merged(pictures, hashes, frozenset(group_of.values()), merge=merge)
+            notes += note
         labelled, sides, strangers = _label(pictures, labels, label_uncertain, seed)
         notes += strangers
         splits, left_out = distribute(pictures, labelled, sides)
         planned = {split: [_metadata(p, labelled[p.candidate.id], crop) for p in splits[split]] for split in SPLITS}
-        summary = _summary(planned, left_out, skipped, notes)
+        summary = summarise(planned, left_out, skipped, notes)
         paths = {picture.candidate.id: picture.candidate for picture in pictures}
         write_records(folder, planned, paths, quiet=quiet)
         description = {"settings": settings, "summary": dataclasses.asdict(summary)}
@@ -144,12 +139,23 @@ def distribute(
     return splits, dict(left_out)
 
 
+def _read_groups(table: Path | None, candidates: Sequence[Candidate]) -> tuple[dict[str, str], list[str]]:
+    """The groups by candidate id, and notes on the table."""
+    if table is None:
+        return {}, []
+    group_of, strangers = read_assignments(table, "group", candidates)
+    return group_of, [_stranger_note(table, strangers)] if strangers else []
+
+
 def _measure(
-    candidates: Sequence[Candidate], groups: Path | None, crop: int, bounds: tuple[float, float], *, quiet: bool
-) -> tuple[list[Measured], list[str], list[str]]:
-    """The readable pictures with group and brightness, a line for each unreadable one, and notes on the groups."""
-    group_of, strangers = read_assignments(groups, "group", candidates) if groups else ({}, [])
-    notes = [_stranger_note(groups, strangers)] if groups and strangers else []
+    candidates: Sequence[Candidate],
+    group_of: Mapping[str, str],
+    crop: int,
+    bounds: tuple[float, float],
+    *,
+    quiet: bool,
+) -> tuple[list[Measured], list[str]]:
+    """The readable pictures with group, brightness and fingerprint, and a line for each unreadable one."""
     classify(np.zeros(4), *bounds)  # refuses wrong bounds before the long work
 
     def measure(candidate: Candidate) -> Measured | str:
@@ -161,7 +167,7 @@ def _measure(
             return f"{candidate.path}: {str(error).removeprefix(f'{candidate.path}: ')}"
         means = quartile_means(rgb)
         group = group_of.get(candidate.id, candidate.id)
-        return Measured(candidate, group, tuple(means.tolist()), classify(means, *bounds), size)
+        return Measured(candidate, group, tuple(means.tolist()), classify(means, *bounds), size, fingerprint(rgb))
 
     found: list[Measured | str] = []
     progress = Progress("reading", total=len(candidates), unit="picture", quiet=quiet)
@@ -173,7 +179,7 @@ def _measure(
     skipped = [result for result in found if isinstance(result, str)]
     if not pictures:
         raise UsageError(f"--source: none of the {len(candidates)} pictures can be read (first: {skipped[0]}).")
-    return pictures, skipped, notes
+    return pictures, skipped
 
 
 def _label(
@@ -218,22 +224,6 @@ def _metadata(picture: Measured, labelled: Labelled, crop: int) -> Metadata:
     )
 
 
-def _summary(
-    splits: Mapping[str, Sequence[Metadata]], left_out: dict[str, int], skipped: list[str], notes: list[str]
-) -> Summary:
-    counts = {}
-    for split, rows in splits.items():
-        counted = collections.Counter(row.partition for row in rows) + collections.Counter(
-            row.label_origin for row in rows
-        )
-        counts[split] = {"pictures": len(rows), "groups": len({row.group for row in rows}), **counted}
-    empty = [split for split, rows in splits.items() if not rows]
-    if empty:
-        notes = [*notes, f"no pictures in {', '.join(empty)}"]
-    enlarged = sum(row.resized for rows in splits.values() for row in rows)
-    return Summary(counts, left_out, enlarged, skipped, notes)
-
-
 def _standing(out: Path, settings: dict[str, Any]) -> Summary | None:
     """The summary of the same dataset in `out`, None if nothing stands there. Raises UsageError for anything else."""
     if not out.exists():
@@ -253,15 +243,16 @@ def _standing(out: Path, settings: dict[str, Any]) -> Summary | None:
     return dataclasses.replace(summary, notes=[*summary.notes, f"{out} held this dataset already; nothing was written"])
 
 
-def _copies(pictures: Sequence[Measured], hashes: Mapping[str, str]) -> list[str]:
-    """A note if pictures with the same bytes have different groups."""
-    groups: dict[str, set[str]] = {}
-    for picture in pictures:
-        groups.setdefault(hashes.get(picture.candidate.id, picture.candidate.id), set()).add(picture.group)
-    copies = sum(len(same) - 1 for same in groups.values())
+def _merged(
+    pictures: list[Measured], hashes: Mapping[str, str], named: frozenset[str], *, merge: bool
+) -> tuple[list[Measured], list[str]]:
+    """The pictures in merged groups, or as they are with a warning."""
+    regrouped, copies = merge_copies(pictures, hashes, named)
     if not copies:
-        return []
-    return [f"{copies} pictures are exact copies of others in other groups; one group keeps them on one side"]
+        return pictures, []
+    if merge:
+        return regrouped, [f"groups merged with others that hold copies of their pictures: {copies}"]
+    return pictures, [f"groups that hold copies of other groups' pictures and may be split from them: {copies}"]
 
 
 def _hash_or_reason(file: Path) -> str:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ from drujax.data.scenes import paint
 from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.color import to_float, to_uint8
-from drujax.pictures.discovery import find_pictures
+from drujax.pictures.discovery import Skipped, find_pictures
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 
@@ -42,24 +43,59 @@ def as_uint8(rgb: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
     return rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb))
 
 
-def from_folders(folders: Sequence[Path]) -> list[Candidate]:
-    """The pictures of each folder; a source is named by its folder, the second of a name with -2, and so on.
+def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> list[Candidate]:
+    """Lists the pictures of each folder.
+
+    A source is called by its folder; of several folders of one name, the second is NAME-2, and so on.
+
+    Args:
+        folders: searched recursively.
+        skipped: gets what is passed by.
 
     Raises:
-        UsageError: a folder does not exist, or there is no picture in any.
+        UsageError: a folder does not exist, is given twice or lies inside another; there is no picture in any.
     """
-    candidates, names = [], []
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"--source: {folder} is no folder.")
-        names.append(folder.resolve().name)
-        count = names.count(names[-1])
-        source = names[-1] if count == 1 else f"{names[-1]}-{count}"
-        for path in find_pictures(folder):
-            candidates.append(Candidate(f"{source}/{path.relative_to(folder).as_posix()}", source, path))
+            raise UsageError(f"--source: folder not found: {folder}")
+    _check_apart(folders)
+    candidates = [
+        Candidate(f"{source}/{_text(path.relative_to(folder).as_posix())}", source, path)
+        for folder, source in zip(folders, _source_names(folders), strict=True)
+        for path in find_pictures(folder, skipped=skipped)
+    ]
     if not candidates:
         raise UsageError(f"--source: no pictures in {', '.join(str(folder) for folder in folders) or 'nothing'}.")
+    ids = [candidate.id for candidate in candidates]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise UsageError(f"--source: two pictures would have the id {twice}; rename one of them.")
     return candidates
+
+
+def _check_apart(folders: Sequence[Path]) -> None:
+    """Raises UsageError for a folder whose pictures would count twice."""
+    found = [folder.resolve() for folder in folders]
+    for i, inner in enumerate(found):
+        for j, outer in enumerate(found):
+            if i != j and inner.is_relative_to(outer):
+                how = "is given twice" if inner == outer else f"lies inside {folders[j]}"
+                raise UsageError(f"--source: {folders[i]} {how}; its pictures would count twice.")
+
+
+def _source_names(folders: Sequence[Path]) -> list[str]:
+    """A name for each folder, unique: a number never makes the name of another folder."""
+    own = [_text(folder.resolve().name) or "root" for folder in folders]
+    names: list[str] = []
+    for name in own:
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        names.append(name if name not in names else next(n for n in numbered if n not in names and n not in own))
+    return names
+
+
+def _text(name: str) -> str:
+    """The name with bytes that are no UTF-8 written out, since records and tables are UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @dataclasses.dataclass(frozen=True)

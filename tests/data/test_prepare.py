@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from drujax.data.dataset import Dataset
 from drujax.data.labels import Labelled, Measured
@@ -19,6 +21,7 @@ from drujax.data.scenes import paint
 from drujax.data.sources import Candidate, Scenes
 from drujax.data.splits import assign_sides
 from drujax.errors import UsageError
+from tests.support.textures import texture
 
 
 def run(source, out, **options):
@@ -251,7 +254,7 @@ def test_without_pictures_there_is_no_dataset(tmp_path, save_pictures):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="--source: no pictures in .*empty"):
         run([tmp_path / "empty"], tmp_path / "d")
-    with pytest.raises(UsageError, match="--source: .*nowhere is no folder"):
+    with pytest.raises(UsageError, match="--source: folder not found: .*nowhere"):
         run([tmp_path / "nowhere"], tmp_path / "d")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_text("no picture")
@@ -275,11 +278,115 @@ def test_folders_of_one_name_are_two_sources(tmp_path, save_pictures):
     assert records(tmp_path / "d").keys() == {f"{s}/dark{i}.png" for s in ("frames", "frames-2") for i in range(2)}
 
 
-def test_exact_copies_in_other_groups_are_noted(tmp_path, save_pictures):
-    source = save_pictures(tmp_path / "p", dark=2)
-    (source / "copy.png").write_bytes((source / "dark0.png").read_bytes())
-    summary = run([source], tmp_path / "d")
-    assert "1 pictures are exact copies of others in other groups; one group keeps them on one side" in summary.notes
+def test_numbers_of_sources_never_make_another_name(tmp_path, save_pictures):
+    """p/x, q/x and r/x-2: the second is not called x-2, too."""
+    run([save_pictures(tmp_path / name, dark=2) for name in ("p/x", "q/x", "r/x-2", "s/x")], tmp_path / "d")
+    found = records(tmp_path / "d")
+    assert found.keys() == {f"{source}/dark{i}.png" for source in ("x", "x-3", "x-2", "x-4") for i in range(2)}
+    assert {metadata.source for _, metadata in found.values()} == {"x", "x-3", "x-2", "x-4"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (["p", "p"], "p is given twice; its pictures would count twice"),
+        (["p", "p/../p"], "is given twice"),
+        (["p/sub", "p"], "p/sub lies inside .*p; its pictures would count twice"),
+        (["q", "p", "p/sub"], "p/sub lies inside .*p; its pictures"),
+    ],
+)
+def test_folders_that_share_pictures_are_refused(tmp_path, save_pictures, folders, message):
+    for folder in ("p", "p/sub", "q"):
+        save_pictures(tmp_path / folder, dark=2)
+    with pytest.raises(UsageError, match=message):
+        run([tmp_path / folder for folder in folders], tmp_path / "d")
+
+
+def test_names_that_are_no_utf8_are_written_out(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=3)
+    os.rename(source / "dark0.png", os.fsencode(source) + b"/caf\xe9.png")
+    run([source], tmp_path / "d")
+    assert records(tmp_path / "d").keys() == {"p/caf\\xe9.png", "p/dark1.png", "p/dark2.png"}
+    shutil.copy(source / "dark1.png", source / "caf\\xe9.png")
+    with pytest.raises(UsageError, match=r"two pictures would have the id p/caf.xe9.png; rename one of them"):
+        run([source], tmp_path / "e")
+
+
+def test_what_is_passed_by_is_noted(tmp_path, save_pictures):
+    source = save_pictures(tmp_path / "p", dark=3)
+    (source / "layers.psd").write_bytes(b"8BPS")
+    (note,) = [note for note in run([source], tmp_path / "d").notes if "skipped" in note]
+    assert note.startswith("1 file skipped: 1 .psd")
+
+
+@pytest.fixture
+def doubled(tmp_path):
+    """20 night scenes with two copies each: the file itself, and a smaller JPEG of it."""
+    source = tmp_path / "p"
+    for folder in ("", "copies", "small"):
+        (source / folder).mkdir(parents=True, exist_ok=True)
+    for index in range(20):
+        night = texture(index, top=60)
+        night.save(source / f"{index}.png")
+        night.save(source / "copies" / f"{index}.png")
+        night.resize((96, 54)).save(source / "small" / f"{index}.jpg", quality=80)
+    return source
+
+
+def test_copies_stay_on_one_side(doubled, tmp_path):
+    summary = run([doubled], tmp_path / "d")
+    scenes = {}
+    for name, (split, metadata) in records(tmp_path / "d").items():
+        scenes.setdefault(Path(name).stem, set()).add((metadata.group, split))
+    assert len(scenes) == 20
+    assert all(len(places) == 1 for places in scenes.values())
+    assert summary.splits["test_dark"]["groups"] == 4
+    assert summary.splits["test_dark"]["pictures"] == 12
+    assert summary.notes[0] == (
+        "groups merged with others that hold copies of their pictures: 20 by equal files, 20 by nearly equal pictures, "
+        "for example p/0.png and p/copies/0.png"
+    )
+
+
+def test_merging_can_be_turned_off_and_warns(doubled, tmp_path):
+    summary = run([doubled], tmp_path / "e", merge=False)
+    with pytest.raises(UsageError, match=r"e holds another dataset \(merge copies False, now True\)"):
+        run([doubled], tmp_path / "e")
+    assert all(metadata.group == name for name, (_, metadata) in records(tmp_path / "e").items())
+    assert summary.notes[0].startswith(
+        "groups that hold copies of other groups' pictures and may be split from them: 20"
+    )
+
+
+def test_copies_merge_the_groups_of_a_table(doubled, tmp_path):
+    """Two films share scene 3: their groups are one. Pictures that are named nowhere join the group of their copy."""
+    groups = tmp_path / "groups.csv"
+    lines = [f"p/{i}.png,film a" for i in range(4)] + [f"p/copies/{i}.png,film b" for i in range(3, 8)]
+    groups.write_text("file,group\n" + "\n".join(lines))
+    run([doubled], tmp_path / "d", groups=groups)
+    found = {name: metadata.group for name, (_, metadata) in records(tmp_path / "d").items()}
+    assert {found[f"p/{folder}{i}.png"] for folder in ("", "copies/") for i in range(8)} == {"film a"}
+    assert {found[f"p/small/{i}.jpg"] for i in range(8)} == {"film a"}
+    assert found["p/small/9.jpg"] == found["p/copies/9.png"] == "p/9.png"
+
+
+def test_even_pictures_merge_only_with_equal_files(tmp_path):
+    """Fades to black are alike everywhere: they do not make one group of all films."""
+    source = tmp_path / "p"
+    for film in "ab":
+        for folder in ("named", "other"):
+            (source / film / folder).mkdir(parents=True)
+            for level in (0, 1, 40):
+                Image.new("RGB", (24, 20), (level,) * 3).save(source / film / folder / f"{film}{level}.png")
+    groups = tmp_path / "groups.csv"
+    rows = [f"p/{film}/named/{film}{level}.png,{film}" for film in "ab" for level in (0, 1, 40)]
+    groups.write_text("file,group\n" + "\n".join(rows))
+    run([source], tmp_path / "d", groups=groups)
+    found = {name: metadata.group for name, (_, metadata) in records(tmp_path / "d").items()}
+    assert {found[f"p/a/named/a{level}.png"] for level in (0, 1, 40)} == {"a"}
+    assert {found[f"p/b/named/b{level}.png"] for level in (0, 1, 40)} == {"b"}
+    for level in (0, 1, 40):
+        assert found[f"p/a/other/a{level}.png"] == found[f"p/b/other/b{level}.png"] == f"p/a/other/a{level}.png"
 
 
 def test_a_dataset_that_stands_is_left_alone(tmp_path, save_pictures):

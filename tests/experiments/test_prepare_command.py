@@ -103,7 +103,7 @@ def test_synthetic_scenes(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--source=nowhere"], "--source: nowhere is no folder."),
+        (["--source=nowhere"], "--source: folder not found: nowhere"),
         (
             ["--labels=classifer"],
             "--labels: unknown value 'classifer'. Did you mean classifier? Choices: qab, classifier",
