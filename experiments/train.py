@@ -12,6 +12,7 @@ weights.safetensors.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from drujax.methods.config import PRESETS, RESUME_MUTABLE, TrainConfig, config_t
 from drujax.runtime.malloc import keep_freed_memory
 
 
-def main(config: TrainConfig) -> int:
-    """Train as `config` says; see the module."""
+def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -> int:
+    """Train as `config` says; see the module. `on_step`: see `drujax.training.loop.train`."""
     print(run_summary(config), flush=True)
     import jax
     import numpy as np
@@ -96,6 +97,7 @@ def main(config: TrainConfig) -> int:
             workdir=workdir,
             options=config.loop,
             sample=lambda state: grid(examples, jax.tree.map(np.asarray, preview(state, examples))),
+            on_step=on_step,
         )
     except Stopped as stopped:
         print(f"{stopped}; run the same command to resume", file=sys.stderr)
@@ -187,11 +189,11 @@ def owner_of(flag: str) -> str:
     return f". It is an option of {', '.join(f'--method={name}' for name in owners)}" if owners else ""
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], *, on_step: Callable[[int], None] | None = None) -> int:
     """Train as command-line arguments say; errors name the argument by its flag."""
     config = configuration(arguments)
     with command_line.flags_in_errors(type(config)):
-        return main(config)
+        return main(config, on_step=on_step)
 
 
 if __name__ == "__main__":

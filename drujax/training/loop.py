@@ -74,6 +74,7 @@ def train(
     workdir: Path,
     options: LoopOptions,
     sample: Callable[[State], np.ndarray] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> State:
     """Trains from the newest checkpoint in `workdir`, or from `state`, up to step `steps`; returns the last state.
 
@@ -85,6 +86,8 @@ def train(
         workdir: gets `checkpoints/`, `metrics.jsonl` and `samples/`.
         options: how often.
         sample: state -> UInt8 h w 3, the sample grid.
+        on_step: called with the number of each step that was given to the device, before anything is logged or saved
+            of it.
 
     Raises:
         NotFinite: a metric is not finite, or one called "finite" is under 1; the message names the steps and the last
@@ -104,6 +107,8 @@ def train(
                 batch = next(batches)
                 state, metrics = step_function(state, batch)
                 record.add(step, metrics, batch_size=len(next(iter(batch.values()))))
+                if on_step is not None:
+                    on_step(step)
                 last = step == steps or stopped
                 if last or step % options.log_every == 0:
                     record.log(step, last_good=checkpoints.latest_step)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drujax.errors import UsageError
-from drujax.runtime.atomic_write import write_atomically
+from drujax.runtime.atomic_write import remove_leftovers, write_atomically
 from drujax.runtime.fingerprint import fingerprint
 from drujax.runtime.version import __version__
 
@@ -23,7 +23,8 @@ def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Coll
 
     The first call writes `config.json` (the configuration, and under "contents" digests of the files and folders that
     it names) and `environment.json` (command, versions, commit). Later calls compare with it: options that are newer
-    than the run count as their defaults, and options of other methods in an older file are ignored.
+    than the run count as their defaults, and options of other methods in an older file are ignored. They also remove
+    the temporary files of killed processes.
 
     Args:
         workdir: created if missing.
@@ -48,6 +49,7 @@ def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Coll
         write_json(workdir / ENVIRONMENT, _environment())
         write_json(path, {**asked, "contents": contents})
         return
+    remove_leftovers(workdir)
     stored = json.loads(path.read_text(encoding="utf-8"))
     changes = [
         *_changed_options(stored, asked, _plain(default or type(config)()), free),

@@ -2,9 +2,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 from unittest import mock
 
@@ -15,12 +12,12 @@ from drujax.data.dataset import Dataset
 from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
-from drujax.training import loop
 from drujax.training.schedule import run_length
 from drujax.weights.safetensors_io import load_weights, save_weights
 from drujax.weights.torch_names import flatten
 from experiments import train
 from tests.support import devices
+from tests.support.killed import Point, run_until
 
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
 STEPS = 4
@@ -28,8 +25,8 @@ STEPS = 4
 COMPARED = {"zero_dce_pp": "none", "sci": "mobilenet_v2", "ruas": "none", "clip_lit": "none"}
 
 
-def run(workdir: Path, *arguments: str) -> int:
-    return train.run([*DEBUG, f"--workdir={workdir}", *arguments])
+def run(workdir: Path, *arguments: str, **hooks) -> int:
+    return train.run([*DEBUG, f"--workdir={workdir}", *arguments], **hooks)
 
 
 @pytest.fixture(scope="module")
@@ -64,34 +61,23 @@ def test_its_folder_serves_as_model(finished):
     assert Enhancer(finished)(dark).shape == dark.shape
 
 
-def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path):
+def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, capsys):
     """Bit for bit, though stopped by the signal that a cluster sends."""
-    workdir = tmp_path / "parts"
-    command = [sys.executable, "-m", "experiments.train", *DEBUG, f"--workdir={workdir}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (workdir / "metrics.jsonl").exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate()
-    if process.returncode:  # it may have been done already
-        assert process.returncode == 128 + signal.SIGTERM, said
-        assert "run the same command to resume" in said
-    assert run(workdir) == 0
-    whole, parts = weights(finished)[0], weights(workdir)[0]
+    assert run(tmp_path / "parts", on_step=stop_at_2) == 128 + signal.SIGTERM
+    assert "stopped at step 2 by SIGTERM; its state is saved; run the same command to resume" in capsys.readouterr().err
+    assert run(tmp_path / "parts") == 0
+    whole, parts = weights(finished)[0], weights(tmp_path / "parts")[0]
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
 @pytest.mark.parametrize(("method", "backbone"), [*COMPARED.items()])
-def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path, monkeypatch):
+def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path):
     """Bit for bit, though stopped halfway by the signal that a cluster sends."""
     command = [f"--method={method}", f"--data={finished / 'dataset'}"]
     command += [] if backbone == "none" else ["--dru", f"--backbone={backbone}"]
     assert run(tmp_path / "whole", *command) == 0
-    with monkeypatch.context() as patched:
-        add = loop.RunLogger.add
-        patched.setattr(loop.RunLogger, "add", lambda self, step, *a, **k: (add(self, step, *a, **k), stop_at_2(step)))
-        assert run(tmp_path / "parts", *command) == 128 + signal.SIGTERM
+    assert run(tmp_path / "parts", *command, on_step=stop_at_2) == 128 + signal.SIGTERM
     assert run(tmp_path / "parts", *command) == 0
     whole, metadata = weights(tmp_path / "whole")
     parts, _ = weights(tmp_path / "parts")
@@ -275,19 +261,22 @@ def test_another_dataset_or_start_under_the_same_path_is_refused(finished, tmp_p
         run(tmp_path / "run", *arguments)
 
 
-def test_killed_at_any_moment_loses_nothing(finished, tmp_path):
+@pytest.mark.slow
+def test_killed_while_it_writes_it_loses_nothing(finished, tmp_path):
     """kill -9 again and again: no half file, and in the end the same weights."""
     workdir = tmp_path / "killed"
-    command = [sys.executable, "-m", "experiments.train", *DEBUG, f"--workdir={workdir}"]
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        time.sleep(rng.uniform(1, 15))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    for point in (
+        Point("os:replace", "relativistic_probabilities.npz"),  # the probability network is trained
+        Point("os:rename", "2.orbax-checkpoint-tmp", call=2),  # the first checkpoint is written, under another name
+        Point("drujax.training.checkpoint:Checkpoints.save"),  # again at step 2, from the start
+        Point("os:replace", "weights.safetensors"),  # all is done but the last file
+    ):
+        run_until(point, "experiments.train", *DEBUG, f"--workdir={workdir}")
         for path in workdir.rglob("*.json"):
             json.loads(path.read_text())
-    last = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert last.returncode == 0, last.stderr
+        assert not (workdir / "weights.safetensors").exists()
+    for path in workdir.glob("*.tmp"):  # what a process that may still be alive writes is left alone
+        os.utime(path, (0, 0))
+    assert run(workdir) == 0
     assert not list(workdir.rglob("*.tmp"))
     assert all(np.array_equal(a, weights(workdir)[0][name]) for name, a in weights(finished)[0].items())

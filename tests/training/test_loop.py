@@ -138,3 +138,14 @@ def test_signal_saves_and_the_run_goes_on(tmp_path, number):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     went_on = run(tmp_path / "a", 10)
     np.testing.assert_array_equal(went_on.weights, run(tmp_path / "b", 10).weights)
+
+
+def test_on_step_sees_every_step_before_it_is_saved(tmp_path):
+    seen = []
+
+    def on_step(step):
+        seen.append((step, (tmp_path / "checkpoints" / str(step)).exists()))
+
+    options = LoopOptions(log_every=1, save_every=1, sample_every=9)
+    train(initial(), step_function, batches_from, steps=3, workdir=tmp_path, options=options, on_step=on_step)
+    assert seen == [(1, False), (2, False), (3, False)]
