@@ -96,14 +96,14 @@ def test_forests_are_not_cached_in_an_unwritable_folder(model, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"linear": np.array([0.0, 1, 1, 1])}, "its linear weights are .* another model"),
-        ({"drop": "upper"}, "no model.mat of Ma et al., or damaged: .*upper"),
+        ({"linear": np.array([0.0, 1, 1, 1])}, "linear weights must be .* another model"),
+        ({"drop": "upper"}, r"the file is damaged, or not the model\.mat of Ma et al\.: .*upper"),
         ({"child": 10_000}, "children or features out of range"),
         ({"child": -1}, "children or features out of range"),
-        ({"child": 1}, "does not hang together"),  # back to the root: an endless way
-        ({"feature": 19}, "a forest of 18 features does not hang together"),
-        ({"value": np.nan}, "does not hang together"),
-        ({"forests": 2}, "no model.mat of Ma et al., or damaged"),
+        ({"child": 1}, "is inconsistent"),  # back to the root: an endless path
+        ({"feature": 19}, "the forest of 18 features is inconsistent"),
+        ({"value": np.nan}, "is inconsistent"),
+        ({"forests": 2}, r"the file is damaged, or not the model\.mat of Ma et al\."),
     ],
 )
 def test_damaged_forests_are_refused(trained, tmp_path, changes, message):
@@ -116,7 +116,7 @@ def test_damaged_forests_are_refused(trained, tmp_path, changes, message):
 @pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file", b"\x89HDF\r\n\x1a\n" + bytes(600), bytes(4000)])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "model.mat").write_bytes(content)
-    with pytest.raises(UsageError, match="model.mat: it is no model.mat of Ma et al., or damaged"):
+    with pytest.raises(UsageError, match=r"model\.mat: the file is damaged, or not the model\.mat of Ma et al\."):
         load_forests(tmp_path / "model.mat")
 
 
@@ -124,13 +124,13 @@ def test_truncated_files_are_refused(model):
     content = model.read_bytes()
     for share in (0.1, 0.5, 0.99):
         model.write_bytes(content[: int(share * len(content))])
-        with pytest.raises(UsageError, match="or damaged"):
+        with pytest.raises(UsageError, match="the file is damaged"):
             load_forests(model)
 
 
 def test_other_drujax_weights_are_refused(tmp_path):
     save_weights(tmp_path / "a.safetensors", {"x": np.zeros(1)}, {"network": "enlightengan"})
-    with pytest.raises(UsageError, match="it does not hold Ma's forests"):
+    with pytest.raises(UsageError, match="does not contain Ma's forests"):
         load_forests(tmp_path / "a.safetensors")
     with pytest.raises(FileNotFoundError):
         load_forests(tmp_path / "missing.mat")

@@ -243,17 +243,17 @@ def test_import_without_last_layer_and_in_half_precision(torch_resnet18):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (lambda state: state.pop("module.conv1.weight"), "lacks 1 array .*conv1/kernel"),
-        (lambda state: state.update({"module.conv9.weight": np.zeros(3)}), "unknown 1 array .*conv9.weight"),
-        (lambda state: state.update({"module.bn1.bias": np.zeros(3)}), "another shape of 1 array .*bn1/bias"),
+        (lambda state: state.pop("module.conv1.weight"), "missing 1 array .*conv1/kernel"),
+        (lambda state: state.update({"module.conv9.weight": np.zeros(3)}), "unexpected 1 array .*conv9.weight"),
+        (lambda state: state.update({"module.bn1.bias": np.zeros(3)}), "wrong shape of 1 array .*bn1/bias"),
     ],
 )
-def test_import_names_what_does_not_fit(torch_resnet18, change, told):
+def test_import_names_mismatched_arrays(torch_resnet18, change, message):
     state = dict(torch_resnet18)
     change(state)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         import_weights("resnet18", state)
 
 
@@ -269,7 +269,7 @@ def test_initialise_from_a_file_keeps_features_and_replaces_the_last_layer(torch
 def test_a_file_of_another_network_is_reported_with_its_path(tmp_path):
     path = tmp_path / "other.npz"
     np.savez(path, weight=np.zeros(3))
-    with pytest.raises(UsageError, match=r"other\.npz is no checkpoint of vit_b16: .*lacks"):
+    with pytest.raises(UsageError, match=r"other\.npz: not a checkpoint of vit_b16: .*missing"):
         load_pretrained("vit_b16", str(path))
 
 
@@ -280,7 +280,7 @@ def test_unknown_backbone_gets_the_nearest_name():
 
 @pytest.mark.parametrize(("name", "resolution"), [("vgg19", 16), ("vit_b16", 40)])
 def test_unsupported_resolutions_are_refused(name, resolution):
-    with pytest.raises(UsageError, match=f"resolution: {name} needs at least .* not {resolution}"):
+    with pytest.raises(UsageError, match=f"resolution: must be at least .* for {name}, got {resolution}"):
         initialise(name, "none", num_classes=2, resolution=resolution, key=jax.random.key(0))
 
 
