@@ -120,7 +120,7 @@ def test_non_finite_gradients_stop_the_run(tmp_path):
 
 
 def test_intervals_must_be_positive():
-    with pytest.raises(UsageError, match="--loop.log-every: must be >= 1, got 0"):
+    with pytest.raises(UsageError, match="log_every: must be >= 1, got 0"):
         LoopOptions(log_every=0)
 
 
