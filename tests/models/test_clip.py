@@ -268,7 +268,7 @@ def test_untrained_encoders_distinguish_images():
     features = apply(clip.text.variables, prompt[None], end=prompts.end_of())
     assert features.shape == (1, 8)
     assert np.all(np.isfinite(features))
-    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip.picture(32))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip_weights.picture(32))
     apply = jax.jit(resnet.module.apply, static_argnames="stages")
     for layer in apply(resnet.variables, pictures(0, 1, 32), stages=True):
         assert np.all(np.isfinite(layer))
