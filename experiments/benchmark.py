@@ -1,18 +1,18 @@
-"""Speed and memory of training, enhancing, the data pipeline, the scene painter and the metrics.
+"""Measures speed and memory of training, enhancing, the data pipeline, the scene renderer and the metrics.
 
     python -m experiments.benchmark train                                # EnlightenGAN's full step, batch 2 of 320x320
-    python -m experiments.benchmark train --method=sci --peer=torch      # beside the official step in PyTorch
+    python -m experiments.benchmark train --method=sci --peer=torch      # compared with the official step in PyTorch
     python -m experiments.benchmark train --gan.width=16 --size=128      # with options of experiments.train
     python -m experiments.benchmark enhance --network=sci --height=400 --width=608 --peer=torch
-    python -m experiments.benchmark data --data=D --workers=2            # training batches a second
+    python -m experiments.benchmark data --data=D --workers=2            # training batches per second
     python -m experiments.benchmark scenes
-    python -m experiments.benchmark metrics --metric=niqe --peer=pyiqa   # beside IQA-PyTorch
+    python -m experiments.benchmark metrics --metric=niqe --peer=pyiqa   # compared with IQA-PyTorch
 
-Prints a table; --format=json prints JSON, --out=FILE writes it too. `--peer=torch` times PyTorch in the same run, in
-turn, where it is installed. "slower" is a row's time over that of drujax, "GFLOP/s" counts useful FLOPs: those of the
-networks' plain convolutions (XLA's count of each forward pass, a backward pass as two of them), whatever a contender
-really computes. Compile times are without the persistent cache that training and enhancing use. A minute or two each on
-two CPU cores.
+Prints a table; --format=json prints JSON, and --out=FILE also writes JSON to a file. `--peer=torch` also times PyTorch,
+if installed, in alternation with drujax. "slower" is a row's time divided by drujax's. "GFLOP/s" counts useful FLOPs:
+those of the networks' plain convolutions (XLA's count of a forward pass, a backward pass as two of them), whatever a
+contender really computes. Compile times exclude the persistent cache that training and enhancing use. Each takes a
+minute or two on two CPU cores.
 """
 
 import contextlib
@@ -35,40 +35,48 @@ from experiments._benchmark.networks import Enhance, Train, enhance, train
 class Data(Common):
     """Training batches: reading, decoding, cropping."""
 
-    # Dataset made by experiments.prepare; by default one of 64 synthetic scenes of 400x400.
+    # Dataset written by experiments.prepare; default: 64 synthetic scenes of 400x400.
     data: Path | None = None
+    # Dark images per batch, and as many bright ones.
     batch_size: int = 8
+    # Side of the crops.
     crop: int = 320
-    # Processes that decode; 0 decodes in threads of this one.
+    # Decoding processes; 0 decodes in threads of the main process.
     workers: int = 0
-    # Batches of one unit of work.
+    # Batches per unit of work.
     batches: int = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenes(Common):
-    """The painter of synthetic scenes, on one core."""
+    """Rendering of synthetic scenes, on one core."""
 
+    # Height of the images.
     height: int = 256
+    # Width of the images.
     width: int = 256
-    # Scenes of one unit of work.
+    # Scenes per unit of work.
     scenes: int = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Metrics(Common):
-    """A quality metric on pictures in the host's memory; "compile s" is what the first call takes more than others."""
+    """A quality metric on images in host memory; "compile s" is the extra time of the first call."""
 
+    # Implementation to compare with.
     peer: Literal["pyiqa"] | None = None
-    # Name of the metric (drujax score). Of ma the 138 features are timed, without forests; nima has generated weights.
+    # Name of a metric of drujax score. For ma only the 138 features are timed; nima uses generated weights.
     metric: str = "brisque"
+    # Images per call.
     batch_size: int = 1
+    # Height of the images.
     height: int = 384
+    # Width of the images.
     width: int = 512
 
 
 def main(config: Any) -> int:
-    """Measures what the configuration's class says, and reports."""
+    """Runs the benchmark of the configuration's class and reports the result."""
     from drujax.runtime.benchmark import machine, race
 
     check(config)
@@ -96,7 +104,7 @@ def main(config: Any) -> int:
 
 
 def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
-    """The pipeline that training uses, at work on the batches to come."""
+    """Returns the training pipeline as the only contender; it prefetches the next batches while it is timed."""
     from drujax.data.dataset import Dataset
     from drujax.data.pipeline import train_batches
     from drujax.runtime.benchmark import Contender
@@ -122,7 +130,7 @@ def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
 
 
 def scenes(config: Scenes, _: contextlib.ExitStack) -> Contenders:
-    """The painter; the same scenes again and again."""
+    """Returns the scene renderer as the only contender; every round renders the same scenes."""
     from drujax.data.scenes import paint
     from drujax.runtime.benchmark import Contender
 
@@ -134,7 +142,7 @@ def scenes(config: Scenes, _: contextlib.ExitStack) -> Contenders:
 
 
 def metrics(config: Metrics, resources: contextlib.ExitStack) -> Contenders:
-    """drujax and IQA-PyTorch; they return the scores (of Ma the features)."""
+    """Returns drujax and IQA-PyTorch; they return scores (for Ma the features)."""
     import time
 
     import numpy as np
@@ -159,8 +167,8 @@ def metrics(config: Metrics, resources: contextlib.ExitStack) -> Contenders:
 
 
 class Measure(NamedTuple):
-    """A benchmark: its contenders, the pictures of one unit of work, and what is told of results (`Results`): a number
-    by those of drujax and of a contender, under a title.
+    """A benchmark: its contenders, the number of images per unit of work, and comparisons of results (`Results`): by
+    title, a number computed from the results of drujax and of a contender.
     """
 
     contenders: Callable[[Any, contextlib.ExitStack], Contenders]
@@ -186,17 +194,17 @@ MEASURES = {
 
 
 def check(config: Any) -> None:
-    """Refuses numbers that make no sense."""
+    """Raises UsageError for options that are out of range."""
     for field in dataclasses.fields(config):
         value, least = getattr(config, field.name), 0 if field.name == "workers" else 1
         if type(value) is int and value < least:
-            raise UsageError(f"--{field.name.replace('_', '-')}: {value} is under {least}")
+            raise UsageError(f"--{field.name.replace('_', '-')}: must be >= {least}, got {value}")
     if isinstance(config, Train | Enhance):
         config.check()
 
 
 def as_table(result: dict[str, Any]) -> str:
-    """The result for people."""
+    """Formats the result as a table."""
     from drujax.console.tables import table
 
     machine = result["machine"]
@@ -240,7 +248,7 @@ def _listed(values: dict[str, float]) -> str:
 
 
 def configuration(arguments: Sequence[str]) -> Any:
-    """The configuration of command-line arguments, the first of which says what is measured."""
+    """Parses command-line arguments; the first is the name of the benchmark."""
     kinds = {kind.__name__.lower(): kind for kind in MEASURES}
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)

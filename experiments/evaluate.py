@@ -1,11 +1,11 @@
-"""Scores of a trained network: closeness to a known truth on synthetic scenes, and the light of real pictures.
+"""Evaluates a trained network: full-reference metrics on synthetic scenes, luminance statistics on real images.
 
-    python -m experiments.evaluate --workdir=runs/enlightengan-vit_b16 --data=D     # of a run; D by experiments.prepare
-    python -m experiments.evaluate --model=dru-mobilenet-v2 --data=D                # of a named model, or a file
-    python -m experiments.evaluate --model=dru-mobilenet-v2 --pairs=variants.csv    # scenes drawn in two lights, too
+    python -m experiments.evaluate --workdir=runs/enlightengan-vit_b16 --data=D     # a run; D from experiments.prepare
+    python -m experiments.evaluate --model=dru-mobilenet-v2 --data=D                # a named model, or a weights file
+    python -m experiments.evaluate --model=dru-mobilenet-v2 --pairs=variants.csv    # also real scenes in two exposures
 
-Prints tables and, for a run, writes WORKDIR/evaluation.json. After the network is compiled, a picture of 640x360 takes
-about 1.3 seconds of CPU time.
+Prints tables and, for a run, writes WORKDIR/evaluation.json. After compilation, an image of 640x360 takes about 1.3
+seconds of CPU time.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Any
 from drujax.console import command_line
 from drujax.errors import UsageError
 
-# Titles of columns, and what they show.
+# Column titles and the keys of their values.
 CLOSENESS = {"PSNR (dB)": "psnr", "SSIM": "ssim", "MS-SSIM": "ms_ssim", "LOE": "loe"}
 LIGHT = {
     "mean luma": "mean_luma",
@@ -28,27 +28,28 @@ LIGHT = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Scores a trained network."""
+    """Evaluates a trained network."""
 
-    # Folder of a run, which gets evaluation.json.
+    # Folder of a run; evaluation.json is written there.
     workdir: Path | None = None
-    # Instead: name of a model (drujax models tells them), or .safetensors file.
+    # Name of a model (see drujax models) or .safetensors file, instead of --workdir.
     model: str | None = None
-    # Dataset with the pictures; by default the run's own synthetic one, if it has one.
+    # Dataset with real images; default: the run's own synthetic dataset, if any.
     data: Path | None = None
-    # At most so many dark and so many bright pictures, spread over the dataset; by default all.
+    # Maximum number of dark and of bright images, evenly spaced over the dataset; default: all.
     pictures: int | None = None
-    # CSV (group,file) of pictures in its folder, those of a group being one scene in several lights: the darkest of
-    # each group is enhanced and compared with the brightest.
+    # CSV (group,file) of images next to it; a group is one scene in several exposures. The darkest of each group is
+    # enhanced and compared with the brightest.
     pairs: Path | None = None
-    # Scenes with known truth, and their side.
+    # Number of synthetic scenes with known ground truth.
     scenes: int = 64
+    # Side of these scenes in pixels.
     scene_size: int = 256
-    # Seed of these scenes; a run's own seed would paint scenes that it was trained on.
+    # Seed of these scenes; must differ from the seed of a run that was trained on synthetic scenes.
     scene_seed: int = 1_000_003
-    # How much of the change is made: 0 none, 1 all, auto what each picture's light asks for, as drujax enhance does.
+    # Strength of the enhancement: 0 none, 1 full, auto by each image's exposure, as in drujax enhance.
     strength: command_line.Strength = 1.0
-    # The network's own picture, as in drujax enhance --plain: for comparing networks.
+    # Use the network's own output, as in drujax enhance --plain; for comparing networks.
     plain: bool = False
 
 
@@ -59,16 +60,16 @@ def main(config: Config) -> int:
     from drujax.score.evaluation import light_statistics, quasi_pairs, score_pairs, score_scenes, spread
     from drujax.training.workdir import write_json
 
-    # What is evaluated, and on what.
+    # Model and data.
     if (config.workdir is None) == (config.model is None):
         raise UsageError("give either --workdir=RUN or --model=NAME")
     if config.scenes < 1:
-        raise UsageError(f"--scenes: {config.scenes} is under 1")
+        raise UsageError(f"--scenes: must be >= 1, got {config.scenes}")
     dataset = open_dataset(config)
-    left_out: list[str] = []
-    pairs = quasi_pairs(config.pairs, left_out.append) if config.pairs is not None else []
-    for why in left_out:
-        print(f"left out {why}", file=sys.stderr)
+    skipped: list[str] = []
+    pairs = quasi_pairs(config.pairs, skipped.append) if config.pairs is not None else []
+    for why in skipped:
+        print(f"skipped {why}", file=sys.stderr)
     enable_compilation_cache()
     check_strength(config.strength)
     enhancer = Enhancer(config.workdir or str(config.model), guided=False if config.plain else None)
@@ -76,7 +77,7 @@ def main(config: Config) -> int:
     def enhance(batch):
         return enhancer(batch, config.strength)
 
-    # Scenes whose bright truth is known.
+    # Synthetic scenes with known ground truth.
     result: dict[str, Any] = {
         "model": str(config.workdir or config.model),
         "strength": config.strength,
@@ -87,14 +88,14 @@ def main(config: Config) -> int:
             enhance, config.scenes, size=config.scene_size, seed=config.scene_seed, on_progress=progress.to
         )
 
-    # Pictures of one scene in two lights, if there are any.
+    # Real scenes in two exposures.
     if pairs:
         with Progress("pairs", total=len(pairs), unit="pair") as progress:
             pictures = (pair.read() for pair in pairs)
             result["pairs"] = score_pairs(enhance, pictures, on_progress=progress.to)
-        result["pairs"] |= {"table": str(config.pairs), "left_out": len(left_out)}
+        result["pairs"] |= {"table": str(config.pairs), "left_out": len(skipped)}
 
-    # Real pictures: dark ones it never saw, and bright ones (by eq. 1), which are to stay as they are.
+    # Real images: dark ones from the test split, and bright ones (by eq. 1), which should not change.
     if dataset is not None:
         bright = [i for i, row in enumerate(dataset.table("train_bright")) if row.partition == "bright"]
         for name, split, candidates in (
@@ -115,9 +116,9 @@ def main(config: Config) -> int:
 
 
 def open_dataset(config: Config) -> Any:
-    """The dataset of --data, or the one that a run on synthetic scenes painted; None where there is neither."""
-    painted = config.workdir / "dataset" if config.workdir is not None else None
-    path = config.data or (painted if painted is not None and painted.is_dir() else None)
+    """Opens the dataset of --data, or the synthetic dataset of the run; returns None if there is neither."""
+    synthetic = config.workdir / "dataset" if config.workdir is not None else None
+    path = config.data or (synthetic if synthetic is not None and synthetic.is_dir() else None)
     if path is None:
         return None
     from drujax.data.dataset import Dataset
@@ -126,24 +127,24 @@ def open_dataset(config: Config) -> Any:
 
 
 def closeness(scores: dict[str, float | None]) -> dict[str, float | None]:
-    """The columns of a row of `score_pairs`."""
+    """Returns the table columns of a row of `score_pairs`."""
     return {title: scores[key] for title, key in CLOSENESS.items()}
 
 
 def tables(result: dict[str, Any]) -> str:
-    """The result for people."""
+    """Formats the result as tables."""
     from drujax.console.tables import table
 
     states = ("input", "enhanced")
     scenes = result["scenes"]
     size = f"{scenes['size']}x{scenes['size']}"
     parts = [
-        f"{scenes['count']} synthetic scenes of {size}, against the same in bright light",
+        f"{scenes['count']} synthetic scenes of {size}, against their bright ground truth",
         table([{"": state} | closeness(scenes[state]) for state in states], digits=4),
     ]
     if pairs := result.get("pairs"):
         parts += [
-            f"\n{pairs['count']} pairs of real pictures, the darker against the brighter one",
+            f"\n{pairs['count']} pairs of real pictures, the darker against the brighter",
             table([{"": state} | closeness(pairs[state]) for state in states], digits=4),
         ]
     for name in ("dark", "bright"):

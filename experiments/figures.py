@@ -1,11 +1,11 @@
-"""Pictures side by side: what models make of them, as a labelled grid and as a page with before/after sliders.
+"""Compares models on images, as a labelled grid and as a web page with before/after sliders.
 
     python -m experiments.figures compare night.png frames/ --models=sci-medium,zero-dce-pp,runs/mine --out=grid.png
     python -m experiments.figures compare night.png --models=Ours=runs/mine,SCI=sci-medium --crop=620,310,160,90 \\
         --out=grid.png --html=compare.html
-    python -m experiments.figures scenes --out=grid.png   # painted dark scenes, by the default model, and their truth
+    python -m experiments.figures scenes --out=grid.png   # synthetic scenes, the default model, and the ground truth
 
-The page is one file that needs no other and no network. Two seconds a picture and model on two cores.
+The page is a single self-contained file. Takes two seconds per image and model on two cores.
 """
 
 import dataclasses
@@ -30,55 +30,55 @@ from experiments._figures.grid import Box, detail, draw, fitted, framed
 from experiments._figures.page import Shown, page
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
-WIDEST = 4096  # pixels of one picture in a grid
+WIDEST = 4096  # maximum width of an image in a grid, in pixels
 
 
 @dataclasses.dataclass(frozen=True)
 class Common:
-    """What both figures share."""
+    """Options of both figures."""
 
-    # Names of models, weights files or folders of runs, with commas between; LABEL=NAME says what stands above it.
+    # Models: names, weights files or run folders, separated by commas; LABEL=NAME sets the column title.
     models: Annotated[str, tyro.conf.arg(aliases=["--model"])] = DEFAULT_MODEL
-    # How much of the change is made, as in drujax enhance: 0 none, 1 all, auto what each picture's light asks for.
+    # Strength of the enhancement, as in drujax enhance: 0 none, 1 full, auto by each image's exposure.
     strength: command_line.Strength = "auto"
-    # The networks' own pictures, as in drujax enhance --plain.
+    # Show the networks' own outputs, as in drujax enhance --plain.
     plain: tyro.conf.FlagCreatePairsOff[bool] = False
-    # How levels are rounded, as in drujax enhance.
+    # Rounding of levels, as in drujax enhance.
     rounding: Literal["nearest", "floor"] = "nearest"
-    # Pictures at most; those of folders are taken at equal distances.
+    # Maximum number of images; more are sampled at equal intervals.
     rows: int = 6
-    # Width of one picture in the grid.
+    # Width of an image in the grid, in pixels.
     width: int = 400
 
 
 @dataclasses.dataclass(frozen=True)
 class Compare(Common):
-    """Any models on any pictures."""
+    """Any models on any images."""
 
-    # Pictures, and folders of pictures (with their subfolders).
+    # Image files and folders (searched recursively).
     inputs: Annotated[
         tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...", help_behavior_hint="")
     ] = ()
-    # Grid to write: a row for each picture, a column for the input and for each model.
+    # Grid to write: one row per image, one column for the input and for each model.
     out: Path | None = None
-    # Page to write: a slider between the input and each model's picture, at full size, to zoom into.
+    # Web page to write: zoomable sliders between the input and each model's output, at full size.
     html: Path | None = None
-    # Detail that is shown enlarged, X,Y,W,H in pixels of the input: one for all pictures, or one for each (repeatable).
+    # Detail to show enlarged, X,Y,W,H in pixels of the input: once for all images, or once per image (repeatable).
     crop: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scenes(Common):
-    """Dark painted scenes beside the same scenes in bright light."""
+    """Dark synthetic scenes, the models' outputs, and the bright ground truth."""
 
     # Grid to write.
     out: Path
-    # Seed of the scenes; not the one that runs train on.
+    # Seed of the scenes; must differ from the seed of a run that was trained on synthetic scenes.
     seed: int = 7
 
 
 class Row(NamedTuple):
-    """A picture by its name, and the versions of it that stand beside each other."""
+    """An image's name, the versions to show side by side, and the detail to enlarge."""
 
     name: str
     versions: list[Pixels]
@@ -88,13 +88,13 @@ class Row(NamedTuple):
 def compare(config: Compare) -> tuple[list[Path], int]:
     """Writes the grid, the page, or both."""
     if not config.inputs:
-        raise UsageError("INPUT: give at least one picture or folder.")
+        raise UsageError("INPUT: give at least one picture or folder")
     if config.out is None and config.html is None:
-        raise UsageError("give --out=GRID.png, --html=PAGE.html, or both.")
+        raise UsageError("give --out=GRID.png, --html=PAGE.html, or both")
     if config.out is not None:
         output_format(config.out)
     if config.html is not None and config.html.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--html: {config.html} does not end in .html.")
+        raise UsageError(f"--html: must end in .html, got {config.html}")
     for argument, path in (("--out", config.out), ("--html", config.html)):
         check_folder(argument, path)
     chosen = named_models(config.models)
@@ -132,7 +132,7 @@ def scenes(config: Scenes) -> tuple[list[Path], int]:
 
 
 def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The grid, with a second row for each picture of which a detail is shown."""
+    """Draws the grid, with a second row for each image that has a detail."""
     drawn, names = [], []
     for row in rows:
         whole = [fitted(version, width) for version in row.versions]
@@ -148,13 +148,14 @@ def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray
 
 
 def named_models(text: str) -> dict[str, str]:
-    """The models of --models, by the label that each gets: the one given, or the shortest name that tells them apart.
+    """Parses --models to models by label; the label is the one given, or a short unambiguous name.
 
-    Raises UsageError where there are none, or two have one label.
+    Raises:
+        UsageError: there are no models, or two have the same label.
     """
     given = [name.strip() for name in text.split(",") if name.strip()]
     if not given:
-        raise UsageError("--models: give at least one name or path.")
+        raise UsageError("--models: give at least one name or path")
     pairs = []
     for name in given:
         label, equals, rest = name.partition("=")
@@ -162,18 +163,18 @@ def named_models(text: str) -> dict[str, str]:
     labels = [label for label, _ in pairs]
     pairs = [(label if labels.count(label) == 1 else f"{label} ({name})", name) for label, name in pairs]
     if len(dict(pairs)) < len(pairs):
-        raise UsageError("--models: two of them are the same; write LABEL=NAME to tell them apart.")
+        raise UsageError("--models: two models have the same label; write LABEL=NAME to distinguish them")
     return dict(pairs)
 
 
 def parsed_box(text: str) -> Box:
-    """Raises UsageError for what is not X,Y,W,H."""
+    """Parses X,Y,W,H. Raises UsageError if it is invalid."""
     try:
         x, y, w, h = (int(number) for number in text.split(","))
     except ValueError:
-        raise UsageError(f"--crop: {text!r} is not X,Y,W,H in whole pixels.") from None
+        raise UsageError(f"--crop: must be X,Y,W,H in whole pixels, got {text!r}") from None
     if min(x, y) < 0 or min(w, h) < 1:
-        raise UsageError(f"--crop: {text} is no part of a picture.")
+        raise UsageError(f"--crop: X and Y must be >= 0, W and H >= 1, got {text}")
     return Box(x, y, w, h)
 
 
@@ -185,18 +186,19 @@ def _short(name: str) -> str:
 
 
 def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:
-    """The user's pictures by name, each with its detail; and how many of their folders could not be read, which are
-    told and left out.
+    """Reads the input images; returns (name, image, detail) of each, and the number of files that were skipped.
+
+    Unreadable files in folders are reported and skipped.
     """
     from drujax.score.evaluation import spread
 
     paths = [(path, given) for given in config.inputs for path in pictures_of(given)]
     chosen = [paths[position] for position in spread(len(paths), config.rows)]
     if len(chosen) < len(paths):
-        print(f"{len(chosen)} of {len(paths)} pictures (--rows)", file=sys.stderr)
+        print(f"showing {len(chosen)} of {len(paths)} pictures (--rows)", file=sys.stderr)
     boxes: list[Box | None] = [parsed_box(text) for text in config.crop] or [None]
     if len(boxes) not in (1, len(chosen)):
-        raise UsageError(f"--crop: {len(boxes)} for {len(chosen)} pictures; give one for all, or one for each.")
+        raise UsageError(f"--crop: must be given once, or once per picture ({len(chosen)}), got {len(boxes)}")
     boxes = boxes * len(chosen) if len(boxes) == 1 else boxes
     pictures, unreadable = [], 0
     for (path, given), box in zip(chosen, boxes, strict=True):
@@ -205,16 +207,16 @@ def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:
         except UsageError as error:
             if path == given:
                 raise
-            print(f"{error}; left out", file=sys.stderr)
+            print(f"{error}; skipped", file=sys.stderr)
             unreadable += 1
             continue
         h, w, _ = rgb.shape
         if box is not None and (box.x + box.w > w or box.y + box.h > h):
-            raise UsageError(f"--crop: {box.x},{box.y},{box.w},{box.h} leaves {path}, which is {w}x{h}.")
+            raise UsageError(f"--crop: {box.x},{box.y},{box.w},{box.h} exceeds {path}, which is {w}x{h}")
         name = path.name if path == given else str(path.relative_to(given))
         pictures.append((name, rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb)), box))
     if not pictures:
-        raise UsageError("INPUT: no picture can be read.")
+        raise UsageError("INPUT: no readable pictures found")
     return pictures, unreadable
 
 
@@ -228,7 +230,7 @@ def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]
 
 
 def _enhanced(given: Pixels, enhancers: Sequence[Callable[..., Any]], config: Common) -> list[Pixels]:
-    """What each makes of it; black where a model cuts its border off."""
+    """Returns each model's output, padded with black if the model crops the image."""
     pictures = (enhance(given, config.strength) for enhance in enhancers)
     return [np.pad(p, [(0, all_ - kept) for all_, kept in zip(given.shape, p.shape, strict=True)]) for p in pictures]
 
@@ -240,7 +242,7 @@ FIGURES: dict[str, tuple[type[Common], Callable[[Any], tuple[list[Path], int]]]]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draws the figure that the first argument names."""
+    """Draws the figure named by the first argument."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if arguments else 2
@@ -251,9 +253,9 @@ def main(arguments: Sequence[str]) -> int:
     config = command_line.parse(kind, rest, program=f"experiments.figures {name}")
     for option, value in (("--rows", config.rows), ("--width", config.width)):
         if value < 1:
-            raise UsageError(f"{option}: {value} is under 1.")
+            raise UsageError(f"{option}: must be >= 1, got {value}")
     if config.width > WIDEST:
-        raise UsageError(f"--width: {config.width} is over {WIDEST}.")
+        raise UsageError(f"--width: must be <= {WIDEST}, got {config.width}")
     written, unreadable = figure(config)
     for path in written:
         print(path)

@@ -1,4 +1,4 @@
-"""The self-feature-preserving loss (SFP) of EnlightenGAN, the last two terms of the paper's equation 9."""
+"""Self-feature-preserving loss (SFP) of EnlightenGAN, the last two terms of the paper's equation 9."""
 
 import jax
 import jax.numpy as jnp
@@ -6,16 +6,16 @@ from jaxtyping import Array, Float
 
 
 def self_feature_preserving(enhanced: Float[Array, "*b h w c"], original: Float[Array, "*b h w c"]) -> Float[Array, ""]:
-    """Mean squared difference of two pictures' VGG16 features after instance normalisation.
+    """Mean squared difference of the instance-normalised VGG16 features of two images.
 
-    The normalisation takes brightness and contrast out, so that this holds on to the content alone. The original is the
-    dark picture as it was read, also where the generator saw it darkened further.
+    Instance normalisation removes brightness and contrast, so that only content is compared. `original` is the dark
+    image as read, even if the generator's input was darkened further.
     """
     return jnp.square(_instance_norm(enhanced) - _instance_norm(original)).mean()
 
 
 def _instance_norm(x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-    """Each channel of each picture to mean 0 and (biased) variance 1."""
+    """Normalises each channel of each image to mean 0 and (biased) variance 1."""
     mean = x.mean((-3, -2), keepdims=True)
     variance = jnp.square(x - mean).mean((-3, -2), keepdims=True)
     return (x - mean) * jax.lax.rsqrt(variance + 1e-5)

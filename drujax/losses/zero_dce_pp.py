@@ -1,7 +1,7 @@
-"""Zero-DCE++'s losses, one value for each picture, so that relativistic probabilities can weight them.
+"""Zero-DCE++'s losses, one value per image, so that relativistic probabilities can weight them.
 
-Li et al., TPAMI 2021; official code Li-Chongyi/Zero-DCE_extension at 09f202b6. Pictures (in [0, 1]) and curves are
-b h w 3. The official total is the mean over the batch of
+Li et al., TPAMI 2021; official code Li-Chongyi/Zero-DCE_extension at 09f202b6. Images (in [0, 1]) and curves are
+b h w 3. The official total loss is the mean over the batch of
 
     1600 smoothness(curve) + spatial(enhanced, image) + 5 colour(enhanced) + 10 exposure(enhanced).
 """
@@ -12,15 +12,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Images = Float[Array, "b h w 3"]
-PerPicture = Float[Array, " b"]
+PerImage = Float[Array, " b"]
 
-EXPOSURE = 0.6  # E of the paper, the grey level that is well lit
+EXPOSURE = 0.6  # E of the paper, the grey level of a well-exposed region
 
 
 def total(image: Images, enhanced: Images, curve: Images, *, form: Literal["official", "paper"] = "official"):
-    """The weighted sum of the four losses, and each of them by name.
+    """Returns the weighted sum of the four losses, and each of them by name, unweighted.
 
-    `form` is that of `colour`, the one loss in which the official code departs from its paper.
+    `form` applies to `colour`, the only loss in which the official code deviates from the paper.
     """
     terms = {
         "smoothness": smoothness(curve),
@@ -32,10 +32,10 @@ def total(image: Images, enhanced: Images, curve: Images, *, form: Literal["offi
     return sum(weights[name] * term for name, term in terms.items()), terms
 
 
-def spatial(enhanced: Images, image: Images) -> PerPicture:
-    """Differences between neighbouring 4x4 regions are to stay: the mean squared change, over four directions.
+def spatial(enhanced: Images, image: Images) -> PerImage:
+    """Mean squared change of the differences between adjacent 4x4 regions, summed over four directions.
 
-    Beyond the border lie zeros, so that a border region's brightness itself is compared there.
+    Regions beyond the border are 0, so that at the border the brightness itself is compared.
     """
     change = jnp.pad((_regions(image, 4) - _regions(enhanced, 4)), ((0, 0), (1, 1), (1, 1)))
     middle = change[:, 1:-1, 1:-1]
@@ -43,34 +43,34 @@ def spatial(enhanced: Images, image: Images) -> PerPicture:
     return sum((((middle - near) ** 2).mean((1, 2)) for near in neighbours), start=jnp.zeros(()))
 
 
-def exposure(enhanced: Images) -> PerPicture:
-    """Mean squared distance of 16x16 regions to a well-lit grey level; an incomplete region at the end is left out."""
+def exposure(enhanced: Images) -> PerImage:
+    """Mean squared distance of 16x16 regions from the well-exposed grey level; incomplete regions are ignored."""
     return ((_regions(enhanced, 16) - EXPOSURE) ** 2).mean((1, 2))
 
 
-def colour(enhanced: Images, *, form: Literal["official", "paper"] = "official") -> PerPicture:
-    """How far the mean colour is from grey: the root of summed squares of squared differences between channels.
+def colour(enhanced: Images, *, form: Literal["official", "paper"] = "official") -> PerImage:
+    """Deviation of the mean colour from grey.
 
-    The paper sums the squared differences themselves, without a root ("paper"); the official code squares them once
-    more and takes the root.
+    "paper" sums the squared differences between the channel means. "official" takes the root of the summed squares of
+    these squared differences.
     """
     r, g, b = jnp.moveaxis(enhanced.mean((1, 2)), -1, 0)
     squares = jnp.stack([(r - g) ** 2, (r - b) ** 2, (g - b) ** 2])
     if form == "paper":
         return squares.sum(0)
     fourth = (squares**2).sum(0)
-    grey = fourth == 0  # where the root has no derivative
+    grey = fourth == 0  # the root has no derivative at 0
     return jnp.where(grey, 0.0, jnp.sqrt(jnp.where(grey, 1.0, fourth)))
 
 
-def smoothness(curve: Images) -> PerPicture:
-    """Twice the summed squared differences of neighbours over their number in one channel: not over the channels."""
+def smoothness(curve: Images) -> PerImage:
+    """Twice the squared differences of neighbours, averaged over pixels and summed over channels."""
     rows, columns = ((jnp.diff(curve, axis=axis) ** 2).sum(-1).mean((1, 2)) for axis in (1, 2))
     return 2 * (rows + columns)
 
 
 def _regions(images: Images, side: int) -> Float[Array, "b h2 w2"]:
-    """Mean grey of side x side regions."""
+    """Averages the grey level over side x side regions."""
     grey = images.mean(-1)
     b, h, w = grey.shape
     whole = grey[:, : h // side * side, : w // side * side]

@@ -1,4 +1,4 @@
-"""Image quality: no-reference metrics, closeness to a known truth, statistics of light.
+"""Image quality: no-reference metrics, full-reference metrics, luminance and colour statistics.
 
     from drujax import metrics
 
@@ -6,10 +6,10 @@
 
     metrics.ssim(images, truth)  # likewise psnr, ms_ssim, loe
 
-`drujax.metrics.registry` says of each metric without truth what it needs and which way is better.
+`drujax.metrics.registry` lists the no-reference metrics with their direction, smallest image size and weights.
 """
 
-# Not on demand: a metric's module has its name, and would take its place here when it is imported first.
+# Imported eagerly: a lazily imported function would be shadowed by the module of the same name.
 from drujax.metrics.brisque import brisque
 from drujax.metrics.loe import loe
 from drujax.metrics.luminance_stats import clipped, colourfulness, mean_luma

@@ -1,7 +1,7 @@
-"""BRISQUE: how far the statistics of a picture's contrast are from those of undistorted ones, by support vectors.
+"""BRISQUE: support vector regression on natural scene statistics of normalised luminance.
 
-Mittal, Moorthy and Bovik, "No-Reference Image Quality Assessment in the Spatial Domain", IEEE TIP 21(12), 2012; the
-model is that of the authors' release, trained on the LIVE database.
+Mittal, Moorthy and Bovik, "No-Reference Image Quality Assessment in the Spatial Domain", IEEE TIP 21(12), 2012; with
+the model of the authors' release, trained on the LIVE database.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -14,22 +14,22 @@ from jaxtyping import Array, Float, Shaped, UInt8
 from drujax.errors import unknown
 from drujax.metrics.kernels import nss_params
 from drujax.metrics.kernels.aggd import fit_aggd, ggd_shape
-from drujax.metrics.kernels.bucketing import boxed, run
+from drujax.metrics.kernels.bucketing import pad_to_bucket, run
 from drujax.metrics.kernels.grayscale import Luma, levels
 from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.kernels.resize import HALF_BORDER
 from drujax.metrics.kernels.tiles import over_tiles, tile_grid, tile_size
-from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.kernels.validation import validated_images
 from drujax.metrics.registry import Metric
 
-# The window of 7 pixels fits into the half-size picture.
+# The 7-pixel window fits into the half-size image.
 SMALLEST = 13
-# Neighbours (rows below, columns to the right) whose products with a pixel are measured.
+# Offsets (rows down, columns right) of the neighbours whose products with a pixel are fitted.
 NEIGHBOURS = ((0, -1), (-1, 0), (-1, -1), (1, -1))
 
 
 class Arithmetic(NamedTuple):
-    """Where the references differ: the grey picture, the sum of the window's weights, what is added to a variance."""
+    """Differences of the references: grey conversion, excess of the window's sum over 1, epsilon added to variances."""
 
     luma: Luma
     excess: float
@@ -49,21 +49,21 @@ METRIC = Metric(
 def brisque(
     images: Shaped[Array | np.ndarray, "..."], *, reference: Literal["pyiqa", "matlab"] = "pyiqa"
 ) -> Float[np.ndarray, " b"]:
-    """BRISQUE of each picture: about 0 (best) to 100 (worst), not clamped; lower is better.
+    """Computes BRISQUE of each image: about 0 (best) to 100 (worst), not clamped; lower is better.
 
-    Flat regions: `reference="pyiqa"` lets a flat window of level Y deviate by -1.1e-8 Y, as the rounded window of
-    IQA-PyTorch does (in its float32 the noise of summation hides this, so it agrees with its code run in float64);
-    "matlab" gives exactly zero, where the authors' code has the noise of float64.
+    In flat regions `reference="pyiqa"` gives a deviation of -1.1e-8 Y for a flat window of level Y, as IQA-PyTorch's
+    rounded window does. (Its float32 summation noise hides this; the values agree with its code run in float64.)
+    "matlab" gives exactly zero, where the authors' code has float64 rounding noise.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 13 pixels.
-        reference: whose arithmetic: IQA-PyTorch's `brisque`, or the authors' MATLAB release.
+        reference: implementation to reproduce: IQA-PyTorch's `brisque`, or the authors' MATLAB release.
 
     Returns:
-        float64; NaN for a picture without any contrast to measure (all black).
+        float64; NaN for an image without contrast (all black).
 
     Raises:
-        UsageError: what `images` may not be.
+        UsageError: shape, dtype, range or size of `images` is invalid.
     """
     return score(features(images, reference=reference))
 
@@ -71,14 +71,14 @@ def brisque(
 def features(
     images: Shaped[Array | np.ndarray, "..."], *, reference: Literal["pyiqa", "matlab"] = "pyiqa"
 ) -> Float[np.ndarray, "b 36"]:
-    """The 36 features of each picture, 18 a scale: shape and variance of the coefficients, then of their products with
-    each of four neighbours shape, mean, and variance on the left and on the right. Arguments as of `brisque`.
+    """Computes the 36 features of each image, 18 per scale: shape and variance of the MSCN coefficients; then shape,
+    mean, left and right variance of their products with each of four neighbours. Arguments as in `brisque`.
     """
     if reference not in REFERENCES:
         raise unknown("reference", reference, REFERENCES)
     arithmetic = REFERENCES[reference]
-    pictures = as_pictures(images, "brisque", SMALLEST)
-    grey = (boxed(levels(picture, arithmetic.luma), HALF_BORDER, "symmetric") for picture in pictures)
+    pictures = validated_images(images, "brisque", SMALLEST)
+    grey = (pad_to_bucket(levels(picture, arithmetic.luma), HALF_BORDER, "symmetric") for picture in pictures)
     h, w = pictures.shape[1:3]
     sizes = ((h, w), (-(-h // 2), -(-w // 2)))
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
@@ -86,19 +86,18 @@ def features(
 
 
 def score(features: Float[np.ndarray, "b 36"]) -> Float[np.ndarray, " b"]:
-    """The scores that the support vector regression gives to features."""
+    """Predicts scores from features by support vector regression."""
     model = nss_params.parameters()
     low, high = model["brisque_low"], model["brisque_high"]
     scaled = -1 + 2 * (features - low) / (high - low)
     distance = ((scaled[:, None] - model["brisque_vectors"]) ** 2).sum(axis=-1)
-    # Not a matrix product: its order of adding depends on the number of rows.
+    # Not a matrix product, whose summation order depends on the number of rows.
     return (np.exp(-model["brisque_gamma"] * distance) * model["brisque_weights"]).sum(axis=-1) - model["brisque_rho"]
 
 
 class Parts(NamedTuple):
-    """What a program makes of each tile of a scale: sums over its rows of the coefficients and of four kinds of
-    products with neighbours inside the picture (see `sums_over_rows`), and the coefficients along the picture's edges,
-    wherever these are in the tile.
+    """Results for each tile of a scale: sums over its rows for the coefficients and for their products with the four
+    neighbours inside the image (see `sums_over_rows`), and the coefficients along the image's edges in the tile.
     """
 
     sums: Shaped[Any, "tiles 5 5 w"]
@@ -107,7 +106,7 @@ class Parts(NamedTuple):
 
 
 def _fit(parts: Parts, size: tuple[int, int]) -> Float[np.ndarray, " 18"]:
-    """The features of one scale of a picture of `size` from its parts."""
+    """Computes the features of one scale of an image of `size` from its parts."""
     totals = parts.sums.sum(axis=(0, -1), dtype=np.float64)
     totals[1:] += [_sums_of(products) for products in _padding(parts, size)]
     count = size[0] * size[1]
@@ -122,7 +121,7 @@ def _fit(parts: Parts, size: tuple[int, int]) -> Float[np.ndarray, " 18"]:
 
 
 def _padding(parts: Parts, size: tuple[int, int]) -> list[Float[np.ndarray, " n"]]:
-    """The products with neighbours beyond an edge, which are those at the opposite one (circshift), of each kind."""
+    """Returns the products with neighbours beyond an edge, wrapped to the opposite edge (circshift), per neighbour."""
     rows, columns = tile_grid(size)
     row_of, column_of = (part[: rows * columns].reshape(rows, columns, 2, -1) for part in (parts.rows, parts.columns))
     top, bottom = row_of[0, :, 0].ravel()[: size[1]], row_of[-1, :, 1].ravel()[: size[1]]
@@ -136,13 +135,13 @@ def _padding(parts: Parts, size: tuple[int, int]) -> list[Float[np.ndarray, " n"
 
 
 def _sums_of(products: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 5"]:
-    """As `sums_over_rows`, of everything."""
+    """`sums_over_rows` of all samples."""
     x = products.astype(np.float64)
     return np.array([(x[x < 0] ** 2).sum(), (x[x > 0] ** 2).sum(), (x < 0).sum(), (x > 0).sum(), np.abs(x).sum()])
 
 
 def _program(mirrored: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Parts, ...]:
-    """The parts of both scales."""
+    """Computes the parts of both scales."""
     pictures = ((height, width), ((height + 1) // 2, (width + 1) // 2))
     return tuple(
         _parts(plane, array, picture, excess, epsilon)
@@ -151,8 +150,9 @@ def _program(mirrored: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: A
 
 
 def _parts(plane: nss_params.Plane, array: tuple[int, int], picture: tuple[Any, Any], excess, epsilon) -> Parts:
-    """Of a picture of the size `picture` in an array of the size `array`, tile by tile; every stage is materialised, as
-    XLA would else compute it for each use.
+    """Computes the parts of an image of size `picture` in an array of size `array`, tile by tile.
+
+    Every stage is materialised; otherwise XLA would recompute it for each use.
     """
     high, wide = tile = tile_size()
     barrier = jax.lax.optimization_barrier
@@ -163,9 +163,9 @@ def _parts(plane: nss_params.Plane, array: tuple[int, int], picture: tuple[Any, 
         return within[0][:, None] & within[1]
 
     def one_tile(corner):
-        """With the row above, the row below and the column before, where neighbours are."""
+        """Computes one tile, with the row above, the row below and the column to the left for the neighbours."""
         first, size = tuple(start - 1 - RADIUS for start in corner), (high + 2 + 2 * RADIUS, wide + 1 + 2 * RADIUS)
-        # Zeros around the picture, as filter2 has them.
+        # Zero padding, as in MATLAB's filter2.
         known = jnp.where(inside(first, size), plane(first, size), 0)
         s = mscn(barrier(known), excess=excess, epsilon=epsilon)
         s = barrier(jnp.where(inside([start + RADIUS for start in first], s.shape), s, 0))

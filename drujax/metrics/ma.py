@@ -1,7 +1,7 @@
-"""Ma: a score learnt from opinions on super-resolved pictures; one half of the perceptual index (`pi`).
+"""Ma: no-reference metric learned from human ratings of super-resolved images; one half of the perceptual index (`pi`).
 
 Ma, Yang, Yang and Yang, "Learning a No-Reference Quality Metric for Single-Image Super-Resolution", CVIU 158, 2017.
-Its regression forests are not shipped with drujax: they are downloaded when first used.
+Its regression forests do not ship with drujax; they are downloaded on first use.
 """
 
 import functools
@@ -15,7 +15,7 @@ from drujax.errors import unknown
 from drujax.metrics.kernels.forests import predict
 from drujax.metrics.kernels.grayscale import Luma, levels
 from drujax.metrics.kernels.ma_features import LEAST_SIDE, Features, Reference, ma_features
-from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.kernels.validation import validated_images
 from drujax.metrics.niqe import PI_CROP, PI_LUMA
 from drujax.metrics.registry import Metric
 from drujax.runtime.remote_file import github_file
@@ -50,42 +50,42 @@ def ma(
     protocol: Protocol = "pi",
     weights: str | Path | None = None,
 ) -> Float[np.ndarray, " b"]:
-    """Ma of each picture: about 1 (worst) to 9.5 (best); higher is better.
+    """Computes Ma's score of each image: about 1 (worst) to 9.5 (best); higher is better.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 53 pixels, 45 for "plain".
-        reference: whose arithmetic: IQA-PyTorch's `nrqm`, or the authors' MATLAB release. They differ by 0.01.
-        protocol: "pi": as a part of the perceptual index, luma of MATLAB's rgb2ycbcr without a border of 4 pixels;
-            "plain": grey, whole picture.
-        weights: the authors' model.mat, or IQA-PyTorch's NRQM_model.mat; None is the one in the cache, downloaded
-            where it is not there yet.
+        reference: implementation to reproduce: IQA-PyTorch's `nrqm`, or the authors' MATLAB release. They differ by
+            0.01.
+        protocol: "pi": as in the perceptual index, luma of MATLAB's rgb2ycbcr, cropped by 4 pixels on each side;
+            "plain": grey, whole image.
+        weights: the authors' model.mat, or IQA-PyTorch's NRQM_model.mat; None uses the cached file, downloading it if
+            missing.
 
     Returns:
         float64.
 
     Raises:
-        UsageError: what `images` may not be; the forests cannot be had (how to get them), or the file does not hold
-            them.
+        UsageError: `images` are invalid; the forests cannot be downloaded, or the file does not contain them.
     """
     forests = load(weights)
     return score(features(images, reference=reference, protocol=protocol), forests)
 
 
 def load(weights: str | Path | None = None) -> tuple[Forest, Forest, Forest]:
-    """The forests; `weights` and errors as of `ma`."""
+    """Loads the forests; `weights` and errors as in `ma`."""
     return _default_forests() if weights is None else _forests(str(weights))
 
 
 def features(
     images: Shaped[Array | np.ndarray, "..."], *, reference: Reference = "pyiqa", protocol: Protocol = "pi"
 ) -> Features:
-    """The 138 features of each picture, which need no download. Arguments as of `ma`."""
+    """Computes the 138 features of each image; needs no download. Arguments as in `ma`."""
     if reference not in GREY:
         raise unknown("reference", reference, GREY)
     if protocol not in ("pi", "plain"):
         raise unknown("protocol", protocol, ("pi", "plain"))
     crop = PI_CROP if protocol == "pi" else 0
-    pictures = as_pictures(images, "ma", LEAST_SIDE + 2 * crop)
+    pictures = validated_images(images, "ma", LEAST_SIDE + 2 * crop)
     h, w = pictures.shape[1:3]
     inner = pictures[:, crop : h - crop, crop : w - crop]
     luma = PI_LUMA[reference] if protocol == "pi" else GREY[reference]
@@ -93,17 +93,17 @@ def features(
 
 
 def score(features: Features, forests: tuple[Forest, Forest, Forest]) -> Float[np.ndarray, " b"]:
-    """The scores: a weighted sum of the three forests' predictions."""
+    """Computes scores, the weighted sum of the three forests' predictions."""
     return weighted(predictions(features, forests))
 
 
 def predictions(features: Features, forests: tuple[Forest, Forest, Forest]) -> Float[np.ndarray, "b 3"]:
-    """What each forest makes of its group of features."""
+    """Returns each forest's prediction from its group of features."""
     return np.stack([predict(forest, group) for forest, group in zip(forests, features, strict=True)], axis=-1)
 
 
 def weighted(predictions: Float[np.ndarray, "b 3"]) -> Float[np.ndarray, " b"]:
-    """The scores of the forests' predictions."""
+    """Combines the three forests' predictions into scores."""
     first, second, third = predictions.T
     return LINEAR[0] + LINEAR[1] * first + LINEAR[2] * second + LINEAR[3] * third
 

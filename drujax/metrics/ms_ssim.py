@@ -1,4 +1,4 @@
-"""MS-SSIM: structural similarity over five scales, for pictures whose truth is known."""
+"""MS-SSIM: full-reference structural similarity over five scales."""
 
 import jax
 import jax.numpy as jnp
@@ -8,25 +8,25 @@ from jaxtyping import Float
 from drujax.metrics.kernels.validation import as_pair
 from drujax.metrics.ssim import WINDOW, Given, similarity
 
-# Exponents of the scales, finest first (table 1 of the paper; the last is that of luminance, too).
+# Exponents of the scales, finest first (table 1 of the paper); the last also applies to luminance.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)  # the window fits into the coarsest scale
 
 
 def ms_ssim(images: Given, truth: Given) -> Float[np.ndarray, " b"]:
-    """Multi-scale structural similarity of each picture; 0 to 1, for equal ones, higher is better.
+    """Computes the multi-scale structural similarity of each image: 0 to 1 (identical); higher is better.
 
     Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment", Asilomar 2003: contrast
-    and structure at five scales, each half the one before (means of 2 x 2 pixels, an odd last row or column is left
-    out), luminance at the coarsest. Window and constants as in `ssim`; R, G and B are compared separately and averaged.
+    and structure at five scales, each half the size of the last (2 x 2 means; an odd last row or column is dropped),
+    luminance at the coarsest. Window and constants as in `ssim`; R, G and B are compared separately and averaged.
     Negative similarities of a scale count as 0, since their powers are not real.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 176 pixels.
-        truth: of the same shape.
+        truth: reference images of the same shape.
 
     Raises:
-        UsageError: what pictures may not be, or two shapes.
+        UsageError: an argument is invalid, or the shapes differ.
     """
     return np.asarray(_ms_ssim(*as_pair(images, truth, "ms_ssim", SMALLEST)))
 

@@ -1,7 +1,7 @@
-"""NIMA: the mean of the ratings 1..10 that a network, trained on the ratings of people, expects for a picture.
+"""NIMA: mean of the distribution of human ratings 1..10 that a network predicts.
 
-Talebi and Milanfar, "NIMA: Neural Image Assessment", IEEE TIP 27(8), 2018. The weights are not shipped with drujax:
-they are downloaded when first used.
+Talebi and Milanfar, "NIMA: Neural Image Assessment", IEEE TIP 27(8), 2018. The weights do not ship with drujax; they
+are downloaded on first use.
 """
 
 import functools
@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from drujax.errors import UsageError, unknown
-from drujax.metrics.kernels.bucketing import pictures_at_once
+from drujax.metrics.kernels.bucketing import images_per_call
 from drujax.metrics.kernels.nima_input import INCEPTION_SIDE, MOBILENET_SIDE, centre_square, squeezed
-from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.kernels.validation import validated_images
 from drujax.metrics.registry import Metric
 from drujax.runtime.remote_file import File, github_file, hub_file
 from drujax.weights.download import fetch
@@ -74,22 +74,22 @@ METRIC = Metric(
 def nima(
     images: Shaped[Array | np.ndarray, "..."], *, reference: Reference = "pyiqa", weights: str | Path | None = None
 ) -> Float[np.ndarray, " b"]:
-    """NIMA of each picture: 1 (worst) to 10 (best), nearly always 3 to 7; higher is better.
+    """Computes NIMA of each image: 1 (worst) to 10 (best), nearly always 3 to 7; higher is better.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1], of any size.
-        reference: "pyiqa": IQA-PyTorch's `nima`, Inception-ResNet-v2 trained on AVA, which sees the centre of the
-            picture, its shorter side resized to 299 pixels (antialiased, as torchvision does since 0.17). "idealo" and
-            "idealo-technical": idealo's MobileNets trained on AVA and TID2013, which see the whole picture squeezed to
-            224 x 224 without interpolation.
-        weights: the reference's own checkpoint (.pth, or Keras's .hdf5, for which the extra drujax[keras] is needed);
-            None is the one in the cache, downloaded where it is not there yet.
+        reference: "pyiqa": IQA-PyTorch's `nima`, Inception-ResNet-v2 trained on AVA; its input is the image resized to
+            a shorter side of 299 pixels (antialiased, as in torchvision since 0.17) and centre-cropped. "idealo" and
+            "idealo-technical": idealo's MobileNets trained on AVA and TID2013; their input is the whole image resized
+            to 224 x 224 by nearest neighbour.
+        weights: the reference's own checkpoint (.pth, or Keras's .hdf5, which needs the extra drujax[keras]); None
+            uses the cached file, downloading it if missing.
 
     Returns:
         float64.
 
     Raises:
-        UsageError: what `images` may not be; the weights cannot be had (how to get them), or are of another network.
+        UsageError: `images` are invalid; the weights cannot be downloaded, or do not fit the network.
     """
     probabilities = distribution(images, reference=reference, weights=weights)
     return (probabilities * np.arange(1.0, 11.0)).sum(axis=1)
@@ -98,25 +98,25 @@ def nima(
 def distribution(
     images: Shaped[Array | np.ndarray, "..."], *, reference: Reference = "pyiqa", weights: str | Path | None = None
 ) -> Float[np.ndarray, "b 10"]:
-    """The probability of each rating 1..10. Arguments as of `nima`."""
+    """Computes the probability of each rating 1..10. Arguments as in `nima`."""
     if reference not in NETWORKS:
         raise unknown("reference", reference, NETWORKS)
-    pictures = as_pictures(images, "nima")
+    pictures = validated_images(images, "nima")
     variables = _variables(reference, None if weights is None else str(weights))
     prepare = NETWORKS[reference].prepare
-    chunk = pictures_at_once()
+    chunk = images_per_call()
     parts = []
     for first in range(0, len(pictures), chunk):
         inputs = np.stack([prepare(picture) for picture in pictures[first : first + chunk]])
-        # Always as many at once, so that a picture's score does not depend on the others.
-        filled = np.pad(inputs, ((0, chunk - len(inputs)), (0, 0), (0, 0), (0, 0)))
-        parts.append(np.asarray(_program(reference)(variables, filled))[: len(inputs)])
+        # Padded to a constant batch size, so that an image's score does not depend on the others.
+        batch = np.pad(inputs, ((0, chunk - len(inputs)), (0, 0), (0, 0), (0, 0)))
+        parts.append(np.asarray(_program(reference)(variables, batch))[: len(inputs)])
     probabilities = np.concatenate(parts).astype(np.float64)
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def load_variables(reference: Reference, path: str | Path) -> Variables:
-    """The variables of the network of `reference`, from its own checkpoint. Raises UsageError as `nima` does."""
+    """Loads the variables of the network of `reference` from its own checkpoint. Raises UsageError as `nima` does."""
     network = NETWORKS[reference]
     side = network.side
     picture = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
@@ -143,14 +143,14 @@ def _from_pytorch(path: str | Path, shapes: Any) -> Variables:
 
 def _from_keras(path: str | Path, shapes: Any) -> Variables:
     arrays = read_keras(path)
-    # Keras numbers the layers of a process: dense, dense_1, ...
+    # Keras numbers the layers created in a process: dense, dense_1, ...
     layers = {name.rpartition("/")[0] for name in arrays}
     places = {layer: "dense" if layer.startswith("dense") else f"mobilenet/{layer}" for layer in layers}
     return from_keras(arrays, shapes, places)
 
 
 def _inception() -> Any:
-    from drujax.models.quality.nima import InceptionNIMA  # flax, which no other metric needs
+    from drujax.models.quality.nima import InceptionNIMA  # imports flax, which no other metric needs
 
     return InceptionNIMA()
 

@@ -1,7 +1,7 @@
-"""NIQE: the distance of a picture's statistics of contrast from those of pristine pictures, with no training on scores.
+"""NIQE: distance of an image's natural scene statistics from those of pristine images, without training on ratings.
 
-Mittal, Soundararajan and Bovik, "Making a Completely Blind Image Quality Analyzer", IEEE SPL 20(3), 2013; the pristine
-model is that of the authors' release.
+Mittal, Soundararajan and Bovik, "Making a Completely Blind Image Quality Analyzer", IEEE SPL 20(3), 2013; with the
+pristine model of the authors' release.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -14,24 +14,24 @@ from jaxtyping import Array, Float, Shaped, UInt8
 from drujax.errors import UsageError, unknown
 from drujax.metrics.kernels import nss_params
 from drujax.metrics.kernels.aggd import Shapes, fit_aggd
-from drujax.metrics.kernels.bucketing import boxed, run
+from drujax.metrics.kernels.bucketing import pad_to_bucket, run
 from drujax.metrics.kernels.grayscale import Luma, levels
 from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.kernels.resize import HALF_BORDER
 from drujax.metrics.kernels.tiles import over_tiles, replicate_edges, stitch, tile_grid, tile_size
-from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.kernels.validation import validated_images
 from drujax.metrics.registry import Metric
 
 BLOCK = 96
 PI_CROP = 4
 PI_LUMA: dict[str, Luma] = {"pyiqa": "ycbcr", "matlab": "matlab_ycbcr"}
-# Neighbours within a block (rows below, columns to the right), around its edges, whose products are measured.
+# Offsets (rows down, columns right) of the neighbours whose products with a pixel are fitted; they wrap within a block.
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 class Arithmetic(NamedTuple):
-    """Where the references differ: the grey picture, the sum of the window's weights, what is added to a variance, and
-    the precision of the grid of shapes.
+    """Differences of the references: grey conversion, excess of the window's sum over 1, epsilon added to variances,
+    and dtype of the grid of shapes.
     """
 
     luma: Luma
@@ -54,24 +54,25 @@ def niqe(
     reference: Literal["pyiqa", "matlab"] = "pyiqa",
     protocol: Literal["plain", "pi"] = "plain",
 ) -> Float[np.ndarray, " b"]:
-    """NIQE of each picture: about 2 (natural) to 20 and more; lower is better.
+    """Computes NIQE of each image: about 2 (natural) to over 20; lower is better.
 
-    Flat regions: `reference="pyiqa"` lets a flat window of level Y deviate by -1.1e-8 Y, as the rounded window of
-    IQA-PyTorch does; "matlab" gives exactly zero, where the authors' code has the noise of float64. A block in which
-    one sign is missing has no fit: what it lacks is left out of the mean, and the block of the covariance.
+    In flat regions `reference="pyiqa"` gives a deviation of -1.1e-8 Y for a flat window of level Y, as IQA-PyTorch's
+    rounded window does; "matlab" gives exactly zero, where the authors' code has float64 rounding noise. A block whose
+    coefficients or products have only one sign has missing features (NaN). They are excluded from the mean, and the
+    block from the covariance.
 
     Args:
-        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; sides of at least 96 x 192 pixels, 8 more for
+        images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; at least 96 x 192 pixels, 8 more per side for
             "pi".
-        reference: whose arithmetic: IQA-PyTorch's `niqe`, or the authors' MATLAB release.
-        protocol: "plain": grey, whole picture; "pi": as a part of the perceptual index (PIRM 2018 challenge), luma of
-            MATLAB's rgb2ycbcr without a border of 4 pixels.
+        reference: implementation to reproduce: IQA-PyTorch's `niqe`, or the authors' MATLAB release.
+        protocol: "plain": grey, whole image; "pi": as in the perceptual index (PIRM 2018 challenge), luma of MATLAB's
+            rgb2ycbcr, cropped by 4 pixels on each side.
 
     Returns:
-        float64; NaN where fewer than two blocks have a fit.
+        float64; NaN if fewer than two blocks have all features.
 
     Raises:
-        UsageError: what `images` may not be.
+        UsageError: shape, dtype, range or size of `images` is invalid.
     """
     return np.array([distance(blocks) for blocks in features(images, reference=reference, protocol=protocol)])
 
@@ -82,8 +83,9 @@ def features(
     reference: Literal["pyiqa", "matlab"] = "pyiqa",
     protocol: Literal["plain", "pi"] = "plain",
 ) -> Float[np.ndarray, "b p 36"]:
-    """The 36 features of each block of 96 pixels, row by row, 18 a scale: shape and scale of the coefficients, then of
-    their products with each of four neighbours shape, mean, left and right scale. Arguments as of `niqe`.
+    """Computes the 36 features of each 96 x 96 block, in row-major order, 18 per scale: shape and scale of the MSCN
+    coefficients; then shape, mean, left and right scale of their products with each of four neighbours. Arguments as in
+    `niqe`.
     """
     if reference not in REFERENCES:
         raise unknown("reference", reference, REFERENCES)
@@ -92,12 +94,12 @@ def features(
     arithmetic = REFERENCES[reference]
     crop = PI_CROP if protocol == "pi" else 0
     luma = PI_LUMA[reference] if protocol == "pi" else arithmetic.luma
-    pictures = as_pictures(images, "niqe", BLOCK + 2 * crop)
+    pictures = validated_images(images, "niqe", BLOCK + 2 * crop)
     h, w = ((side - 2 * crop) // BLOCK * BLOCK for side in pictures.shape[1:3])
     if (h, w) == (BLOCK, BLOCK):
-        raise UsageError("niqe: the picture has one block of 96x96 pixels, and it takes two to have a covariance.")
+        raise UsageError("niqe: images must hold at least two blocks of 96x96 pixels for a covariance, got one")
     pictures = pictures[:, crop : crop + h, crop : crop + w]
-    grey = (boxed(levels(picture, luma), HALF_BORDER, "symmetric", "edge", unit=BLOCK) for picture in pictures)
+    grey = (pad_to_bucket(levels(picture, luma), HALF_BORDER, "symmetric", "edge", unit=BLOCK) for picture in pictures)
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
     grid = nss_params.grid(arithmetic.grid)
     return np.stack(
@@ -114,23 +116,23 @@ SIDES = (BLOCK, BLOCK // 2)
 
 
 def distance(features: Float[np.ndarray, "p 36"]) -> float:
-    """Distance of the blocks' Gaussian from the pristine one, their covariances averaged."""
+    """Mahalanobis-like distance of the blocks' Gaussian from the pristine one, with the mean of their covariances."""
     model = nss_params.parameters()
-    there = ~np.isnan(features)
+    present = ~np.isnan(features)
     with np.errstate(invalid="ignore"):
-        mean = np.where(there, features, 0).sum(axis=0) / there.sum(axis=0)
-    whole = features[there.all(axis=1)]
-    if np.isnan(mean).any() or len(whole) < 2:
+        mean = np.where(present, features, 0).sum(axis=0) / present.sum(axis=0)
+    complete = features[present.all(axis=1)]
+    if np.isnan(mean).any() or len(complete) < 2:
         return float("nan")
-    covariance = (model["niqe_covariance"] + np.cov(whole, rowvar=False)) / 2
-    apart = model["niqe_mean"] - mean
-    return float(np.sqrt(apart @ np.linalg.pinv(covariance) @ apart))
+    covariance = (model["niqe_covariance"] + np.cov(complete, rowvar=False)) / 2
+    difference = model["niqe_mean"] - mean
+    return float(np.sqrt(difference @ np.linalg.pinv(covariance) @ difference))
 
 
 def _fit(
     sums: Float[np.ndarray, "tiles 5 5 _ w"], side: int, rows: int, columns: int, grid: Shapes
 ) -> Float[np.ndarray, "p 18"]:
-    """The features of one scale from its sums over the rows of each block."""
+    """Computes the features of one scale from the sums over the rows of each block."""
     sums = stitch(sums, tile_grid((rows * BLOCK, columns * BLOCK), BLOCK))[:, :, :rows, : columns * side]
     totals = sums.reshape(5, 5, rows * columns, side).sum(axis=-1, dtype=np.float64)
     totals = np.moveaxis(totals, 1, -1)  # kind of product, block, sum
@@ -141,7 +143,7 @@ def _fit(
 
 
 def _program(bordered: UInt8[Array, "2 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
-    """Sums over the rows of each block (tiles 5 5 rows w) at both scales."""
+    """Computes the sums over the rows of each block (tiles 5 5 rows w) at both scales."""
     return tuple(
         _sums(plane, size, (height * side // BLOCK, width * side // BLOCK), side, excess, epsilon)
         for (plane, size), side in zip(nss_params.two_scales(bordered), SIDES, strict=True)
@@ -149,8 +151,9 @@ def _program(bordered: UInt8[Array, "2 _ _"], height: Any, width: Any, excess: A
 
 
 def _sums(plane: nss_params.Plane, size: tuple[int, int], picture: tuple[Any, Any], side: int, excess, epsilon):
-    """Of a picture of the size `picture` in an array of `size`, tile by tile; every stage is materialised, as XLA would
-    else compute it for each use.
+    """Computes the sums of an image of size `picture` in an array of `size`, tile by tile.
+
+    Every stage is materialised; otherwise XLA would recompute it for each use.
     """
     tile = tuple(length // BLOCK * side for length in tile_size(BLOCK))
     rows = tile[0] // side
@@ -159,7 +162,7 @@ def _sums(plane: nss_params.Plane, size: tuple[int, int], picture: tuple[Any, An
     def one_tile(corner):
         first = tuple(start - RADIUS for start in corner)
         part = barrier(plane(first, (tile[0] + 2 * RADIUS, tile[1] + 2 * RADIUS)))
-        if side < BLOCK:  # the whole picture has such a border
+        if side < BLOCK:  # the full-size image already has such a border
             part = barrier(replicate_edges(part, first, picture))
         s = barrier(mscn(part, excess=excess, epsilon=epsilon))
         blocks = s.reshape(rows, side, -1, side)

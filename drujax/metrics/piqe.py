@@ -1,8 +1,8 @@
-"""PIQE: how much of a picture's active blocks is distorted; needs no model.
+"""PIQE: block-wise distortion of spatially active regions; needs no trained model.
 
-Venkatanath et al., "Blind image quality evaluation using perception based features", NCC 2015, as MATLAB's `piqe`
-computes it: blocks of 16 pixels whose coefficients (see mscn.py) vary by more than 0.1 are active; one is an artifact
-where a stretch of six pixels along an edge hardly varies, and noisy where its two middle columns vary unlike the rest.
+Venkatanath et al., "Blind image quality evaluation using perception based features", NCC 2015, as computed by MATLAB's
+`piqe`. A 16 x 16 block is active if the variance of its MSCN coefficients exceeds 0.1. It is an artifact if a segment
+of six pixels along one of its edges is nearly constant, and noisy if its two middle columns vary unlike the rest.
 """
 
 from typing import Any, Literal
@@ -13,23 +13,23 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
 
 from drujax.errors import unknown
-from drujax.metrics.kernels.bucketing import boxed, run
+from drujax.metrics.kernels.bucketing import pad_to_bucket, run
 from drujax.metrics.kernels.grayscale import levels, stretched_levels
 from drujax.metrics.kernels.mscn import FLOAT32_EXCESS, RADIUS, mscn
 from drujax.metrics.kernels.tiles import over_tiles, stitch, tile_grid, tile_size
-from drujax.metrics.kernels.validation import as_pictures
+from drujax.metrics.kernels.validation import validated_images
 from drujax.metrics.registry import Metric
 
 BLOCK = 16
-STRETCH = 6
-ACTIVE = 0.1  # variance of a block
-FLAT = 0.1  # deviation of a stretch
+SEGMENT = 6
+ACTIVE = 0.1  # threshold of a block's variance
+FLAT = 0.1  # threshold of a segment's standard deviation
 CONSTANT = 1.0
-# The two middle columns, and what MATLAB's code leaves when it deletes the 8th column and then the 9th of the rest.
+# The two middle columns, and the columns left after MATLAB's code deletes the 8th and then the 9th of the rest.
 MIDDLE = np.array([7, 8])
 SURROUND = np.array([0, 1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15])
 
-# The excess of the window's sum, and what is added to a variance.
+# Excess of the window's sum over 1, and epsilon added to variances.
 REFERENCES = {"pyiqa": (FLOAT32_EXCESS, float(np.finfo(np.float32).eps)), "matlab": (0.0, 0.0)}
 
 METRIC = Metric("piqe", lower_is_better=True, smallest=16, range="0..100", references={"pyiqa": (), "matlab": ()})
@@ -38,18 +38,18 @@ METRIC = Metric("piqe", lower_is_better=True, smallest=16, range="0..100", refer
 def piqe(
     images: Shaped[Array | np.ndarray, "..."], *, reference: Literal["pyiqa", "matlab"] = "pyiqa"
 ) -> Float[np.ndarray, " b"]:
-    """PIQE of each picture: 0 (best) to about 100 (worst); lower is better; a picture of one colour has 100.
+    """Computes PIQE of each image: 0 (best) to about 100 (worst); lower is better; an image of one colour scores 100.
 
-    "pyiqa" differs from "matlab" most on dark pictures: it stretches the grey so that its maximum is 255, and it drops
-    what is less than half a block at the bottom and right edges, where MATLAB completes the block. Flat regions: as
-    for `brisque`; they touch no decision, since blocks and stretches are measured by their variance.
+    "pyiqa" differs from "matlab" most on dark images: it rescales the grey image to a maximum of 255, and drops partial
+    blocks of less than half a block at the bottom and right, where MATLAB pads them. Flat regions are treated as in
+    `brisque`; no decision depends on it, because all decisions use variances.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 16 pixels.
-        reference: whose arithmetic: IQA-PyTorch's `piqe`, or MATLAB's.
+        reference: implementation to reproduce: IQA-PyTorch's `piqe`, or MATLAB's.
 
     Raises:
-        UsageError: what `images` may not be.
+        UsageError: shape, dtype, range or size of `images` is invalid.
     """
     return np.array([_score(*blocks) for blocks in features(images, reference=reference)])
 
@@ -59,30 +59,32 @@ def features(
 ) -> list[
     tuple[Float[np.ndarray, "rows columns"], Shaped[np.ndarray, "rows columns"], Shaped[np.ndarray, "rows columns"]]
 ]:
-    """Of each block of each picture: variance, is it an artifact, is it noisy. Arguments as of `piqe`."""
+    """Returns for each image its blocks' variance, artifact mask and noise mask. Arguments as in `piqe`."""
     if reference not in REFERENCES:
         raise unknown("reference", reference, REFERENCES)
-    pictures = as_pictures(images, "piqe", BLOCK)
-    completed = [_completed(picture, reference) for picture in pictures]
+    pictures = validated_images(images, "piqe", BLOCK)
+    completed = [_pad_to_blocks(picture, reference) for picture in pictures]
     size = completed[0].shape
     h, w = (side // BLOCK for side in size)
-    results = run(_program, (boxed(grey, RADIUS, "edge", unit=BLOCK) for grey in completed), *REFERENCES[reference])
+    results = run(
+        _program, (pad_to_bucket(grey, RADIUS, "edge", unit=BLOCK) for grey in completed), *REFERENCES[reference]
+    )
     return [
-        _decided(*(stitch(part, tile_grid(size, BLOCK))[:h, :w].astype(np.float64) for part in result))
+        _decide(*(stitch(part, tile_grid(size, BLOCK))[:h, :w].astype(np.float64) for part in result))
         for result in results
     ]
 
 
-def _completed(picture: Shaped[np.ndarray, "h w 3"], reference: str) -> UInt8[np.ndarray, "_ _"]:
-    """The grey picture, its sides changed towards whole blocks as the reference does it."""
+def _pad_to_blocks(picture: Shaped[np.ndarray, "h w 3"], reference: str) -> UInt8[np.ndarray, "_ _"]:
+    """Converts to grey and pads to whole blocks as the reference does."""
     h, w = picture.shape[:2]
     if reference == "matlab":
         return np.pad(levels(picture, "matlab"), ((0, -h % BLOCK), (0, -w % BLOCK)), mode="edge")
     return np.pad(stretched_levels(picture), ((0, h % BLOCK), (0, w % BLOCK)), mode="symmetric")
 
 
-def _decided(variance, flattest, middle, surround):
-    """The decisions, from variances: of the block, of its flattest stretch, of its middle columns, of the rest."""
+def _decide(variance, flattest, middle, surround):
+    """Classifies blocks by the variances of the block, its flattest segment, its middle columns and the others."""
     deviation = np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.nan_to_num(np.sqrt(middle) / np.sqrt(surround), nan=0.0)
@@ -97,7 +99,7 @@ def _score(variance, artifact, noisy) -> float:
 
 
 def _program(grey: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Array, ...]:
-    """Variances of each block (see `_decided`), tile by tile, each from deviations from the mean."""
+    """Computes the variances of each block (see `_decide`), tile by tile, from deviations from the mean."""
     tile = tile_size(BLOCK)
     barrier = jax.lax.optimization_barrier
 
@@ -110,15 +112,15 @@ def _program(grey: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: Any, 
 
 
 def _variances(s: Float[Array, "h w"]) -> tuple[Float[Array, "rows columns"], ...]:
-    """Of each block, its flattest stretch, its middle columns and the rest.
+    """Computes the variances of each block, its flattest segment, its middle columns and the other columns.
 
-    Long axes stay last as far as possible: sums over 16 neighbours in memory are the slowest.
+    Long axes stay last where possible: sums over 16 contiguous elements are slowest.
     """
     columns = s.shape[1] // BLOCK
     rows = s.reshape(-1, BLOCK, s.shape[1])  # block row, row in block, column
     mean = rows.sum(axis=1).reshape(-1, columns, BLOCK).sum(axis=-1) / BLOCK**2
-    apart = jax.lax.optimization_barrier(rows - jnp.repeat(mean, BLOCK, axis=-1)[:, None])
-    first, second = (part.sum(axis=1).reshape(-1, columns, BLOCK) for part in (apart, apart * apart))
+    deviation = jax.lax.optimization_barrier(rows - jnp.repeat(mean, BLOCK, axis=-1)[:, None])
+    first, second = (part.sum(axis=1).reshape(-1, columns, BLOCK) for part in (deviation, deviation * deviation))
 
     def variance(of: np.ndarray):
         n = BLOCK * len(of)
@@ -127,10 +129,10 @@ def _variances(s: Float[Array, "h w"]) -> tuple[Float[Array, "rows columns"], ..
     blocks = rows.reshape(-1, BLOCK, columns, BLOCK)
     edges = [jnp.moveaxis(blocks[:, end], -1, 0) for end in (0, -1)]
     edges += [jnp.moveaxis(blocks[..., end], 1, 0) for end in (0, -1)]
-    edges = jax.lax.optimization_barrier(jnp.stack(edges, axis=1))  # place along the edge, edge, block row, column
-    count = BLOCK - STRETCH + 1
-    stretch = [edges[start : start + count] for start in range(STRETCH)]
-    centre = jax.lax.optimization_barrier(sum(stretch[1:], stretch[0]) / STRETCH)
-    spread = [(part - centre) ** 2 for part in stretch]
-    flattest = jnp.min(sum(spread[1:], spread[0]), axis=(0, 1)) / (STRETCH - 1)
+    edges = jax.lax.optimization_barrier(jnp.stack(edges, axis=1))  # position on the edge, edge, block row, column
+    count = BLOCK - SEGMENT + 1
+    segments = [edges[start : start + count] for start in range(SEGMENT)]
+    centre = jax.lax.optimization_barrier(sum(segments[1:], segments[0]) / SEGMENT)
+    squares = [(part - centre) ** 2 for part in segments]
+    flattest = jnp.min(sum(squares[1:], squares[0]), axis=(0, 1)) / (SEGMENT - 1)
     return variance(np.arange(BLOCK)), flattest, variance(MIDDLE), variance(SURROUND)

@@ -1,4 +1,4 @@
-"""Closeness to a known truth: PSNR and SSIM, for scenes that exist both dark and bright."""
+"""Full-reference metrics PSNR and SSIM, for scenes available both dark and bright."""
 
 import jax
 import jax.numpy as jnp
@@ -16,34 +16,34 @@ K1, K2 = 0.01, 0.03
 
 
 def psnr(images: Given, truth: Given) -> Float[np.ndarray, " b"]:
-    """Peak signal-to-noise ratio in dB of each picture; higher is better, infinite for equal ones.
+    """Computes the peak signal-to-noise ratio in dB of each image; higher is better, infinite for identical images.
 
-    10 log10(1 / MSE) of values in 0..1, the mean taken over pixels and channels.
+    10 log10(1 / MSE) of values in 0..1, with the mean over pixels and channels.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1].
-        truth: of the same shape.
+        truth: reference images of the same shape.
 
     Raises:
-        UsageError: what pictures may not be, or two shapes.
+        UsageError: an argument is invalid, or the shapes differ.
     """
     return np.asarray(_psnr(*as_pair(images, truth, "psnr")))
 
 
 def ssim(images: Given, truth: Given) -> Float[np.ndarray, " b"]:
-    """Structural similarity of each picture; in [-1, 1], higher is better, 1 for equal ones.
+    """Computes the structural similarity of each image: in [-1, 1], higher is better, 1 for identical images.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 13(4), 2004: a
-    Gaussian window of 11 x 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, windows wholly inside the picture, no
-    downsampling; weighted (biased) variances. R, G and B are compared separately and averaged (scikit-image's
-    channel_axis, gaussian_weights and use_sample_covariance=False, but for its border).
+    Gaussian window of 11 x 11 pixels with sigma 1.5, K1 = 0.01, K2 = 0.03, no padding, no downsampling; weighted
+    (biased) variances. R, G and B are compared separately and averaged. Equals scikit-image's with channel_axis,
+    gaussian_weights and use_sample_covariance=False, except at the border.
 
     Args:
         images: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1]; each side at least 11 pixels.
-        truth: of the same shape.
+        truth: reference images of the same shape.
 
     Raises:
-        UsageError: what pictures may not be, or two shapes.
+        UsageError: an argument is invalid, or the shapes differ.
     """
     return np.asarray(_ssim(*as_pair(images, truth, "ssim", WINDOW)))
 
@@ -60,8 +60,8 @@ def _ssim(x, y):
 
 
 def similarity(x: Images, y: Images) -> tuple[Float[Array, "b h2 w2 3"], Float[Array, "b h2 w2 3"]]:
-    """Similarity of luminance, and of contrast and structure, of each window of each channel."""
-    # Variances do not change when both are moved by a constant; near zero their differences of squares lose less.
+    """Returns the luminance term, and the contrast and structure term, of each window of each channel."""
+    # Variances are shift-invariant; near zero mean, their differences of squares lose less precision.
     shift = jnp.mean(y, axis=(1, 2), keepdims=True)
     x0, y0 = x - shift, y - shift
     mean_x, mean_y = _blur(x0), _blur(y0)
@@ -76,7 +76,7 @@ def similarity(x: Images, y: Images) -> tuple[Float[Array, "b h2 w2 3"], Float[A
 
 
 def _blur(x):
-    """Weighted means over the windows, rows and then columns; sums of slices, which XLA fuses into one pass."""
+    """Gaussian means without padding, along rows and then columns; as sums of slices, which XLA fuses into one pass."""
     taps = np.exp(-(((np.arange(WINDOW) - WINDOW // 2) / SIGMA) ** 2) / 2)
     taps = [float(tap) for tap in taps / taps.sum()]
     h, w = x.shape[1] - WINDOW + 1, x.shape[2] - WINDOW + 1

@@ -1,7 +1,7 @@
-"""CLIP-LIT's enhancement network: the light of a picture, by which it is divided.
+"""CLIP-LIT's enhancement network: estimates an illumination map and divides the image by it.
 
 Liang et al., "Iterative Prompt Learning for Unsupervised Backlit Image Enhancement", ICCV 2023; official code
-ZhexinLiang/CLIP-LIT at 25ed5be6, whose names the layers carry.
+ZhexinLiang/CLIP-LIT at 25ed5be6, whose layer names are kept.
 """
 
 from typing import Literal
@@ -18,16 +18,16 @@ BINS = (1, 2, 3, 6)
 
 
 class PReLU(nn.Module):
-    """x where it is positive, else a learned share of it (one for all channels)."""
+    """x where positive, otherwise x times a learned slope shared by all channels."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        share = self.param("weight", nn.initializers.constant(0.25), (1,))
-        return jnp.where(x > 0, x, share.astype(x.dtype) * x)
+        slope = self.param("weight", nn.initializers.constant(0.25), (1,))
+        return jnp.where(x > 0, x, slope.astype(x.dtype) * x)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions without bias, padded by reflection."""
+    """Two 3x3 convolutions without bias, with reflection padding."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """Features b h w 32 -> the same, with the means over 1x1, 2x2, 3x3 and 6x6 parts of the picture in view."""
+    """Features b h w 32 -> b h w 32, fused with average pools of 1x1, 2x2, 3x3 and 6x6 bins."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -53,13 +53,13 @@ class PyramidPooling(nn.Module):
 
 
 class CLIPLIT(nn.Module):
-    """image b h w 3 in [0, 1] -> (enhanced b h w 3 in [0, 1], light b h w 1 >= 0), h, w >= 2.
+    """image b h w 3 in [0, 1] -> (enhanced b h w 3 in [0, 1], illumination b h w 1 >= 0), h, w >= 2.
 
     Attributes:
         padding: of the four plain convolutions. The official training pads with zeros and the official test by
             reflection, with the same weights; the residual blocks always reflect.
-        epsilon: added to the light; 1e-9 in the official training. Without it, as in the official test, black pixels
-            without light would be 0 / 0: they stay black here.
+        epsilon: added to the illumination; 1e-9 in the official training. The official test adds nothing, so that
+            black pixels with zero illumination are 0 / 0; here they stay black.
     """
 
     padding: Padding = "reflect"
@@ -72,11 +72,11 @@ class CLIPLIT(nn.Module):
         x = PyramidPooling(name="PPM1")(x)
         x = self._blocks(self._conv(x, "condx", 64), 3, 4)
         x = self._blocks(self._conv(x, "condy", 32), 5, 6)
-        light = nn.relu(self._conv(x, "cond_add1", 1))
-        divisor = light + self.epsilon
+        illumination = nn.relu(self._conv(x, "cond_add1", 1))
+        divisor = illumination + self.epsilon
         lit = image / jnp.where(divisor > 0, divisor, 1.0)
         enhanced = jnp.where(divisor > 0, lit, jnp.where(image > 0, 1.0, 0.0))
-        return jnp.clip(enhanced, 0.0, 1.0), light
+        return jnp.clip(enhanced, 0.0, 1.0), illumination
 
     def _conv(self, x, name: str, features: int):
         return Conv(features, 3, name=name)(_pad(x, self.padding))
@@ -88,17 +88,17 @@ class CLIPLIT(nn.Module):
 
 
 def adaptive_mean(x: Float[Array, "b h w c"], bins: int) -> Float[Array, "b bins bins c"]:
-    """PyTorch's AdaptiveAvgPool2d: means over bins x bins parts, which overlap where `bins` does not divide a side."""
-    rows, columns = (jnp.asarray(_blend_weights(n, bins), x.dtype) for n in x.shape[1:3])
+    """PyTorch's AdaptiveAvgPool2d: means over bins x bins areas, overlapping if a side is not a multiple."""
+    rows, columns = (jnp.asarray(_pooling_weights(n, bins), x.dtype) for n in x.shape[1:3])
     return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns, precision="highest")
 
 
-def _blend_weights(n: int, bins: int) -> Float[np.ndarray, "bins n"]:
-    shares = np.zeros((bins, n))
+def _pooling_weights(n: int, bins: int) -> Float[np.ndarray, "bins n"]:
+    weights = np.zeros((bins, n))
     for i in range(bins):
-        part = slice(i * n // bins, -(-(i + 1) * n // bins))
-        shares[i, part] = 1 / (part.stop - part.start)
-    return shares
+        area = slice(i * n // bins, -(-(i + 1) * n // bins))
+        weights[i, area] = 1 / (area.stop - area.start)
+    return weights
 
 
 def _pad(x: Float[Array, "b h w c"], mode: Padding) -> Float[Array, "b h2 w2 c"]:

@@ -1,4 +1,4 @@
-"""EnlightenGAN's two discriminators: PatchGANs without norm (official `no_norm_4`)."""
+"""EnlightenGAN's two discriminators: PatchGANs without normalisation layers (official `no_norm_4`)."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,15 +8,15 @@ from drujax.models.layers.conv import Conv
 
 
 class PatchDiscriminator(nn.Module):
-    """b h w 3 in [-1, 1] -> raw scores b h' w' 1 (no sigmoid), in the dtype of the image.
+    """Image b h w 3 in [-1, 1] -> raw scores b h' w' 1 (no sigmoid), in the dtype of the image.
 
-    `strided_layers` convolutions of stride 2, then two of stride 1; kernels of 4, padding of 2, LeakyReLU(0.2) between.
-    Layers are named model.0, model.2, ... as in the official checkpoints.
+    `strided_layers` convolutions of stride 2, then two of stride 1, all with 4x4 kernels and padding 2, and
+    LeakyReLU(0.2) between them. Layers are named model.0, model.2, ... as in the official checkpoints.
 
     Attributes:
-        strided_layers: 5 for the global discriminator D_A (which sees 286 pixels), 4 for the local one D_P.
-        features: channels of the first layer; doubled per layer up to 8 times.
-        dtype: of the computation; that of the image and parameters where None.
+        strided_layers: 5 for the global discriminator D_A (receptive field 286 pixels), 4 for the local one D_P.
+        features: channels of the first layer; doubled per layer, up to a factor of 8.
+        dtype: of the computation; None uses the dtype of the image and the parameters.
     """
 
     strided_layers: int = 5

@@ -1,6 +1,6 @@
 """EnlightenGAN's generator: a U-Net guided by an attention map of darkness (official `sid_unet_resize`, use_norm 1).
 
-Layers carry the official names (conv1_1, bn1_1, ..., deconv5, conv10), so that weights convert by name.
+Layers have the official names (conv1_1, bn1_1, ..., deconv5, conv10), so that checkpoints convert by name.
 """
 
 import flax.linen as nn
@@ -10,12 +10,12 @@ from jaxtyping import Array, Float
 from drujax.models.layers.conv import Conv, max_pool2, upsample2
 from drujax.models.layers.norm import BatchNorm
 
-# Wider pictures are enhanced at half size by the official code, to fit into the memory of its GPU.
+# The official code enhances wider images at half size, to fit into the memory of its GPU.
 WIDE = 2200
 
 
 def attention_map(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
-    """How dark each pixel of an image in [-1, 1] is: 1 - luma (ITU-R 601), 1 for black and 0 for white."""
+    """Computes 1 - luma (ITU-R 601) of an image in [-1, 1]: 1 for black, 0 for white."""
     r, g, b = ((image[..., c : c + 1] + 1) / 2 for c in range(3))
     return 1 - (0.299 * r + 0.587 * g + 0.114 * b)
 
@@ -23,17 +23,17 @@ def attention_map(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
 class Generator(nn.Module):
     """(image b h w 3 in [-1, 1], attention b h w 1 in [0, 1]) -> (enhanced b h w 3, latent b h w 3), any h, w >= 1.
 
-    enhanced = image + latent, and latent is the network's answer times the attention: no tanh and no clamp, so that
-    enhanced leaves [-1, 1] freely. Pictures are padded by reflection to multiples of 16 and the results cut back.
+    enhanced = image + latent, where latent is the output of the last layer times the attention. There is no tanh and no
+    clamp, so enhanced may leave [-1, 1]. Inputs are padded by reflection to multiples of 16, outputs are cropped back.
 
     Attributes:
-        align_corners: how the decoder upsamples. The official release was trained with True (all that torch 0.3.1
-            knew), a retraining on any later torch runs with False.
-        ghost_batches: see BatchNorm; 3 is the official training on three GPUs.
-        wide_pool: enhance pictures wider than 2200 pixels at half size, as the official code does; their latent stays
-            at half size. An odd last row or column is repeated first (the official result is one pixel short there).
-        width: channels of the first level (official: 32); each of the four below has twice as many.
-        dtype: of the computation; that of the inputs and parameters where None. Results have the image's dtype.
+        align_corners: of the decoder's upsampling. The official release was trained with True (the only behaviour of
+            torch 0.3.1); its code on any later torch runs with False.
+        ghost_batches: see BatchNorm; 3 reproduces the official training on three GPUs.
+        wide_pool: enhance images wider than 2200 pixels at half size, as the official code does; the returned latent
+            has half the size. An odd last row or column is repeated first (the official result is one pixel short).
+        width: channels of the first level (official: 32); each of the four levels below doubles them.
+        dtype: of the computation; None uses the dtype of the inputs and the parameters. Outputs have the image's dtype.
     """
 
     align_corners: bool = False
@@ -67,7 +67,7 @@ class Generator(nn.Module):
         for level in (1, 2, 3, 4):
             x = self._block(x, f"{level}_1", self.width * 2 ** (level - 1), train=train)
             x = self._block(x, f"{level}_2", self.width * 2 ** (level - 1), train=train)
-            skips.append(x * pyramid[level - 1].astype(x.dtype))  # only the skip is attended, not the way down
+            skips.append(x * pyramid[level - 1].astype(x.dtype))  # attention on the skip connection, not the encoder
             x = max_pool2(x)
         x = self._block(x, "5_1", self.width * 16, train=train)
         x = self._block(x * pyramid[4].astype(x.dtype), "5_2", self.width * 16, train=train)
@@ -83,7 +83,7 @@ class Generator(nn.Module):
         return image + latent, latent
 
     def _block(self, x, name: str, features: int, *, train: bool, norm: bool = True):
-        """Convolution, then activation, then norm: in this order."""
+        """Convolution, activation, normalisation, in this order."""
         x = nn.leaky_relu(self._conv(x, f"conv{name}", features, 3), 0.2)
         if not norm:
             return x
@@ -94,7 +94,7 @@ class Generator(nn.Module):
 
 
 def _halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Means over 2x2 pixels, an odd last row or column repeated first."""
+    """Averages 2x2 pixels, after repeating an odd last row or column."""
     b, h, w, c = x.shape
     x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode="edge")
     return x.reshape(b, (h + 1) // 2, 2, (w + 1) // 2, 2, c).mean((2, 4))

@@ -10,13 +10,13 @@ from drujax.models.layers.conv import Conv, max_pool2
 class VGG16Features(nn.Module):
     """RGB image b h w 3 in [-1, 1] -> relu5_1, b h/8 w/8 8*width, in the dtype of the image.
 
-    Not the usual relu5_1, and so on purpose, as the official code does: there is no pooling before block 5 (stride 8),
-    and the network gets BGR in 0..255 *without* the mean subtracted, though its Caffe weights were trained with it.
-    Images are not clamped.
+    Differs from the usual relu5_1 on purpose, as the official code does: block 5 is not preceded by pooling (stride 8),
+    and the input is BGR in 0..255 *without* mean subtraction, although the Caffe weights were trained with it. Inputs
+    are not clamped.
 
     Attributes:
         width: channels of the first block (VGG16: 64).
-        dtype: of the computation; that of the image and parameters where None.
+        dtype: of the computation; None uses the dtype of the image and the parameters.
     """
 
     width: int = 64

@@ -1,7 +1,7 @@
-"""RUAS's networks: unrolled illumination estimation and noise removal, with the cells that its search found, or others.
+"""RUAS's networks: unrolled illumination estimation and noise removal, with the released or any other cells.
 
 Liu et al., "Retinex-inspired Unrolling with Cooperative Prior Architecture Search", CVPR 2021; official code
-KarelZhang/RUAS at f621bb19, whose names the layers carry.
+KarelZhang/RUAS at f621bb19, whose layer names are kept.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 from drujax.errors import UsageError, unknown
 from drujax.models.layers.conv import Conv, Parameters, conv2d
 
-DARKEST = 0.001  # of an illumination: pictures are divided by it
-LAST_LAYER = "activate.0"  # of noise removal
+DARKEST = 0.001  # lower bound of the illumination, which images are divided by
+LAST_LAYER = "activate.0"  # of the noise removal network
 # A cell has one of OPERATIONS at each of PLACES.
 OPERATIONS = ("skip", "conv1x1", "conv3x3", "dilconv3x3", "resconv1x1", "resconv3x3", "resdilconv3x3")
 PLACES = ("c1_d", "c1_r", "c2_d", "c2_r", "c3_d", "c3_r", "c4")
@@ -24,18 +24,18 @@ RELEASED = {
     "illumination": ("skip", "resconv1x1", "resdilconv3x3", "conv3x3", "conv3x3", "skip", "conv3x3"),
     "noise": ("resconv1x1", "resconv1x1", "resdilconv3x3", "skip", "resconv1x1", "resconv1x1", "skip"),
 }
-Shares = Float[Array, "places operations"]  # of the operations in a mixture, which sum to 1
+Shares = Float[Array, "places operations"]  # mixture weights; each row sums to 1
 
 
 class Step(NamedTuple):
-    """What one of the unrolled steps made, each b h w 3."""
+    """Outputs of one unrolled step, each b h w 3."""
 
     illumination: Float[Array, "b h w 3"]
     enhanced: Float[Array, "b h w 3"]
 
 
 class Operation(nn.Module):
-    """One of OPERATIONS, by its name: "res" adds the input, "dil" has a dilation of 2, "skip" is the input."""
+    """One of OPERATIONS: "res" adds the input, "dil" has dilation 2, "skip" is the identity."""
 
     kind: str
 
@@ -50,10 +50,10 @@ class Operation(nn.Module):
 
 
 class Mixture(nn.Module):
-    """All OPERATIONS on the same features, each with its share.
+    """Weighted sum of all OPERATIONS on the same features, as in a differentiable architecture search.
 
-    They are linear, so that the mixture is one 3x3 convolution, in the middle of which the smaller operations are, and
-    one dilated.
+    The operations are linear, so the sum is two 3x3 convolutions, one of them dilated; smaller kernels are zero-padded
+    to 3x3.
     """
 
     @nn.compact
@@ -78,10 +78,10 @@ class Mixture(nn.Module):
 
 
 class Cell(nn.Module):
-    """Features b h w c -> the same: three distillations of a residual path, and what is left, joined by 1x1.
+    """Features b h w c -> b h w c: three distilled branches of a residual path and its end, fused by a 1x1 convolution.
 
-    At each place is the operation that `genotype` has there; or, where there are `shares`, the mixture of all
-    operations among which the search chooses.
+    `genotype` names the operation at each of PLACES. With `shares`, each place has the mixture of all operations that
+    the search chooses from.
     """
 
     genotype: tuple[str, ...]
@@ -103,7 +103,7 @@ class Cell(nn.Module):
 
 
 class IlluminationEstimation(nn.Module):
-    """Image b h w 3 in [0, 1] -> its three unrolled steps (IEM); with `shares` of mixed cells, see `Cell`."""
+    """Image b h w 3 in [0, 1] -> the three unrolled steps (IEM). For `shares` see `Cell`."""
 
     genotype: tuple[str, ...] = RELEASED["illumination"]
 
@@ -123,7 +123,7 @@ class IlluminationEstimation(nn.Module):
 
 
 class NoiseRemoval(nn.Module):
-    """Picture b h w 3 -> its noise, b h w 3 (NRM); with `shares` of mixed cells, see `Cell`."""
+    """Image b h w 3 -> estimated noise b h w 3 (NRM). For `shares` see `Cell`."""
 
     genotype: tuple[str, ...] = RELEASED["noise"]
     features: int = 6
@@ -137,11 +137,12 @@ class NoiseRemoval(nn.Module):
 
 
 class RUAS(nn.Module):
-    """image b h w 3 in [0, 1] -> (enhanced b h w 3, not clipped; the three illumination steps).
+    """image b h w 3 in [0, 1] -> (enhanced b h w 3, not clipped; the three unrolled steps).
 
     Attributes:
-        denoise: remove the noise of the last step's picture, as the official test does with the weights from LOL.
-        illumination, noise: the cells of both networks, by `genotype`.
+        denoise: subtract the estimated noise from the last step's output, as the official test does with the LOL
+            weights.
+        illumination, noise: genotypes of the two networks' cells, see `genotype`.
     """
 
     denoise: bool = True
@@ -158,22 +159,26 @@ class RUAS(nn.Module):
         shares = shares or {}
         steps = self.enhance_net(image, shares.get("illumination"))
         enhanced = steps[-1].enhanced
-        # Also where the noise is not used: the checkpoints hold its parameters.
+        # Always called, so that the parameters match the checkpoints.
         noise = self.denoise_net(enhanced, shares.get("noise"))
         return enhanced - noise if self.denoise else enhanced, steps
 
 
 def genotype(cell: str, text: str) -> tuple[str, ...]:
-    """The operations of a cell ("illumination", "noise"): "released", or seven of OPERATIONS with commas between.
+    """Parses the operations of a cell.
+
+    Args:
+        cell: "illumination" or "noise".
+        text: "released", or seven of OPERATIONS separated by commas.
 
     Raises:
-        UsageError: there are not seven, or one is unknown.
+        UsageError: the number of operations is wrong, or one is unknown.
     """
     if text == "released":
         return RELEASED[cell]
     kinds = tuple(text.split(","))
     if len(kinds) != len(PLACES):
-        raise UsageError(f"option {cell}: {text!r} has not {len(PLACES)} operations")
+        raise UsageError(f"option {cell}: must have {len(PLACES)} operations, got {len(kinds)}: {text!r}")
     for kind in kinds:
         if kind not in OPERATIONS:
             raise unknown(f"option {cell}", kind, OPERATIONS)
@@ -181,7 +186,7 @@ def genotype(cell: str, text: str) -> tuple[str, ...]:
 
 
 def brightest_neighbour(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-    """The maximum of each pixel, the ones below, to the right, and between them; zeros lie beyond the border."""
+    """Maximum over 2x2 windows at stride 1 (a pixel, its right and lower neighbours), zero-padded at the border."""
     x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
     return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 1, 1, 1), "VALID")
 

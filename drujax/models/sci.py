@@ -1,7 +1,7 @@
-"""SCI's networks: an illumination that is estimated in stages while training, and in one pass afterwards.
+"""SCI's networks: illumination estimation, in several stages during training and in one pass afterwards.
 
 Ma et al., "Toward Fast, Flexible, and Robust Low-Light Image Enhancement", CVPR 2022; official code vis-opt-group/SCI
-at 9d28a3f1, whose names the layers carry.
+at 9d28a3f1, whose layer names are kept.
 """
 
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from jaxtyping import Array, Float
 from drujax.models.layers.conv import Conv
 from drujax.models.layers.norm import BatchNorm
 
-DARKEST = 1e-4  # of an illumination: pictures are divided by it
+DARKEST = 1e-4  # lower bound of the illumination, which images are divided by
 
 
 class Stage(NamedTuple):
-    """What one stage of the training network saw and made, each b h w 3."""
+    """Input (`seen`) and outputs of one stage of the training network, each b h w 3."""
 
     seen: Float[Array, "b h w 3"]
     illumination: Float[Array, "b h w 3"]
@@ -26,7 +26,7 @@ class Stage(NamedTuple):
 
 
 class Enhance(nn.Module):
-    """image b h w 3 in [0, 1] -> its illumination b h w 3 in [1e-4, 1]."""
+    """Image b h w 3 in [0, 1] -> illumination b h w 3 in [1e-4, 1]."""
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"], *, train: bool) -> Float[Array, "b h w 3"]:
@@ -38,7 +38,7 @@ class Enhance(nn.Module):
 
 
 class Calibrate(nn.Module):
-    """reflectance b h w 3 -> what the next stage's input gets of it, b h w 3. Its three blocks share their weights."""
+    """Reflectance b h w 3 -> residual b h w 3 that the next stage's input adds. The blocks share their weights."""
 
     features: int = 16
     blocks: int = 3
@@ -58,10 +58,10 @@ class Calibrate(nn.Module):
 
 
 class SCI(nn.Module):
-    """image b h w 3 in [0, 1] -> (enhanced b h w 3 in [0, 1], illumination b h w 3): all that is used after training.
+    """image b h w 3 in [0, 1] -> (enhanced b h w 3 in [0, 1], illumination b h w 3), the inference network.
 
-    `stages` is the network that is trained; its further parameters (`calibrate`) are made by
-    `init(..., method="stages")`.
+    `stages` is the training network; `init(..., method="stages")` also creates its additional parameters
+    (`calibrate`).
     """
 
     def setup(self):
@@ -75,15 +75,15 @@ class SCI(nn.Module):
         return _reflectance(image, illumination), illumination
 
     def stages(self, image: Float[Array, "b h w 3"], *, count: int = 3, train: bool) -> list[Stage]:
-        """The picture, and then the picture with what was calibrated of it, again and again by the same networks."""
-        seen, made = image, []
+        """Runs `count` stages with shared weights; each after the first sees the image plus the calibrated residual."""
+        seen, outputs = image, []
         for _ in range(count):
             illumination = self.enhance(seen, train=train)
             reflectance = _reflectance(image, illumination)
             attention = self.calibrate(reflectance, train=train)
-            made.append(Stage(seen, illumination, reflectance, attention))
+            outputs.append(Stage(seen, illumination, reflectance, attention))
             seen = image + attention
-        return made
+        return outputs
 
 
 def _reflectance(image, illumination):

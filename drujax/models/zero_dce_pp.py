@@ -1,7 +1,7 @@
-"""Zero-DCE++'s network: a curve for each pixel, estimated on a small copy of the picture and applied to the whole.
+"""Zero-DCE++'s network: per-pixel curves, estimated on a downsampled image and applied at full size.
 
 Li et al., "Learning to Enhance Low-Light Image via Zero-Reference Deep Curve Estimation", TPAMI 2021; official code
-Li-Chongyi/Zero-DCE_extension at 09f202b6, whose names the layers carry.
+Li-Chongyi/Zero-DCE_extension at 09f202b6, whose layer names are kept.
 """
 
 import flax.linen as nn
@@ -18,14 +18,14 @@ ITERATIONS = 8
 class ZeroDCEpp(nn.Module):
     """image b h w 3 in [0, 1] -> (enhanced b h w 3, curve b h w 3 in [-1, 1]), any h, w >= 1 (smaller with `crop`).
 
-    enhanced is not clipped: x <- x + A x (x - 1), eight times with the same curve A.
+    enhanced is x <- x + A x (x - 1), applied eight times with the same curve A, and is not clipped.
 
     Attributes:
-        ratio: by which the picture is shrunk before its curve is estimated: 12 in the official test, 1 in training.
-            Sides that it does not divide are extended at the bottom and right by reflection and cut back.
-        features: channels of the inner layers.
-        crop: cut such sides to a multiple at the bottom and right, as the official test does; shorter ones than one
-            ratio are still extended.
+        ratio: downsampling factor for estimating the curve: 12 in the official test, 1 in training. Sides that are not
+            multiples of it are padded at the bottom and right by reflection, and the result is cropped back.
+        features: channels of the hidden layers.
+        crop: crop such sides to a multiple of `ratio` instead, as the official test does; sides shorter than `ratio`
+            are still padded.
     """
 
     ratio: int = 12
@@ -44,7 +44,7 @@ class ZeroDCEpp(nn.Module):
         if self.ratio > 1:
             curve = resize_aligned(curve, whole.shape[1:3])
         curve = curve[:, :h, :w]
-        return _bent(image, curve), curve
+        return _apply_curve(image, curve), curve
 
     def _curve(self, x):
         x1 = nn.relu(self._layer(1, x))
@@ -56,11 +56,11 @@ class ZeroDCEpp(nn.Module):
         return jnp.tanh(self._layer(7, x1, x6, features=3))
 
     def _layer(self, number: int, *maps: Float[Array, "b h w _"], features: int | None = None):
-        """A depthwise and a pointwise convolution of maps that stand beside each other, without putting them there.
+        """Depthwise and pointwise convolution of the concatenated `maps`, without concatenating them.
 
-        Both convolutions are linear, so the depthwise bias goes through the pointwise kernel into its bias. Large maps
-        are bound by memory: each of these two saves passes through all of them, and so does a padding that the
-        convolution need not repeat for its gradient.
+        Both convolutions are linear, so the depthwise bias is folded into the pointwise one. Large maps are bound by
+        memory bandwidth: skipping the concatenation, folding the bias, and padding once, outside the convolution
+        (whose gradient would pad again), each save a pass over all of them.
         """
         channels, features = sum(x.shape[-1] for x in maps), features or self.features
         depth = Parameters((3, 3, 1, channels), name=f"e_conv{number}.depth_conv")()
@@ -74,20 +74,20 @@ class ZeroDCEpp(nn.Module):
         return y
 
 
-@jax.checkpoint  # computing it again takes less time than reading eight pictures back
-def _bent(image: Float[Array, "b h w 3"], curve: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+@jax.checkpoint  # recomputing is faster than reading eight intermediate images back
+def _apply_curve(image: Float[Array, "b h w 3"], curve: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
     for _ in range(ITERATIONS):
         image = image + curve * image * (image - 1)  # XLA:CPU takes 15 times as long for image**2 - image
     return image
 
 
 def _shrink(x: Float[Array, "b h w c"], ratio: int) -> Float[Array, "b h2 w2 c"]:
-    """PyTorch's `interpolate(scale_factor=1 / ratio, mode="bilinear")`, which samples the middle of each cell.
+    """PyTorch's `interpolate(scale_factor=1 / ratio, mode="bilinear")`: samples the centre of each cell.
 
-    Without antialiasing: the middle is one pixel of an odd cell, and lies between two of an even one.
+    No antialiasing: along each axis the centre is one pixel if `ratio` is odd, and the mean of two if it is even.
     """
     for axis in (1, 2):
         x = x.reshape(*x.shape[:axis], x.shape[axis] // ratio, ratio, *x.shape[axis + 1 :])
-        middle = (slice(None),) * (axis + 1) + (slice((ratio - 1) // 2, ratio // 2 + 1),)
-        x = x[middle].mean(axis + 1)
+        centre = (slice(None),) * (axis + 1) + (slice((ratio - 1) // 2, ratio // 2 + 1),)
+        x = x[centre].mean(axis + 1)
     return x

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from drujax.errors import UsageError
-from drujax.metrics.kernels.bucketing import pictures_at_once
+from drujax.metrics.kernels.bucketing import images_per_call
 from drujax.metrics.registry import METRICS, find
 from drujax.pictures.color import to_float
 from drujax.pictures.discovery import pictures_of
@@ -74,7 +74,7 @@ def score_files(paths: Iterable[Path], measures: Sequence[Measure], on_error: On
     None stands where a picture has no score: it is too small for the metric, or has no contrast. That, and each file
     that cannot be read and is left out, is told to `on_error`.
     """
-    for group in _groups(_read_ahead(paths, on_error), pictures_at_once()):
+    for group in _groups(_read_ahead(paths, on_error), images_per_call()):
         batch = np.stack([rgb for _, rgb in group])
         rows: list[dict[str, Any]] = [{"image": str(path)} for path, _ in group]
         for measure in measures:

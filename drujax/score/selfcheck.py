@@ -1,7 +1,7 @@
-"""Ma and PI from end to end, forests included, against scores that the references gave (`drujax selfcheck`).
+"""Verifies Ma and PI end to end, forests included, against published scores (`drujax selfcheck`).
 
-Neither the forests nor the pictures can be shipped, but the scores are facts. So a user who has got model.mat tells
-where it is, and where some of the pictures are, which are recognised by their pixels under any file name.
+Neither the forests nor the images may be redistributed, but the scores may. So the user supplies model.mat and a folder
+with some of the images, which are recognised by the hash of their pixels, whatever their file names.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ MATLAB = "official code in MATLAB (IQA-PyTorch, ResultsCalibra)"
 PYIQA = "IQA-PyTorch (ResultsCalibra)"
 SKIMAGE, TID = "sample data of scikit-image", "IQA-PyTorch, ResultsCalibra/dist_dir"
 
-# Printed with ten decimals. Those with four are of other arithmetic, too: a feature on the other side of a threshold
-# changes one tree of 2000, a score by up to a thousandth.
+# Tolerances of scores printed with ten decimals and with four. The latter also come from other arithmetic: a feature
+# that crosses a threshold changes one tree of 2000, and so a score by up to 1e-3.
 EXACT, PUBLISHED = 1e-8, 2e-3
 
 
 class Row(NamedTuple):
-    """A score that is known: `forest` 1 to 3 for that forest's prediction, None for the metric itself."""
+    """A known score: of the prediction of `forest` 1 to 3, or of the metric itself if None."""
 
     metric: str
     arguments: dict[str, Any]
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A picture whose scores are known, and where it is to be found."""
+    """An image with known scores, and its origin."""
 
     name: str
     origin: str
@@ -51,7 +51,7 @@ class Known(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A row and what drujax says."""
+    """A known score and drujax's score."""
 
     picture: str
     row: Row
@@ -59,25 +59,25 @@ class Outcome(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """False for NaN, too."""
+        """Whether the scores agree within the tolerance; False for NaN."""
         return abs(self.score - self.row.expected) <= self.row.tolerance
 
 
 def check(pictures: Path, weights: str | Path | None, on_error: Callable[[Path, Exception], None]) -> Iterator[Outcome]:
-    """The outcomes for all known pictures in a folder, and for those that can be made of them.
+    """Yields the outcomes for all known images in a folder, and for their known derived versions.
 
     Args:
-        pictures: a folder, or one picture.
-        weights: as of `ma`.
-        on_error: is told of files that cannot be read.
+        pictures: a folder, or one image file.
+        weights: as in `ma`.
+        on_error: called with each file that cannot be read, and its error.
 
     Raises:
-        UsageError: no known picture is there; the weights cannot be had, or are of something else.
+        UsageError: the folder has no known image; the weights cannot be downloaded, or are of another model.
     """
     found = dict(_known_pictures(pictures, on_error))
     if not found:
         names = ", ".join(f"{known.name} ({known.origin})" for known in KNOWN.values())
-        raise UsageError(f"--pictures: {pictures} has none of the pictures whose scores are known: {names}")
+        raise UsageError(f"--pictures: no image with known scores found in {pictures}; known are: {names}")
     forests = load(weights)
     for digest, picture in found.items():
         for row in KNOWN[digest].rows:
@@ -110,7 +110,7 @@ def _known_pictures(folder: Path, on_error: Callable[[Path, Exception], None]) -
 
 
 def _blurred(rgb: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """A quarter of the size and back, bicubic: the two pictures of `KNOWN` that are made of others."""
+    """Downsamples by 4 and upsamples again (bicubic), as the two derived images of `KNOWN` were made."""
     picture = Image.fromarray(rgb)
     w, h = picture.size
     small = picture.resize((max(w // 4, 1), max(h // 4, 1)), Image.Resampling.BICUBIC)
@@ -118,7 +118,7 @@ def _blurred(rgb: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _octave(name: str, origin: str, forests: tuple[float, float, float], ma: float, pi: float, noise: float) -> Known:
-    """`noise` is how far NIQE's may be off, by the sign of rounding noise in flat windows; half of it counts."""
+    """Builds the rows of an image; `noise` is NIQE's uncertainty from rounding noise in flat windows (half in PI)."""
     arguments = {"reference": "matlab", "protocol": "pi"}
     parts = [Row("ma", arguments, value, EXACT, OCTAVE, forest) for forest, value in enumerate(forests, start=1)]
     whole = Row("ma", arguments, ma, EXACT, OCTAVE), Row("pi", arguments, pi, EXACT + noise / 2, OCTAVE)
@@ -133,7 +133,7 @@ def _published(name: str, matlab: float, pyiqa: float) -> Known:
     return Known(name, TID, tuple(rows))
 
 
-# By the sha256 of their 8-bit RGB pixels, row by row.
+# Keys are the sha256 of the 8-bit RGB pixels in row-major order.
 KNOWN = {
     "623562fd24461c1d2bb30ae9aee545e7d4f12ed8c3cc8285b83f0f361fe0e606": _octave(
         "peppers", "chaoma99/sr-metric", (4.5678, 3.3416566667, 2.700600625), 3.1201397899, 7.7485682206, 6e-3
@@ -152,7 +152,7 @@ KNOWN = {
     ),
     "08fa210d949757b475b2bf8c7799d78e5de1795c02866a94d1c0d459826f9022": _octave(
         "astronaut, blurred",
-        "made of astronaut",
+        "derived from astronaut",
         (3.3752385417, 4.3522697917, 3.49119625),
         3.7172695234,
         6.6217007584,
@@ -160,7 +160,7 @@ KNOWN = {
     ),
     "da07708614263377e401ce442f1ad9a01ba52bd8a16eeea5ec89e07082111cbe": _octave(
         "coffee, blurred",
-        "made of coffee",
+        "derived from coffee",
         (3.7659054167, 4.5539433333, 3.7044335417),
         3.9695657217,
         6.767602225,

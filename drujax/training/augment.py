@@ -1,12 +1,12 @@
-"""Turned, transposed and zoomed pictures, as the official CLIP-LIT augments its training pictures."""
+"""Augmentation by rotation, transposition and zoom, as in the official CLIP-LIT."""
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, Key
 
-SHARE = 0.3  # of the pictures that are zoomed, and of those that are turned
-ANGLE = jnp.pi / 2  # at most, to either side
+PROBABILITY = 0.3  # of a zoom, and of a rotation
+MAX_ANGLE = jnp.pi / 2  # in either direction
 
 
 def warped(
@@ -15,20 +15,20 @@ def warped(
     *,
     zoom: tuple[float | Float[Array, ""], float | Float[Array, ""]] = (0.7, 1.3),
 ) -> Float[Array, "b s s 3"]:
-    """Square pictures, half of them transposed; 30 % are zoomed by factors of their own down and across,
-    in the range `zoom`, and 30 % turned.
+    """Augments square images: transposes half of them, zooms 30 % by independent vertical and horizontal factors in
+    the range `zoom`, and rotates 30 %.
 
-    Both are one bilinear resampling about the centre, with the picture reflected at its border. The official code
-    zooms, rounds, and then turns.
+    Zoom and rotation are one bilinear resampling about the centre with reflection at the border. The official code
+    zooms, rounds, and then rotates.
     """
     b, side = images.shape[:2]
     keys = jax.random.split(key, 5)
     transposed = jax.random.uniform(keys[0], (b, 1, 1, 1)) < 0.5
     images = jnp.where(transposed, images.swapaxes(1, 2), images)
     zooms = jax.random.uniform(keys[1], (b, 2), minval=zoom[0], maxval=zoom[1])
-    zooms = jnp.where(jax.random.uniform(keys[2], (b, 1)) < SHARE, zooms, 1.0)
-    angles = jax.random.uniform(keys[3], (b,), minval=-ANGLE, maxval=ANGLE)
-    angles = jnp.where(jax.random.uniform(keys[4], (b,)) < SHARE, angles, 0.0)
+    zooms = jnp.where(jax.random.uniform(keys[2], (b, 1)) < PROBABILITY, zooms, 1.0)
+    angles = jax.random.uniform(keys[3], (b,), minval=-MAX_ANGLE, maxval=MAX_ANGLE)
+    angles = jnp.where(jax.random.uniform(keys[4], (b,)) < PROBABILITY, angles, 0.0)
 
     centre = (side - 1) / 2
     rows, columns = jnp.meshgrid(jnp.arange(side) - centre, jnp.arange(side) - centre, indexing="ij")

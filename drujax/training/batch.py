@@ -1,7 +1,7 @@
-"""From the batch that the data pipeline sends to what a training step computes with, on the device.
+"""Preprocessing of a batch from the data pipeline, on the device, inside the training step.
 
-A batch travels as bytes (see `drujax.data`): uint8 crops, the darkening t of each dark picture, and the pictures'
-positions in their partitions, by which the relativistic probabilities are found in a table that stays on the device.
+To keep transfers small, a batch holds uint8 crops, the darkening factor t of each dark image, and the images' indices
+in their partitions, by which the relativistic probabilities are gathered from tables that stay on the device.
 """
 
 from typing import Any, NamedTuple
@@ -18,25 +18,25 @@ Probabilities = dict[str, Any]  # dark: Float32 n; bright: Float32 m
 
 
 class Inputs(NamedTuple):
-    """One batch of pictures in [-1, 1]."""
+    """A batch of images in [-1, 1]."""
 
-    dark: Float[Array, "b h w 3"]  # as read: what the losses compare with
-    darkened: Float[Array, "b h w 3"]  # what the generator gets: dark, half of them darkened further
-    attention: Float[Array, "b h w 1"]  # of the darkened pictures, in [0, 1]
+    dark: Float[Array, "b h w 3"]  # as read, the reference of the losses
+    darkened: Float[Array, "b h w 3"]  # the generator's input: dark images, half of them darkened further
+    attention: Float[Array, "b h w 1"]  # of the darkened images, in [0, 1]
     bright: Float[Array, "b h w 3"]
 
 
 class Weights(NamedTuple):
-    """Relativistic probabilities of the pictures of a batch."""
+    """Relativistic probabilities of the images of a batch."""
 
     dark: Float[Array, " b"]  # RP_d
     bright: Float[Array, " b"]  # RP_b
 
 
 def prepare(batch: Batch) -> Inputs:
-    """uint8 to [-1, 1], and the darkening: the generator's input has 1/t of the dark picture's light.
+    """Converts uint8 to [-1, 1] and darkens: the generator's input is the dark image's intensity divided by t.
 
-    In JAX's default float, so that tests can have all of a step in float64.
+    Uses JAX's default float dtype, so that tests can run a whole step in float64.
     """
     dark, bright = (jnp.asarray(batch[name], float) / 127.5 - 1 for name in ("dark", "bright"))
     darkened = (dark + 1) / batch["darkening"][:, None, None, None] - 1
@@ -44,23 +44,23 @@ def prepare(batch: Batch) -> Inputs:
 
 
 def pictures(batch: Batch) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]]:
-    """The dark and the bright pictures in [0, 1], as read: what the compared methods train on."""
+    """Returns the dark and the bright images in [0, 1], as read, on which the compared methods train."""
     dark, bright = (jnp.asarray(batch[name], float) / 255 for name in ("dark", "bright"))
     return dark, bright
 
 
 def mean_luma(images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
-    """Mean ITU-R 601 luma, 0..255, of pictures in [0, 1]."""
+    """Mean ITU-R 601 luma, 0..255, of images in [0, 1]."""
     return 255 * luma(images).mean()
 
 
 def example_weights(batch: Batch, rp: Probabilities | None) -> Weights:
-    """The batch's entries of the tables; 1 for all pictures without tables, which is Vanilla EnlightenGAN.
+    """Gathers the batch's relativistic probabilities; without tables all weights are 1 (Vanilla EnlightenGAN).
 
-    An index beyond its table gives NaN, which the training loop stops at.
+    An index beyond its table gives NaN, at which the training loop stops.
     """
     if rp is None:
-        # Behind a barrier: XLA would fold them into the losses and round otherwise than with a table of ones.
+        # The barrier keeps XLA from folding the ones into the losses, which would round differently than a table of 1.
         ones = jax.lax.optimization_barrier(jnp.ones(batch["dark_index"].shape, jnp.float32))
         return Weights(ones, ones)
     return Weights(

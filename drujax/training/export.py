@@ -1,4 +1,4 @@
-"""The weights that a run ends with."""
+"""Export of a run's final weights."""
 
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from drujax.weights.safetensors_io import save_weights
 
 
 def export_weights(method: Method, state: Any, workdir: Path, *, about: dict[str, Any]) -> Path:
-    """Writes `workdir/weights.safetensors`: the network that enhances, with what is to be known of it.
+    """Writes the enhancement network and its metadata to `workdir/weights.safetensors`; returns the path.
 
     Args:
-        about: entries of the metadata that the run knows (training data, recipe, seed; the licence, where it started
-            from weights of others).
+        method: the trained method.
+        state: its final state.
+        workdir: folder of the run.
+        about: further metadata (training data, recipe, seed; the licence, if the run started from third-party weights).
     """
     import jax
 

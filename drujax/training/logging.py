@@ -9,12 +9,12 @@ from drujax.runtime.atomic_write import write_atomically
 
 
 class MetricWriter:
-    """Appends metrics to `workdir/metrics.jsonl`; a resumed run drops the lines after the step it starts from.
+    """Appends metrics to `workdir/metrics.jsonl`; a resumed run first removes the lines after its starting step.
 
     Args:
-        workdir: the run's folder.
-        start_step: lines of a later step are removed, since the run makes them again.
-        tensorboard: writes the scalars and pictures as TensorBoard events too (extra `tensorboard`).
+        workdir: folder of the run.
+        start_step: lines of later steps are removed, since the run repeats these steps.
+        tensorboard: also write scalars and images as TensorBoard events (extra `tensorboard`).
     """
 
     def __init__(self, workdir: Path, *, start_step: int = 0, tensorboard: bool = False):
@@ -25,7 +25,7 @@ class MetricWriter:
         self._events = _tensorboard(workdir) if tensorboard else None
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
-        """Writes one line {"step": step, **metrics}; it is on disk when this returns."""
+        """Writes the line {"step": step, **metrics} and flushes it to disk."""
         self._file.write(json.dumps({"step": step, **metrics}) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -34,7 +34,7 @@ class MetricWriter:
                 self._events.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, rgb) -> None:
-        """Shows `rgb` (UInt8 h w 3) in TensorBoard; the file on disk is the caller's."""
+        """Adds `rgb` (UInt8 h w 3) to TensorBoard; writing image files is left to the caller."""
         if self._events is not None:
             self._events.add_image(name, rgb, step, dataformats="HWC")
 
@@ -44,7 +44,7 @@ class MetricWriter:
             self._events.close()
 
     def _drop_lines_after(self, step: int) -> None:
-        # A run that was killed while writing may have left half a line at the end; it belongs to a step made again.
+        # A run that was killed while writing may have left a partial last line; its step is repeated.
         kept = [
             line for line in self._path.read_text(encoding="utf-8").split("\n")[:-1] if json.loads(line)["step"] <= step
         ]

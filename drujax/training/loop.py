@@ -1,7 +1,7 @@
-"""The training loop of every method: steps, metrics, samples, checkpoints, resume.
+"""The training loop of all methods: steps, metrics, samples, checkpoints, resuming.
 
-The data of step k and its randomness depend on the seed and k alone, so a run that goes on from a checkpoint equals
-the run that was never stopped (bit for bit on CPU).
+The data and randomness of step k depend only on the seed and k, so a resumed run equals an uninterrupted one (bit for
+bit on CPU).
 """
 
 import contextlib
@@ -30,17 +30,17 @@ Step = Callable[[State, dict[str, jax.Array]], tuple[State, dict[str, jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class LoopOptions:
-    """How often a run writes what, in steps."""
+    """Intervals, in steps, at which a run writes its files."""
 
-    # Steps between two lines of metrics.jsonl, each the mean since the last.
+    # Steps between two lines of metrics.jsonl; each is the mean since the previous one.
     log_every: int = 50
     # Steps between two sample grids.
     sample_every: int = 1000
-    # Steps between two checkpoints; what a killed run loses at most.
+    # Steps between two checkpoints, the most that a killed run loses.
     save_every: int = 1000
-    # Checkpoints kept; the oldest go first.
+    # Number of checkpoints to keep; older ones are deleted.
     keep_checkpoints: int = 3
-    # Writes TensorBoard events beside metrics.jsonl.
+    # Write TensorBoard events in addition to metrics.jsonl.
     tensorboard: bool = False
 
     def __post_init__(self):
@@ -54,11 +54,11 @@ class LoopOptions:
 
 
 class NotFinite(ArithmeticError):
-    """A metric became infinite or not a number."""
+    """A metric became NaN or infinite."""
 
 
 class Stopped(Exception):
-    """The run was asked to stop (SIGTERM, Ctrl-C) and has saved its state."""
+    """The run was stopped by a signal (SIGTERM, Ctrl-C) and has saved its state."""
 
     def __init__(self, signal_number: int, step: int):
         super().__init__(f"stopped at step {step} by {signal.Signals(signal_number).name}; its state is saved")
@@ -76,23 +76,23 @@ def train(
     sample: Callable[[State], np.ndarray] | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> State:
-    """Trains from the newest checkpoint in `workdir`, or from `state`, up to step `steps`; returns the last state.
+    """Trains from the newest checkpoint in `workdir`, or from `state`, up to step `steps`; returns the final state.
 
     Args:
-        state: the initial state, with the shardings that it is to have; its `step` attribute counts.
+        state: initial state, with its shardings; its attribute `step` counts completed steps.
         step_function: (state, batch) -> (state, metrics), jitted; it may donate the state.
-        batches_from: the batches, on the devices, from the given step on.
-        steps: the step at which the run ends.
-        workdir: gets `checkpoints/`, `metrics.jsonl` and `samples/`.
-        options: how often.
+        batches_from: from a step to an iterator of the batches from that step on, on the devices.
+        steps: step at which the run ends.
+        workdir: folder for `checkpoints/`, `metrics.jsonl` and `samples/`.
+        options: intervals of logging, sampling and saving.
         sample: state -> UInt8 h w 3, the sample grid.
         on_step: called with the number of each step that was given to the device, before anything is logged or saved
             of it.
 
     Raises:
-        NotFinite: a metric is not finite, or one called "finite" is under 1; the message names the steps and the last
-            good checkpoint.
-        Stopped: SIGTERM or SIGINT came; the state is saved.
+        NotFinite: a metric is NaN or infinite, or the metric "finite" is below 1; the message names the steps and the
+            last good checkpoint.
+        Stopped: SIGTERM or SIGINT was received; the state is saved.
     """
     with Checkpoints(workdir / "checkpoints", keep=options.keep_checkpoints) as checkpoints, _stop_signal() as stopped:
         if checkpoints.latest_step is not None:
@@ -113,7 +113,7 @@ def train(
                 if last or step % options.log_every == 0:
                     record.log(step, last_good=checkpoints.latest_step)
                 if last or step % options.save_every == 0:
-                    # Only after its metrics were seen to be finite: what is saved is good.
+                    # Log first: it raises on metrics that are not finite, so that every checkpoint is good.
                     record.log(step, last_good=checkpoints.latest_step)
                     checkpoints.save(step, state, wait=bool(last))
                 if last or step % options.sample_every == 0:
@@ -129,7 +129,7 @@ def train(
 
 
 class RunLogger:
-    """What a run tells while it goes: progress, metrics.jsonl, sample grids. Only the first process writes."""
+    """Logs progress, metrics.jsonl and sample grids of a run. Only the first process writes."""
 
     def __init__(self, workdir: Path, first: int, steps: int, options: LoopOptions, sample):
         self._writes = jax.process_index() == 0
@@ -146,9 +146,9 @@ class RunLogger:
         self._progress = Progress("training", total=steps, done=first, unit="step", quiet=not self._writes)
 
     def add(self, step: int, metrics: dict[str, jax.Array], *, batch_size: int) -> None:
-        self._pending.append(metrics)  # not read yet: the device goes on with this step meanwhile
+        self._pending.append(metrics)  # not fetched yet, so that the device computes this step in the background
         self._pictures += batch_size
-        # No more steps than this one wait for the device, or a run that is asked to stop would do them all first.
+        # Dispatch at most one step ahead; a stopped run would have to finish all dispatched steps first.
         jax.block_until_ready(self._before)
         self._before = metrics
         self._progress.to(step)
@@ -159,10 +159,10 @@ class RunLogger:
         rows = jax.device_get(self._pending)
         means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         bad = [name for name, value in means.items() if not math.isfinite(value)]
-        if not bad and means.get("finite", 1.0) < 1:  # losses are finite, but not their gradients
+        if not bad and means.get("finite", 1.0) < 1:  # the losses are finite, but their gradients are not
             bad = ["gradients"]
         if bad:
-            good = f"the last good checkpoint is step {last_good}" if last_good else "no checkpoint was written before"
+            good = f"the last good checkpoint is step {last_good}" if last_good else "no checkpoint has been written"
             raise NotFinite(
                 f"{', '.join(bad)} not finite between steps {self._logged + 1} and {step}; {good} "
                 f"({self._workdir / 'checkpoints'}). A lower learning rate or float32 may help."
@@ -184,7 +184,7 @@ class RunLogger:
             folder.mkdir(exist_ok=True)
             write_picture(folder / f"{step:07d}.png", Picture(rgb=grid, alpha=None, format="PNG"))
             self._writer.picture(step, "samples", grid)
-        self._start += time.monotonic() - start  # the rate is that of training
+        self._start += time.monotonic() - start  # exclude sampling from the training rate
 
     def close(self) -> None:
         self._progress.close()
@@ -194,21 +194,21 @@ class RunLogger:
 
 @contextlib.contextmanager
 def _stop_signal():
-    """A list that gets the number of a SIGTERM or SIGINT that arrives; the second one acts as usual."""
-    came: list[int] = []
+    """Yields a list that receives the number of the first SIGTERM or SIGINT; a second one has its usual effect."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield came  # only the main thread may set handlers
+        yield received  # only the main thread may set handlers
         return
     before = {}
 
     def remember(number, _frame):
-        came.append(number)
+        received.append(number)
         signal.signal(number, before[number])
 
     for number in (signal.SIGTERM, signal.SIGINT):
         before[number] = signal.signal(number, remember)
     try:
-        yield came
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

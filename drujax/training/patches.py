@@ -1,4 +1,4 @@
-"""The random patches that the local discriminator and the local self-feature-preserving loss look at."""
+"""Random patches for the local discriminator and the local self-feature-preserving loss."""
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +11,22 @@ Offsets = Int[Array, "p 2"]
 
 
 def draw_offsets(key: Key[Array, ""], count: int, shape: tuple[int, ...], size: int) -> Offsets:
-    """Top left corners (y, x) of `count` patches in pictures of `shape` (height, width).
+    """Draws top left corners (y, x) of `count` patches in images of `shape` (height, width).
 
-    Uniform over 0 .. side - size - 1, so that the last possible offset never comes: so does the official code.
+    Uniform over 0 .. side - size - 1: the last possible offset is never drawn, as in the official code.
+
+    Raises:
+        UsageError: the images are smaller than the patches.
     """
     if min(shape) < size:
-        raise UsageError(f"crop: pictures of {shape[0]}x{shape[1]} are smaller than the patches of {size}x{size}")
+        raise UsageError(f"crop: must be at least the patch size {size}x{size}, got {shape[0]}x{shape[1]}")
     return jax.random.randint(key, (count, 2), 0, np.maximum(np.asarray(shape) - size, 1))
 
 
 def cut(images: Float[Array, "b h w c"], offsets: Offsets, size: int) -> Float[Array, "b p {size} {size} c"]:
-    """The patches at the same `offsets` of every picture of the batch.
+    """Crops patches at the same `offsets` from every image of the batch.
 
-    The picture comes before the patch in the result: merging the two axes keeps each device's pictures on it.
+    The batch axis comes before the patch axis, so that merging the two keeps each device's images on it.
     """
 
     def patch(y, x):

@@ -11,12 +11,12 @@ from drujax.training.recipe import Recipe
 def linear_decay(
     base: float, steps_per_epoch: float, constant_epochs: int = 100, decay_epochs: int = 100
 ) -> optax.Schedule:
-    """The official EnlightenGAN schedule: constant, then falling once per epoch towards zero.
+    """Returns the official EnlightenGAN schedule: constant, then linear decay towards zero, in steps of one epoch.
 
     With the official 100 + 100 epochs, epochs 1 to 101 train at `base` and epoch e > 101 at
-    base * (1 - (e - 101) / 100), so that the last one trains at base / 100 and not at zero.
+    base * (1 - (e - 101) / 100), so that the last one trains at base / 100, not at zero.
 
-    `steps_per_epoch` may be a fraction: a run of n steps in all has n / (constant_epochs + decay_epochs).
+    `steps_per_epoch` may be fractional: for a run of n steps in total it is n / (constant_epochs + decay_epochs).
     """
 
     def learning_rate(step):

@@ -1,4 +1,4 @@
-"""The state of a training run: arrays only, so that it can be donated, sharded and saved whole."""
+"""Training state: a pytree of arrays only, so that it can be donated, sharded and checkpointed as a whole."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Int
 
-Variables = dict[str, Any]  # "params" and, where a network has any, "batch_stats"
+Variables = dict[str, Any]  # "params" and "batch_stats" (if the network has any)
 
 
 @struct.dataclass
@@ -17,7 +17,7 @@ class ModelState:
     """One network and its optimiser."""
 
     params: Any
-    batch_stats: Any  # {} for networks without
+    batch_stats: Any  # {} for networks without batch normalisation
     opt_state: optax.OptState
 
     @classmethod
@@ -30,7 +30,7 @@ class ModelState:
         return {"params": self.params, "batch_stats": self.batch_stats}
 
     def updated(self, gradients: Any, optimiser: optax.GradientTransformation, batch_stats: Any = None) -> "ModelState":
-        """One step of the optimiser; `batch_stats` replace the old ones where they are given."""
+        """Applies one optimiser step; `batch_stats`, if given, replace the old ones."""
         updates, opt_state = optimiser.update(gradients, self.opt_state, self.params)
         stats = self.batch_stats if batch_stats is None else batch_stats
         return ModelState(optax.apply_updates(self.params, updates), stats, opt_state)
@@ -38,26 +38,27 @@ class ModelState:
 
 @struct.dataclass
 class TrainState:
-    """What a run of one network carries from step to step."""
+    """State of a run that trains one network."""
 
-    step: Any  # Int[Array, ""], steps done (Any: shardings and shapes take the arrays' places too)
+    step: Any  # Int[Array, ""], completed steps (Any, since shardings and shapes take the arrays' place too)
     key: Any  # UInt32[Array, "k"], root of all randomness; step k uses fold_in(key, k)
     model: ModelState
-    ema: Any  # Variables | None, exponential moving average of the model's variables, where it is asked for
+    ema: Any  # Variables | None, exponential moving average of the model's variables, if enabled
 
 
 def step_key(state: TrainState) -> jax.Array:
-    """The key of the step to come: a resumed run draws what the uninterrupted one would have."""
+    """Returns the random key of the next step, so that a resumed run draws the same as an uninterrupted one."""
     return jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
 
 
 def moving_average(
     average: Variables | None, new: Variables, step: Int[Array, ""], decay: float | None
 ) -> Variables | None:
-    """The average after step `step` (from 0); None where there is none. Young averages forget faster, so that the
-    initial weights fade.
+    """Updates an exponential moving average after step `step` (0-based); None stays None.
+
+    The decay starts low and rises to `decay`, so that the initial weights are forgotten quickly.
     """
     if average is None or decay is None:
         return average
-    share = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
-    return jax.tree.map(lambda old, now: old + share.astype(now.dtype) * (now - old), average, new)
+    weight = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
+    return jax.tree.map(lambda old, now: old + weight.astype(now.dtype) * (now - old), average, new)

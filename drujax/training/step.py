@@ -1,4 +1,4 @@
-"""A method's initial state and its compiled step over a mesh."""
+"""A method's initial state and its compiled training step on a mesh of devices."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +9,18 @@ from jax.sharding import Mesh
 from drujax.runtime.mesh import replicated, split
 from drujax.training.method import Method
 
-# XLA:CPU sums over devices in whatever order the sums come up. Those of one process wait for each other for ever when
-# all threads are taken, and Gloo's of several processes meet the wrong ones and end the run.
+# XLA:CPU schedules all-reduces in no fixed order. Within one process they deadlock when all threads are occupied, and
+# across processes Gloo matches the wrong ones and aborts the run. This scheduler keeps a fixed order.
 IN_ORDER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
 def create(method: Method, seed: int, mesh: Mesh) -> Any:
-    """The initial state, on every device."""
+    """Returns the initial state, replicated on all devices."""
     return jax.jit(method.init, out_shardings=replicated(mesh))(jax.random.key(seed))
 
 
 def compile_step(method: Method, mesh: Mesh) -> Callable[..., tuple[Any, dict[str, jax.Array]]]:
-    """`method.step` over the mesh: (state, batch, rp, frozen) -> (state, metrics). The given state is used up."""
+    """Compiles `method.step` for the mesh: (state, batch, rp, frozen) -> (state, metrics). The state is donated."""
     whole = replicated(mesh)
     return jax.jit(
         method.step,

@@ -1,7 +1,8 @@
 """Download files once into the user's cache, checked.
 
-The cache is `~/.cache/drujax`, or what the environment variable DRUJAX_CACHE names. A file appears there under its name
-only when it is whole and has its hash. Beside it, `NAME.sha256` records the hash in the format of `sha256sum --check`.
+The cache is `~/.cache/drujax`, or the value of the environment variable DRUJAX_CACHE. A file gets its final name only
+when it is complete and its hash is correct. `NAME.sha256` next to it records the hash in the format of
+`sha256sum --check`.
 """
 
 import contextlib
@@ -23,23 +24,23 @@ from drujax.runtime.remote_file import File
 from drujax.runtime.version import __version__
 
 CHUNK = 1 << 20
-TIMEOUT = 30  # seconds without a byte
+TIMEOUT = 30  # seconds without data
 
 
 def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
     """Return the path of `file` in the cache; download it there first if it is missing.
 
-    Prints size, licence and address to stderr before, and the progress during a download, unless `quiet`. An
-    interrupted download is resumed by the next call where the file's hash is known.
+    Before downloading it prints size, licence and URL to stderr, then the progress, unless `quiet`. The next call
+    resumes an interrupted download if the file's hash is known.
 
     Args:
-        file: what to download.
+        file: file to download.
         otherwise: what the user can do without the file ("--pretrained=none starts from random weights").
         quiet: print nothing.
 
     Raises:
-        UsageError: no network, no such page, interrupted, or another file than expected (one line with the address,
-            size, licence, where to put the file by hand, and `otherwise`); the cache cannot be used.
+        UsageError: the cache cannot be used, or the download failed or has the wrong hash. The message has the URL,
+            size, licence, the path for a manual download, and `otherwise`.
         OSError: the file cannot be written.
     """
     path = cache_folder() / file.filename
@@ -47,7 +48,7 @@ def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
         _check_cached(file, path)
         return path
     if file.manual:
-        raise _refusal(file, path, "it can only be downloaded by hand", otherwise)
+        raise _refusal(file, path, "manual download required", otherwise)
     make_folder(path.parent)
     with _locked(path.parent):
         if path.exists():  # another process was faster
@@ -62,29 +63,29 @@ def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
         digest = _sha256(partial)
         if not digest.startswith(file.sha256 or ""):
             partial.unlink()
-            raise _refusal(file, path, f"what came has the sha256 {digest} instead of {file.sha256}", otherwise)
+            raise _refusal(file, path, f"sha256 of the download must be {file.sha256}, got {digest}", otherwise)
         _record(path, digest)
         os.replace(partial, path)
     return path
 
 
 def describe(file: File) -> str:
-    """Size, licence and address in words."""
+    """Formats size, licence and URL for messages."""
     size = "of unknown size" if file.size is None else megabytes(file.size)
     return f"{size}, licence {file.licence}, from {file.url}"
 
 
 def megabytes(size: int) -> str:
-    """`46.8 MB`."""
+    """Formats a size in bytes, e.g. `46.8 MB`."""
     return f"{size / 1e6:.3g} MB" if size < 999.5e6 else f"{size / 1e9:.3g} GB"
 
 
 class _Broken(Exception):
-    """The download did not get through."""
+    """The download failed."""
 
 
 def _download(file: File, partial: Path, *, quiet: bool) -> None:
-    """Fills `partial`, from where it ends if the result can be checked."""
+    """Downloads to `partial`, resuming from its end if the result can be verified."""
     have = partial.stat().st_size if partial.exists() and file.sha256 else 0
     request = urllib.request.Request(file.url, headers={"User-Agent": f"drujax/{__version__}"})
     if have:
@@ -94,8 +95,8 @@ def _download(file: File, partial: Path, *, quiet: bool) -> None:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return  # it was whole already
-        raise _Broken(f"its host answers {error.code} {error.reason}") from error
+            return  # already complete
+        raise _Broken(f"the server answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Broken(f"no connection: {getattr(error, 'reason', error)}") from error
     resumed = response.status == http.client.PARTIAL_CONTENT
@@ -112,39 +113,39 @@ def _download(file: File, partial: Path, *, quiet: bool) -> None:
             bar.to(_whole(have))
         os.fsync(out.fileno())
     if total is not None and have != total:
-        raise _Broken(f"the connection broke off after {have} of {total} bytes (call again to go on)")
+        raise _Broken(f"connection lost after {have} of {total} bytes (run again to resume)")
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise _Broken(f"the connection broke off (call again to go on): {error}") from error
+        raise _Broken(f"connection lost (run again to resume): {error}") from error
 
 
 def _write(out: BinaryIO, chunk: bytes) -> None:
     try:
         out.write(chunk)
         out.flush()
-    except OSError as error:  # a full disk does not name the file
+    except OSError as error:  # the error of a full disk does not name the file
         raise type(error)(error.errno, error.strerror, out.name) from error
 
 
 def _whole(size: int) -> int:
-    """Megabytes, the unit of the progress bar."""
+    """Rounds up to megabytes, the unit of the progress bar."""
     return -(-size // 1_000_000)
 
 
 def _check_cached(file: File, path: Path) -> None:
-    """Compares a file in the cache with the table and with what was recorded when it was first seen."""
+    """Verifies the hash of a cached file against the table and the recorded hash; records it if there is none."""
     digest = _sha256(path)
     record = path.with_name(path.name + ".sha256")
     recorded = record.read_text().partition(" ")[0] if record.exists() else ""
     for wanted in (file.sha256 or "", recorded):
         if not digest.startswith(wanted):
             raise UsageError(
-                f"{path}: its sha256 is {digest} instead of {wanted}: it is damaged or another file. "
-                f"Remove it and {record.name} to get it again"
+                f"{path}: sha256 must be {wanted}, got {digest}: the file is damaged or a different one. "
+                f"Delete it and {record.name} to download it again"
             )
     if not recorded and os.access(path.parent, os.W_OK):  # several machines may share a cache that they only read
         _record(path, digest)
@@ -160,13 +161,13 @@ def _sha256(path: Path) -> str:
 
 
 def _refusal(file: File, path: Path, why: str, otherwise: str) -> UsageError:
-    after = f", or go on without it: {otherwise}" if otherwise else ""
-    return UsageError(f"{file.what}: {why}. Get it ({describe(file)}) and put it at {path}{after}")
+    after = f", or do without it: {otherwise}" if otherwise else ""
+    return UsageError(f"{file.what}: {why}. Download it yourself ({describe(file)}) and put it at {path}{after}")
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One download at a time, where the system can lock folders; the lock goes with its process."""
+    """Allows one download at a time, if the system can lock folders; the lock is released if its process ends."""
     try:
         import fcntl
     except ImportError:  # Windows

@@ -1,15 +1,15 @@
-"""drujax's own weight files: safetensors, with what the weights are in the header.
+"""drujax's own weight files: safetensors with a description of the weights in the header.
 
-Arrays are named by their path (`params/conv1_1/kernel`). The header's metadata are JSON texts by key:
+Arrays are named by their path (`params/conv1_1/kernel`). The header's metadata map keys to JSON texts:
 
 * `network`: name of the method whose network it is (`drujax.methods.registry`); required.
-* `options`: what the network is built with, e.g. `{"align_corners": false}`.
-* `licence`: of these weights, as an SPDX identifier or in words.
-* `training_data`: what they were trained on, in words.
+* `options`: constructor arguments of the network, e.g. `{"align_corners": false}`.
+* `licence`: of the weights, an SPDX identifier or a description.
+* `training_data`: description of the training data.
 * `source`: for converted weights, name and sha256 of the checkpoint.
 * `drujax_version`, `git_commit`: of the code that wrote the file.
-* `scores`: metric values by name, on held-out pictures.
-* anything else that JSON can hold (recipe, steps, ...).
+* `scores`: metric values by name, on held-out images.
+* any other JSON value (recipe, steps, ...).
 """
 
 import json
@@ -32,17 +32,17 @@ FLOAT16_MAX = float(np.finfo(np.float16).max)
 def save_weights(
     path: str | Path, variables: Mapping[str, Any], metadata: Mapping[str, Any], dtype: str | None = None
 ) -> None:
-    """Writes `variables` to `path`, whole or not at all.
+    """Writes `variables` to `path` atomically.
 
     Args:
-        path: of the new file; an existing one is replaced.
+        path: file to write; an existing one is replaced.
         variables: nested dictionaries of arrays (`params`, `batch_stats`, ...).
-        metadata: see the module; `network` is required, `drujax_version` is added.
-        dtype: "float16" halves the file: arrays of two and more dimensions are rounded to it, while vectors (biases,
-            norm scales and statistics: 0.1 % of the bytes) stay as they are. None writes all arrays as they are.
+        metadata: see the module docstring; `network` is required, `drujax_version` is added.
+        dtype: "float16" halves the file size: arrays of two or more dimensions are rounded to float16, while vectors
+            (biases, norm scales and statistics: 0.1 % of the bytes) keep their dtype. None keeps all dtypes.
 
     Raises:
-        UsageError: a value does not fit into float16.
+        UsageError: a value exceeds the range of float16.
         OSError: the file cannot be written.
     """
     assert "network" in metadata
@@ -56,10 +56,13 @@ def save_weights(
 
 
 def load_weights(path: str | Path) -> tuple[Variables, dict[str, Any]]:
-    """The variables in a file of `save_weights`, floating ones as float32, and its metadata.
+    """Reads a file written by `save_weights`.
+
+    Returns:
+        The variables, floating ones as float32, and the metadata.
 
     Raises:
-        UsageError: not a safetensors file, damaged, or not written by drujax.
+        UsageError: the file is not safetensors, damaged, or not written by drujax.
         OSError: the file cannot be read.
     """
     metadata = read_metadata(path)
@@ -68,27 +71,27 @@ def load_weights(path: str | Path) -> tuple[Variables, dict[str, Any]]:
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The metadata alone, without reading the arrays. Raises as `load_weights` does."""
-    with open(path, "rb"):  # its errors name the file
+    """Reads the metadata without the arrays. Raises as `load_weights` does."""
+    with open(path, "rb"):  # an OSError from `open` names the file
         try:
             with safetensors.safe_open(path, framework="np") as file:
                 texts = file.metadata() or {}
         except safetensors.SafetensorError as error:
-            raise UsageError(f"{path}: not a whole safetensors file: {error}") from error
+            raise UsageError(f"{path}: not a valid safetensors file: {error}") from error
     try:
         metadata = {key: json.loads(text) for key, text in texts.items()}
     except json.JSONDecodeError:
         metadata = {}
     if not isinstance(metadata.get("network"), str) or not isinstance(metadata.get("options", {}), dict):
         raise UsageError(
-            f"{path}: its header names no network of drujax. "
-            f"Weights of another program have to be converted first: drujax convert {path} --model NETWORK"
+            f"{path}: the header has no drujax network name. "
+            f"Convert weights of other programs first: drujax convert {path} --model NETWORK"
         )
     return metadata
 
 
 def _in_order(content: bytes) -> bytes:
-    """The file with its metadata sorted (safetensors shuffles them), so that equal weights make equal files."""
+    """Sorts the metadata of a file (safetensors shuffles them), so that equal weights give equal files."""
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -101,7 +104,7 @@ def _half(name: str, value: np.ndarray) -> np.ndarray:
     if value.ndim < 2 or not np.issubdtype(value.dtype, np.floating):
         return value
     if value.size and np.abs(value).max() > FLOAT16_MAX:
-        raise UsageError(f"dtype: {name} has values beyond float16 ({FLOAT16_MAX:g})")
+        raise UsageError(f"dtype: values of {name} exceed float16 ({FLOAT16_MAX:g})")
     return value.astype(np.float16)
 
 

@@ -1,8 +1,8 @@
-"""Names and layouts: PyTorch's state dictionaries to flax variables and back.
+"""Conversion of PyTorch state dicts to flax variables and back, by name.
 
-Modules of drujax carry the official names, so a variable's path, joined by dots, is PyTorch's name up to the last part,
-which a table translates; kernels change their layout (OIHW -> HWIO, out in -> in out). What the table does not know is
-called and laid out alike.
+drujax's modules have the official names, so a variable's path joined by dots is PyTorch's name except for its last
+part, which a table translates. Kernels change their layout (OIHW -> HWIO, out in -> in out). Parts that are not in the
+table have the same name and layout on both sides.
 """
 
 from collections.abc import Mapping
@@ -12,21 +12,21 @@ import numpy as np
 
 from drujax.errors import UsageError
 
-Variables = dict[str, Any]  # nested: collection, modules, name of the array
+Variables = dict[str, Any]  # nested dicts: collection, modules, array name
 
 _TORCH_LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-_WRAPPERS = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
+_WRAPPERS = ("module.", "_orig_mod.")  # prefixes of DataParallel and torch.compile
 
 
 def from_torch(state: Mapping[str, np.ndarray], shapes: Mapping[str, Any]) -> Variables:
-    """The variables that a PyTorch `state` dictionary holds, in float32.
+    """Converts a PyTorch state dict to float32 variables.
 
     Args:
-        state: arrays by PyTorch's name, with or without a wrapper's prefix; `num_batches_tracked` is ignored.
-        shapes: the variables wanted, nested, with anything that has a shape as leaves (`jax.eval_shape` of `init`).
+        state: arrays by PyTorch's names, with or without a wrapper's prefix; `num_batches_tracked` is ignored.
+        shapes: the expected variables, nested, with leaves that have a shape (`jax.eval_shape` of `init`).
 
     Raises:
-        UsageError: a tensor is missing, unknown or has another shape; one line names the first few.
+        UsageError: tensors are missing, unexpected or of the wrong shape; names the first few.
     """
     state = {name: value for name, value in unwrapped(state).items() if not name.endswith("num_batches_tracked")}
     wanted = {torch_name(path): path for path in flatten(shapes)}
@@ -39,7 +39,7 @@ def from_torch(state: Mapping[str, np.ndarray], shapes: Mapping[str, Any]) -> Va
 
 
 def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The state dictionary, by PyTorch's names and in its layout, of what `from_torch` or training made."""
+    """Converts variables to a state dict with PyTorch's names and layout, the inverse of `from_torch`."""
     state = {}
     for path, value in flatten(variables).items():
         array = np.asarray(value)
@@ -50,13 +50,13 @@ def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def torch_name(path: str) -> str:
-    """`params/features.0/0/kernel` -> `features.0.0.weight`."""
+    """Translates a path to PyTorch's name: `params/features.0/0/kernel` -> `features.0.0.weight`."""
     _, *modules, leaf = path.split("/")
     return ".".join([*modules, _TORCH_LEAVES.get(leaf, leaf)])
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves of nested dictionaries by path, `params/conv1_1/kernel`."""
+    """Flattens nested dictionaries to leaves by path, `params/conv1_1/kernel`."""
     flat = {}
     for name, value in tree.items():
         flat |= flatten(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {prefix + name: value}
@@ -64,7 +64,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> Variables:
-    """The opposite of `flatten`."""
+    """Nests leaves by path, the inverse of `flatten`."""
     tree: Variables = {}
     for path, value in flat.items():
         *parents, name = path.split("/")
@@ -76,22 +76,22 @@ def nest(flat: Mapping[str, Any]) -> Variables:
 
 
 def check(variables: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
-    """Raises UsageError in one line unless `variables` has exactly the arrays of `shapes`, in these shapes."""
+    """Raises UsageError unless `variables` has exactly the arrays of `shapes`, with these shapes."""
     have, want = flatten(variables), flatten(shapes)
     faults = [
-        _some("lacks", [path for path in want if path not in have]),
-        _some("has the unknown", [path for path in have if path not in want]),
+        _some("missing", [path for path in want if path not in have]),
+        _some("unexpected", [path for path in have if path not in want]),
         _some(
-            "has another shape of",
+            "wrong shape of",
             [
-                f"{path} {tuple(have[path].shape)} instead of {tuple(want[path].shape)}"
+                f"{path}: must be {tuple(want[path].shape)}, got {tuple(have[path].shape)}"
                 for path in want
                 if path in have and tuple(have[path].shape) != tuple(want[path].shape)
             ],
         ),
     ]
     if any(faults):
-        raise UsageError(f"it does not fit the network: it {'; it '.join(filter(None, faults))}")
+        raise UsageError(f"does not match the network: {'; '.join(filter(None, faults))}")
 
 
 def _some(what: str, names: list[str]) -> str:
@@ -100,6 +100,7 @@ def _some(what: str, names: list[str]) -> str:
 
 
 def unwrapped(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Removes the name prefixes of DataParallel and torch.compile, repeatedly."""
     for prefix in _WRAPPERS:
         if state and all(name.startswith(prefix) for name in state):
             return unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
@@ -107,7 +108,7 @@ def unwrapped(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
 
 
 def swap_kernel_layout(kernel: np.ndarray, *, back: bool = False) -> np.ndarray:
-    """Output and input channels from the front (PyTorch) to the end in the opposite order; `back` undoes it."""
+    """Moves the leading (out, in) axes of a PyTorch kernel to the end as (in, out); `back` inverts this."""
     if kernel.ndim < 2:
         return kernel
     return np.moveaxis(kernel, (-1, -2), (0, 1)) if back else np.moveaxis(kernel, (0, 1), (-1, -2))

@@ -1,1 +1,1 @@
-"""The parts of `experiments.benchmark`."""
+"""Implementation of `experiments.benchmark`."""

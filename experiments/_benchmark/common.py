@@ -1,4 +1,4 @@
-"""What the benchmarks share: their common options, and the peers that run beside drujax."""
+"""Options common to all benchmarks, and loading of the peers that drujax is compared with."""
 
 import dataclasses
 import importlib
@@ -7,29 +7,32 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-Contenders = tuple[list[Any], float | None]  # and the useful FLOPs of one unit of work
+Contenders = tuple[list[Any], float | None]  # contenders, and the useful FLOPs of one unit of work
 
 
 @dataclasses.dataclass(frozen=True)
 class Common:
-    """What all benchmarks share."""
+    """Options of all benchmarks."""
 
-    # Timed units of work for each contender, after one to warm up.
+    # Timed units of work per contender, after one warm-up.
     rounds: int = 5
-    # What is printed.
+    # Output format.
     format: Literal["table", "json"] = "table"
-    # File that gets the JSON.
+    # JSON file to write.
     out: Path | None = None
 
 
 def load_peer(name: Literal["torch", "pyiqa"] | None) -> Any:
-    """The module of a peer; None, after one line that says so, where its package is not installed."""
+    """Imports the module of a peer; prints one line and returns None if its package is not installed."""
     if name is None:
         return None
     if importlib.util.find_spec(name) is None:
         title = {"torch": "PyTorch", "pyiqa": "IQA-PyTorch"}[name]
-        print(
-            f"--peer={name}: {title} is not installed here, so drujax runs alone (pip install {name})", file=sys.stderr
-        )
+        print(f"--peer={name}: {title} is not installed; measuring drujax only (pip install {name})", file=sys.stderr)
         return None
-    return importlib.import_module(f"experiments._benchmark.{name}_peer")
+    return importlib.import_module(peer_module(name))
+
+
+def peer_module(name: str) -> str:
+    """Returns the module of the peer `name`."""
+    return f"{__package__}.{name}_peer"

@@ -1,4 +1,4 @@
-"""What `experiments.benchmark metrics` times of drujax: a metric, or what can be had of it without its weights."""
+"""drujax's side of `experiments.benchmark metrics`: a metric, or the part of it that needs no trained weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +11,14 @@ from drujax.metrics.registry import find
 
 
 def scorer(metric: str, images: np.ndarray, folder: Path) -> Callable[[], np.ndarray]:
-    """What scores `images` (b, h, w, 3), uint8.
+    """Returns a function that scores `images` (b, h, w, 3), uint8.
 
-    Of "ma" it is the 138 features, which are nearly all of its work; "nima" has generated weights, in a file of
-    `folder`, as its speed does not depend on their values.
+    For "ma" it computes the 138 features, nearly all of the metric's work. "nima" uses generated weights, written to
+    `folder`, because its speed does not depend on their values.
     """
     function = find(metric).function
     if metric == "pi":
-        raise UsageError("--metric=pi: its parts are timed alone, --metric=ma and --metric=niqe")
+        raise UsageError("--metric=pi: not supported; measure its parts, --metric=ma and --metric=niqe")
     if metric == "ma":
         from drujax.metrics.ma import features
 
@@ -31,7 +31,7 @@ def scorer(metric: str, images: np.ndarray, folder: Path) -> Callable[[], np.nda
 
 
 def generated_nima() -> dict[str, Any]:
-    """A state dictionary of IQA-PyTorch's `nima` whose kernels are drawn and whose normalisation does nothing."""
+    """Returns a state dict of IQA-PyTorch's `nima` with random kernels and identity normalisation."""
     import jax
 
     from drujax.models.quality.nima import InceptionNIMA

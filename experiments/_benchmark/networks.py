@@ -1,4 +1,4 @@
-"""The benchmarks `train` and `enhance` of `experiments.benchmark`: each method beside the same one in PyTorch."""
+"""The benchmarks `train` and `enhance` of `experiments.benchmark`: each method compared with the same in PyTorch."""
 
 import contextlib
 import dataclasses
@@ -11,7 +11,7 @@ from drujax.errors import UsageError, unknown
 from drujax.runtime.malloc import keep_freed_memory
 from experiments._benchmark.common import Common, Contenders, load_peer
 
-Step = Callable[[], float]  # does one training step and returns its loss
+Step = Callable[[], float]  # runs one training step and returns its loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Train(Common):
 
     # Method whose step is timed: enlightengan, zero_dce_pp, sci, ruas or clip_lit.
     method: str = "enlightengan"
-    # Implementation that is timed in the same run.
+    # Framework to compare with.
     peer: Literal["torch"] | None = None
     # Dark images per step, and as many bright ones; by default 2 for EnlightenGAN, else as in the official training.
     batch_size: int | None = None
@@ -63,32 +63,38 @@ class Train(Common):
 
 @dataclasses.dataclass(frozen=True)
 class Enhance(Common):
-    """A network that enhances, on pictures, floating numbers in and out."""
+    """Inference of an enhancement network, with floating point images as input and output."""
 
+    # Network to measure.
     network: Literal["enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit"] = "enlightengan"
+    # Framework to compare with.
     peer: Literal["torch"] | None = None
+    # Images per call.
     batch_size: int = 1
+    # Height of the images.
     height: int = 400
+    # Width of the images.
     width: int = 608
-    # Of EnlightenGAN alone: arithmetic (of PyTorch: autocast), and channels of the first layer.
+    # Compute dtype (EnlightenGAN only); PyTorch uses autocast.
     dtype: Literal["float32", "bfloat16"] = "float32"
+    # Channels of the first layer (EnlightenGAN only).
     features: int = 32
 
     def check(self) -> None:
         if self.dtype != "float32" and self.network != "enlightengan":
-            raise UsageError(f"--dtype: {self.network} is computed in float32 alone")
+            raise UsageError(f"--dtype: must be float32 for {self.network}, got {self.dtype}")
         multiple = PEER_MULTIPLES.get(self.network, 1) if self.peer is not None else 1
         for name in ("height", "width"):
             if getattr(self, name) % multiple:
-                raise UsageError(f"--{name}: {getattr(self, name)} is no multiple of {multiple}, as the peer needs")
+                raise UsageError(f"--{name}: must be a multiple of {multiple} with --peer, got {getattr(self, name)}")
 
 
-# The sides that the official networks take as they are.
+# Divisors of the image sides that the official networks accept without padding.
 PEER_MULTIPLES = {"enlightengan": 16, "zero_dce_pp": 12}
 
 
 def train(config: Train, _: contextlib.ExitStack) -> Contenders:
-    """drujax, and PyTorch in both layouts, from the same weights; they return the loss (of the generator)."""
+    """Returns drujax and PyTorch in both memory formats, with equal initial weights; they return (generator) losses."""
     if config.keep_memory:
         keep_freed_memory()
     import jax
@@ -125,7 +131,7 @@ def train(config: Train, _: contextlib.ExitStack) -> Contenders:
 
 
 def enhance(config: Enhance, _: contextlib.ExitStack) -> Contenders:
-    """drujax, and PyTorch in both layouts, with the same random weights; they return the enhanced picture."""
+    """Returns drujax and PyTorch in both memory formats, with equal random weights; they return the enhanced image."""
     import flax.linen as nn
     import jax
     import jax.numpy as jnp
@@ -159,7 +165,7 @@ def enhance(config: Enhance, _: contextlib.ExitStack) -> Contenders:
 
 
 def peers(torch_peer: Any, dtype: str, peer: Callable[[str, dict[str, Any]], Any]) -> list[Any]:
-    """PyTorch as the official code has it and with the layout that it prefers on CPU; none without PyTorch."""
+    """Returns PyTorch with the official memory format and with channels_last, its faster one on CPU; [] without it."""
     if torch_peer is None:
         return []
     import jax
@@ -173,7 +179,7 @@ def peers(torch_peer: Any, dtype: str, peer: Callable[[str, dict[str, Any]], Any
 
 
 def example_batch(batch_size: int, size: int) -> dict[str, Any]:
-    """A batch as the data pipeline sends it."""
+    """Returns a random batch in the format of the data pipeline."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -191,8 +197,8 @@ class Subject(NamedTuple):
     """A method whose training is measured.
 
     Attributes:
-        flops: useful ones of a step, by method, state and batch.
-        peer: of the peer's module, the method, its first state (on the host), a batch, and how the peer is to compute.
+        flops: (method, state, batch) -> useful FLOPs of a step.
+        peer: (peer module, method, initial state on the host, batch, options of the peer) -> the peer's step.
         adapt: changes the method for the measurement.
     """
 
@@ -202,11 +208,11 @@ class Subject(NamedTuple):
 
 
 def _enlightengan_flops(method: Any, _state: Any, batch: Any) -> float:
-    """In forward passes of each network.
+    """Counts useful FLOPs in units of each network's forward pass.
 
-    A discriminator has 7: forward on real and fake, back to the fake pictures for the generator's loss, back to weights
-    and inputs through both for its own. The generator has 3. VGG16 has 3: forward on both pictures, back through one.
-    The input gradients of first layers, which nobody needs, are included.
+    Discriminators count 7: forward on real and fake images, input gradients of the fake images for the generator's
+    loss, weight and input gradients of both for their own. The generator counts 3. VGG16 counts 3: forward on both
+    images, backward through one. The unused input gradients of first layers are included.
     """
     import jax
     import jax.numpy as jnp
@@ -233,15 +239,15 @@ def _enlightengan_flops(method: Any, _state: Any, batch: Any) -> float:
 
 
 def _enlightengan_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
-    """Each step cuts the patches that drujax's cuts."""
+    """Returns the peer's step, with the same patches in each step as drujax."""
     import numpy as np
 
     from drujax.training.batch import prepare
     from drujax.training.patches import draw_offsets
     from drujax.training.state import step_key
 
-    players = [player.variables for player in (start.model, start.d_global, start.d_local)]
-    trainer = torch_peer.enlightengan.Trainer(*players, method.frozen, **how)
+    networks = [network.variables for network in (start.model, start.d_global, start.d_local)]
+    trainer = torch_peer.enlightengan.Trainer(*networks, method.frozen, **how)
     inputs = prepare(batch)
     pictures = [trainer.put(np.asarray(x)) for x in (inputs.dark, inputs.darkened, inputs.attention, inputs.bright)]
     state = start
@@ -279,7 +285,7 @@ def _sci_peer(torch_peer: Any, _method: Any, start: Any, batch: Any, how: Mappin
 
 
 def _ruas_flops(_method: Any, state: Any, batch: Any) -> float:
-    """Of illumination estimation, which alone learns in most steps."""
+    """Counts illumination estimation only, the network that most steps train."""
     from drujax.models.ruas import IlluminationEstimation
 
     parts = state.model.params["enhance_net"]
@@ -293,7 +299,7 @@ def _ruas_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mappin
 
 
 def _with_learned_prompts(method: Any) -> Any:
-    """Prompts that differ, as after the prompts' own phase; two equal ones give no gradient."""
+    """Replaces the equal initial prompts, which give no gradient, by different ones, as after the first phase."""
     import numpy as np
 
     noise = np.random.default_rng(0).normal(0, 0.02, method.initial_prompts.shape).astype(np.float32)
@@ -301,8 +307,8 @@ def _with_learned_prompts(method: Any) -> Any:
 
 
 def _clip_lit_flops(method: Any, state: Any, batch: Any) -> float:
-    """Of the network three passes; of the encoders of enhanced pictures those forward and back to the pictures, of
-    dark pictures and of the prompts those forward.
+    """Counts three passes of the network, forward and input gradient of the encoders on enhanced images, and forward
+    passes on dark images and prompts.
     """
     import jax
 
@@ -324,7 +330,7 @@ def _clip_lit_flops(method: Any, state: Any, batch: Any) -> float:
 
 
 def _clip_lit_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how: Mapping[str, Any]) -> Step:
-    """Each step sees the pictures that drujax's sees, augmented by drujax: the official loader does it elsewhere."""
+    """Returns the peer's step on images augmented by drujax; the official code augments in its data loader."""
     import jax
     import numpy as np
 
@@ -350,7 +356,7 @@ def _pictures(batch: Any, *kinds: str) -> Any:
 
 
 def _three_passes(network: Any, state: Any, images: Any, *, variables: Any = None, **options: Any) -> float:
-    """FLOPs forward, back to the weights and back to the inputs."""
+    """Counts FLOPs of the forward pass, the weight gradient and the input gradient."""
     from drujax.runtime.benchmark import count_flops
 
     variables = state.model.variables if variables is None else variables

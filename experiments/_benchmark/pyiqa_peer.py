@@ -1,7 +1,7 @@
-"""The peer of `experiments.benchmark metrics --peer=pyiqa`: IQA-PyTorch's metrics on the same pictures.
+"""The peer of `experiments.benchmark metrics --peer=pyiqa`: IQA-PyTorch's metrics on the same images.
 
-Imported only when it is asked for; it is no dependency of drujax. Its parameter files are downloaded by itself, but for
-those of Ma and NIMA, which take what experiments._benchmark.metric_scorers has in their place.
+Imported on request only; IQA-PyTorch is not a dependency of drujax. It downloads its own parameter files, except for Ma
+and NIMA, for which the substitutes of experiments._benchmark.metric_scorers are used.
 """
 
 import functools
@@ -19,7 +19,7 @@ MA_FEATURES = 138
 
 
 def scorer(metric: str, images: np.ndarray, folder: Path) -> Callable[[], np.ndarray]:
-    """What scores `images` (b, h, w, 3), uint8, on the first GPU where there is one; `folder` as of drujax's scorer."""
+    """Returns a function that scores `images` (b, h, w, 3), uint8, on the first GPU if any; `folder` as in drujax's."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = _network(metric, folder, device)
     pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
@@ -41,7 +41,7 @@ def _network(metric: str, folder: Path, device: str) -> Callable[[Any], Any]:
 
 
 def _ma_features(pictures: Any) -> Any:
-    """IQA-PyTorch's `nrqm` as a part of its `pi`, with forests that give back what they are given."""
+    """IQA-PyTorch's `nrqm` as used in its `pi`, with the forests replaced by the identity."""
     from pyiqa.archs import nrqm_arch  # pyright: ignore[reportMissingImports]
 
     kept = np.eye(1 + MA_FEATURES)[:, 1:]  # the first column is the constant's
@@ -54,7 +54,7 @@ def _ma_features(pictures: Any) -> Any:
 def _generated_nima(folder: Path) -> Any:
     from pyiqa.archs import nima_arch  # pyright: ignore[reportMissingImports]
 
-    # It would download the backbone's weights and overwrite them.
+    # Otherwise it would download the backbone's weights, only to overwrite them.
     without_weights = functools.partial(nima_arch.timm.create_model, pretrained=False)
     with mock.patch.object(
         nima_arch.timm, "create_model", lambda name, pretrained, **options: without_weights(name, **options)

@@ -1,1 +1,1 @@
-"""The parts of `experiments.figures`."""
+"""Implementation of `experiments.figures`."""

@@ -1,4 +1,4 @@
-"""The grid of `experiments.figures`: pictures in rows and columns, with labels."""
+"""The grid of `experiments.figures`: images in rows and columns, with labels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 class Box(NamedTuple):
-    """A part of a picture, in its pixels."""
+    """A rectangle in an image, in pixels."""
 
     x: int
     y: int
@@ -24,8 +24,9 @@ class Box(NamedTuple):
 
 
 def draw(labels: Sequence[str], rows: Sequence[Sequence[Pixels]], names: Sequence[str] | None = None) -> Pixels:
-    """The grid: `labels` above the columns, `names` along the rows; all pictures of one width, those of a row of one
-    height.
+    """Draws the grid, with `labels` above the columns and `names` along the rows.
+
+    All images must have the same width, and those of a row the same height.
     """
     width = rows[0][0].shape[1]
     step, left = width + GAP, 0 if names is None else LABEL_HEIGHT
@@ -44,22 +45,22 @@ def draw(labels: Sequence[str], rows: Sequence[Sequence[Pixels]], names: Sequenc
 
 
 def fitted(picture: Pixels, width: int) -> Pixels:
-    """The picture in another width, its shape kept."""
+    """Resizes an image to `width`, keeping its aspect ratio."""
     h, w, _ = picture.shape
     if w == width:
         return picture
-    filter_ = Image.Resampling.LANCZOS if width < w else Image.Resampling.BICUBIC  # Lanczos rings where it enlarges
+    filter_ = Image.Resampling.LANCZOS if width < w else Image.Resampling.BICUBIC  # Lanczos rings when upsampling
     return np.asarray(Image.fromarray(picture).resize((width, max(1, round(h * width / w))), filter_))
 
 
 def detail(picture: Pixels, box: Box, width: int) -> Pixels:
-    """The part of the picture, in that width, framed."""
+    """Crops `box`, resizes it to `width` and draws a frame."""
     part = fitted(picture[box.y : box.y + box.h, box.x : box.x + box.w], width)
     return framed(part, Box(0, 0, part.shape[1], part.shape[0]), 1)
 
 
 def framed(picture: Pixels, box: Box, scale: float) -> Pixels:
-    """The picture with a line around the part that `box`, times the scale, is."""
+    """Draws a frame around `box`, scaled by `scale`."""
     image = Image.fromarray(picture)
     h, w, _ = picture.shape
     left, top = round(box.x * scale), round(box.y * scale)
@@ -70,7 +71,7 @@ def framed(picture: Pixels, box: Box, scale: float) -> Pixels:
 
 
 def _label(text: str, room: int) -> Image.Image:
-    """The text in the middle of a strip that is `room` wide, shortened where it is longer."""
+    """Draws text centred on a strip of width `room`, truncating it if necessary."""
     strip, font = Image.new("RGB", (room, LABEL_HEIGHT), "white"), ImageFont.load_default(15)
     shown = text
     while len(text) > 1 and font.getlength(shown) > room:

@@ -1,7 +1,7 @@
-"""The page of `experiments.figures`: before/after sliders, in one HTML file that needs nothing else.
+"""The web page of `experiments.figures`: before/after sliders in a self-contained HTML file.
 
-Pictures are embedded without loss, each once: without scripts the page shows them one below the other, and its script
-makes sliders of them.
+Images are embedded losslessly, each once. Without scripts the page shows them one below the other; its script turns
+them into sliders.
 """
 
 import base64
@@ -20,7 +20,7 @@ LARGEST_WEBP = 16383
 
 
 class Shown(NamedTuple):
-    """A picture by its name, its versions in the order of their labels, and the detail to zoom into."""
+    """An image's name, its versions in the order of their labels, and the detail to zoom into."""
 
     name: str
     versions: Sequence[UInt8[np.ndarray, "_ _ 3"]]
@@ -28,7 +28,7 @@ class Shown(NamedTuple):
 
 
 def page(labels: Sequence[str], rows: Sequence[Shown]) -> str:
-    """The HTML. The first version of each picture is the one on the left of the sliders, until another is chosen."""
+    """Returns the HTML. The first version of each image is on the left of the sliders until another is selected."""
     sections = "\n".join(_section(labels, row) for row in rows)
     buttons = [("1", "Whole"), ("2", "2×"), ("4", "4×"), ("8", "8×")]
     if any(row.box is not None for row in rows):
@@ -79,8 +79,8 @@ _PAGE = """<!doctype html>
 <span role="group" aria-label="Zoom">{zoom}</span>
 <label><input type="checkbox" id="together" checked> move all together</label>
 </div>
-<p id="help" hidden>Drag over a picture, or focus a slider and press the arrow keys. Zoomed in, drag or scroll to look
-around.</p>
+<p id="help" hidden>Drag over a picture, or focus a slider and press the arrow keys. When zoomed in, drag or scroll to
+pan.</p>
 </header>
 <main>
 {sections}

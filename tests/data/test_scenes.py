@@ -1,4 +1,4 @@
-"""The procedural scenes: pictures at any size, a truth under every light, and all three classes of QAB."""
+"""Procedural scenes: any image size, the same geometry under every lighting, and all three QAB classes."""
 
 from collections import Counter
 from itertools import pairwise
@@ -21,7 +21,7 @@ def halved(picture):
 
 
 def edges(picture):
-    """Where the outlines are, whatever their contrast: gradient magnitude over its local mean, zero mean, unit norm."""
+    """Contrast-normalised outlines: gradient magnitude over its local mean, with zero mean and unit norm."""
     y, x = np.gradient(np.log(luma(picture.astype(np.float64)) + 4.0))
     strength = np.minimum(np.hypot(y, x), 0.15)
     strength = strength - strength.mean()
@@ -30,14 +30,14 @@ def edges(picture):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (33, 20), (5, 400), (300, 4)])
-def test_any_size_gets_a_picture(kind, size):
+def test_any_size_is_rendered(kind, size):
     picture = paint(SEED, INDEX[kind], size, Lighting("night", 0.7))
     assert picture.shape == (*size, 3)
     assert picture.dtype == np.uint8
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_scene_depends_on_its_number_alone(kind):
+def test_a_scene_depends_only_on_seed_and_index(kind):
     index = INDEX[kind]
     np.random.seed(1)  # noqa: NPY002 - the global generator must not matter
     first = paint(SEED, index, (40, 56))
@@ -49,13 +49,13 @@ def test_a_scene_depends_on_its_number_alone(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_scene_at_every_resolution(kind):
+def test_a_scene_is_the_same_at_every_resolution(kind):
     light = Lighting("day", 0.9)
     small, large = (paint(SEED, INDEX[kind], size, light) for size in ((96, 120), (192, 240)))
     large = halved(large)
     difference = np.abs(large - small).mean()
     assert difference < 3  # of 255
-    for axis in (0, 1):  # far less than one pixel out of place: edges lie where they lie, and have no stairs
+    for axis in (0, 1):  # displacement far below one pixel: edges are aligned and anti-aliased
         assert difference < 0.5 * np.abs(large - np.roll(small, 1, axis)).mean()
 
 
@@ -68,13 +68,13 @@ def test_a_wider_frame_shows_the_same_scene_and_more(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lighting", LIGHT_KINDS)
-def test_mean_luma_grows_with_the_level(kind, lighting):
+def test_mean_luma_rises_with_the_level(kind, lighting):
     means = [luma(paint(SEED, INDEX[kind], (24, 24), Lighting(lighting, k / 3))).mean() for k in range(4)]
     assert all(b > a + 0.3 for a, b in pairwise(means)), means
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pair_is_one_scene(kind):
+def test_a_pair_is_aligned(kind):
     index = INDEX[kind]
     dark, bright = pair(SEED, index, (96, 96))
     assert luma(dark).mean() < 0.6 * luma(bright).mean()
@@ -115,25 +115,25 @@ def test_every_class_of_qab_can_be_drawn(partition, rate):
     assert classes[partition] >= rate * count
 
 
-def test_scenes_under_their_own_light_are_of_all_classes():
+def test_scenes_under_random_lighting_cover_all_classes():
     classes = Counter(classify(quartile_means(paint(6, i, (32, 32)))) for i in range(45))
     assert min(classes[partition] for partition in ("dark", "uncertain", "bright")) >= 7
 
 
-def test_all_kinds_come_up():
+def test_all_kinds_occur():
     assert {kind_of(0, i) for i in range(200)} == set(KINDS)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: paint(0, 0, (0, 5)), "size: 0x5 is smaller than 1x1"),
-        (lambda: paint(-1, 0, (5, 5)), "seed: -1 is negative"),
-        (lambda: paint(0, -2, (5, 5)), "index: -2 is negative"),
-        (lambda: Lighting("day", 1.5), "lighting level: 1.5 is outside 0..1"),
-        (lambda: Lighting("day", float("nan")), "lighting level: nan is outside 0..1"),
+        (lambda: paint(0, 0, (0, 5)), "size: must be at least 1x1, got 0x5"),
+        (lambda: paint(-1, 0, (5, 5)), "seed: must be >= 0, got -1"),
+        (lambda: paint(0, -2, (5, 5)), "index: must be >= 0, got -2"),
+        (lambda: Lighting("day", 1.5), r"lighting level: must be in 0\.\.1, got 1\.5"),
+        (lambda: Lighting("day", float("nan")), r"lighting level: must be in 0\.\.1, got nan"),
     ],
 )
-def test_mistakes_are_told_in_one_line(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(UsageError, match=message):
         call()

@@ -107,23 +107,23 @@ def test_torch_names():
     assert torch_name("params/class_token") == "class_token"
 
 
-def test_what_does_not_fit_is_told_in_one_line():
+def test_mismatched_arrays_are_reported_in_one_line():
     state = tiny_state()
     shapes = tiny_variables(state)
     missing = {name: value for name, value in state.items() if not name.startswith("layer1.0.bn")}
     with pytest.raises(UsageError) as caught:
         from_torch({**missing, "extra.weight": normal(2), "fc.bias": normal(3)}, shapes)
     assert str(caught.value) == (
-        "it does not fit the network: it lacks 4 arrays (params/layer1.0/bn/scale, params/layer1.0/bn/bias, "
-        "batch_stats/layer1.0/bn/mean, ...); it has the unknown 1 array (extra.weight); "
-        "it has another shape of 1 array (params/fc/bias (3,) instead of (2,))"
+        "does not match the network: missing 4 arrays (params/layer1.0/bn/scale, params/layer1.0/bn/bias, "
+        "batch_stats/layer1.0/bn/mean, ...); unexpected 1 array (extra.weight); "
+        "wrong shape of 1 array (params/fc/bias: must be (2,), got (3,))"
     )
 
 
 def test_check_accepts_what_fits():
     variables = tiny_variables(tiny_state())
     check(variables, variables)
-    with pytest.raises(UsageError, match=r"it lacks 1 array \(params/class_token\)$"):
+    with pytest.raises(UsageError, match=r"missing 1 array \(params/class_token\)$"):
         check({**variables, "params": {k: v for k, v in variables["params"].items() if k != "class_token"}}, variables)
 
 
@@ -196,11 +196,11 @@ def test_real_vgg16(shared):
     [
         (
             {"layer1.0.conv1.weight": np.zeros((64, 3, 7, 7))},
-            "no VGG16: its first array is called 'layer1.0.conv1.weight'",
+            "not a VGG16 checkpoint: its first array is 'layer1.0.conv1.weight'",
         ),
-        ({}, "it is no VGG16: its first array is called None"),
-        ({"conv1_1.weight": np.zeros(3)}, "no VGG16"),
-        ({"features.0.weight": np.zeros((4, 3, 3, 3)), "features.0.bias": np.zeros(4)}, "lacks 20 arrays"),
+        ({}, "not a VGG16 checkpoint: its first array is None"),
+        ({"conv1_1.weight": np.zeros(3)}, "not a VGG16 checkpoint"),
+        ({"features.0.weight": np.zeros((4, 3, 3, 3)), "features.0.bias": np.zeros(4)}, "missing 20 arrays"),
     ],
 )
 def test_no_vgg16(state, message):

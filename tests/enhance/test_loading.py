@@ -75,12 +75,12 @@ def test_options_given_win_over_the_authors(tmp_path):
     ("change", "message"),
     [
         ({"model": "enlightengann"}, "--model: unknown value 'enlightengann'. Did you mean enlightengan?"),
-        ({"model": "sci-medium"}, r"g\.npz: it does not fit the network: it lacks 10 arrays"),
+        ({"model": "sci-medium"}, r"g\.npz: does not match the network: missing 10 arrays"),
         ({"options": {"align_corner": True}}, "option: unknown value 'align_corner'. Did you mean align_corners?"),
         ({"options": {"align_corners": "yes"}}, "option align_corners: must be of type bool, got 'yes'"),
         ({"output": "g.pth"}, r"-o: g\.pth does not end in \.safetensors"),
-        ({}, r"g\.npz: it does not fit the network: it has another shape of 113 arrays"),  # of width 2, read as 32
-        ({"part": "x"}, r"g\.npz: it has no parts, of which 'x' could be one"),
+        ({}, r"g\.npz: does not match the network: wrong shape of 113 arrays"),  # of width 2, read as 32
+        ({"part": "x"}, r"g\.npz: part 'x': only PyTorch checkpoints have parts"),
     ],
 )
 def test_mistakes_in_converting(change, message, tmp_path):
@@ -178,7 +178,7 @@ def test_mistakes_in_naming(given, message, tmp_path, monkeypatch):
     [
         ({"network": "enlightengam"}, "network: unknown value 'enlightengam'. Did you mean enlightengan"),
         ({"network": "enlightengan", "options": {"depth": 3}}, "option: unknown value 'depth'"),
-        ({"network": "enlightengan", "options": {"width": 3}}, "it does not fit the network: it has another shape"),
+        ({"network": "enlightengan", "options": {"width": 3}}, "does not match the network: wrong shape of"),
     ],
 )
 def test_files_that_say_something_else(metadata, message, tmp_path):

@@ -1,4 +1,4 @@
-"""Every benchmark runs on tiny shapes and says what its documentation says that it does. No figure is asserted."""
+"""Every benchmark runs on tiny shapes and prints the documented values. No measurement is asserted."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ ROW = {
 @pytest.fixture
 def result(capsys, monkeypatch):
     """Runs a benchmark and returns its JSON."""
-    monkeypatch.setattr("drujax.runtime.benchmark.matmul_speed", lambda _dtype: 1e9)  # which takes half a second
+    monkeypatch.setattr("drujax.runtime.benchmark.matmul_speed", lambda _dtype: 1e9)  # the real one takes half a second
 
     def run(*arguments: str):
         assert benchmark.main(benchmark.configuration([*arguments, "--rounds=2", "--format=json"])) == 0
@@ -44,7 +44,7 @@ def assert_complete(result, *, pictures: int) -> None:
 
 
 def test_train(result, monkeypatch):
-    monkeypatch.setattr("drujax.models.layers.conv.select_implementation", lambda *_: "plain")  # which compiles sooner
+    monkeypatch.setattr("drujax.models.layers.conv.select_implementation", lambda *_: "plain")  # compiles faster
     measured = result(*TRAIN, "--gan.perceptual-width=2")
     assert_complete(measured, pictures=4)
     assert measured["configuration"]["size"] == 48
@@ -65,7 +65,7 @@ def test_train_a_compared_method(result, method):
 def test_enhance(result):
     measured = result(*ENHANCE)
     assert_complete(measured, pictures=1)
-    # Of one convolution alone, the last of the first block, at full size; the whole has 18 more.
+    # FLOPs of one convolution, the last of the first block at full size; the network has 18 more.
     assert measured["flops"] > 2 * 32 * 48 * 9 * 2 * 2
 
 
@@ -89,38 +89,43 @@ def test_scenes_as_a_table_and_a_file(tmp_path, capsys):
     assert "pictures/s" in capsys.readouterr().out
 
 
-def test_without_torch_one_line_says_so(result, monkeypatch, capsys):
+def test_missing_torch_is_reported_in_one_line(result, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert common.load_peer("torch") is None
     (line,) = capsys.readouterr().err.splitlines()
     assert "PyTorch is not installed" in line
 
 
+@pytest.mark.parametrize("name", ["torch", "pyiqa"])
+def test_peers_exist(name):
+    assert importlib.util.find_spec(common.peer_module(name)) is not None
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["trein"], "Did you mean train?"),
-        (["train", "--rounds=0"], "--rounds: 0 is under 1"),
+        (["train", "--rounds=0"], "--rounds: must be >= 1, got 0"),
         (["train", "--size=31"], "patch_size: must be <= recipe.size (31)"),
         (["train", "--method=sci", "--size=2"], "size: must be >= 3"),
         (["scenes", "--out=no/b.json"], "--out: no is no folder"),
-        (["enhance", "--height=40", "--peer=torch"], "--height: 40 is no multiple of 16"),
-        (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: 608 is no multiple of 12"),
+        (["enhance", "--height=40", "--peer=torch"], "--height: must be a multiple of 16 with --peer, got 40"),
+        (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: must be a multiple of 12"),
         (["train", "--method=sci", "--gan.dtype=bfloat16"], "Unrecognized options: --gan.dtype=bfloat16"),
         (["train", "--method=exposure"], "method: unknown value 'exposure'"),
         (["train", "--peer=tensorflow"], "torch"),
     ],
 )
-def test_mistakes_get_one_line(arguments, said, capsys):
+def test_invalid_options_are_refused_in_one_line(arguments, message, capsys):
     assert command_line.run(lambda: benchmark.main(benchmark.configuration(arguments)), "experiments.benchmark") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
 
 
-@pytest.mark.filterwarnings("ignore")  # of another project
+@pytest.mark.filterwarnings("ignore")  # from PyTorch
 def test_peer_computes_the_same(result, monkeypatch):
-    """Networks, losses and, as the last loss follows two updates, optimisers."""
-    pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
+    """Compares networks, losses and, because the last loss follows two updates, optimisers."""
+    pytest.importorskip("torch", reason="PyTorch is not a dependency of drujax")
     for method in ("zero_dce_pp", "sci", "ruas", "clip_lit"):
         arguments = (
             f"--method={method}",
@@ -145,8 +150,8 @@ def test_peer_computes_the_same(result, monkeypatch):
 
 
 def test_ruas_peer_removes_noise_as_drujax_does():
-    """Each second step; both optimisers."""
-    pytest.importorskip("torch", reason="PyTorch is no dependency of drujax")
+    """Noise removal is trained every second step; compares both optimisers."""
+    pytest.importorskip("torch", reason="PyTorch is not a dependency of drujax")
     import jax
 
     from drujax.methods.ruas import RUAS

@@ -1,4 +1,4 @@
-"""Evaluating a run and a model, from the command to the file."""
+"""Evaluation of a run and of a model, from the command line to the written file."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_a_run_with_its_own_pictures(tmp_path, capsys):
     assert "PSNR (dB)" in said
     assert str(run / "evaluation.json") in said
 
-    # The same without any change.
+    # The same with strength 0.
     assert main(config(f"--workdir={run}", "--pictures=1", "--strength=0.0")) == 0
     unchanged = json.loads((run / "evaluation.json").read_text())
     assert unchanged["scenes"]["enhanced"] == unchanged["scenes"]["input"]
@@ -58,7 +58,7 @@ def test_pairs_of_real_pictures(tmp_path, capsys):
     table.write_text("group,file\na,day.png\na,night.png\nb,alone.png\n")
     assert main(config(f"--model={path}", f"--pairs={table}", "--scenes=1")) == 0
     said = capsys.readouterr()
-    assert "left out b: it has one picture" in said.err
+    assert "skipped b: it has one picture" in said.err
     assert "1 pairs of real pictures, the darker against the brighter one" in said.out
     assert f"{psnr(dark[None] / 255, bright[None] / 255)[0]:.4f}" in said.out
     assert "MS-SSIM" in said.out
@@ -78,7 +78,7 @@ def test_a_model_without_pictures(tmp_path, capsys):
     [
         ([], r"give either --workdir=RUN or --model=NAME"),
         (["--workdir=a", "--model=b"], r"give either --workdir=RUN or --model=NAME"),
-        (["--model=b", "--scenes=0"], r"--scenes: 0 is under 1"),
+        (["--model=b", "--scenes=0"], r"--scenes: must be >= 1, got 0"),
         (["--model=b", "--pairs=/nowhere.csv"], r"--pairs: /nowhere.csv is no file"),
         (["--model=dru-vitb16"], r"Did you mean dru-vit-b16\?"),
         (["--model=dru-vit-b16", "--data=/nowhere"], r"/nowhere: no dataset"),

@@ -25,7 +25,7 @@ def run(*arguments) -> int:
 
 @pytest.fixture
 def frames(tmp_path):
-    """Three dark pictures of other shapes; the first is called after what HTML would take for a tag."""
+    """Three dark images of different shapes; the name of the first looks like an HTML tag."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for name, size in (("<b>&.png", (20, 40)), ("c.png", (60, 40)), ("d.png", (20, 20))):
@@ -69,7 +69,7 @@ def test_a_detail_is_framed_and_enlarged(tmp_path, frames, model):
 
 
 class Page(HTMLParser):
-    """What the tests look at: all addresses, pictures by their descriptions, headings and captions."""
+    """Parses a page: URLs, images by alt text, headings and captions."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -89,7 +89,7 @@ class Page(HTMLParser):
             self.texts.append(data.strip())
 
 
-def test_the_page_holds_every_picture_as_it_is_and_needs_nothing_else(tmp_path, frames, model):
+def test_the_page_embeds_all_images_losslessly_and_is_self_contained(tmp_path, frames, model):
     out = tmp_path / "compare.html"
     assert run("compare", frames, f"--models=<i>={model}", "--rows=2", f"--html={out}", "--crop=0,0,9,9") == 0
     text = out.read_text()
@@ -106,7 +106,7 @@ def test_the_page_holds_every_picture_as_it_is_and_needs_nothing_else(tmp_path, 
     assert page.texts == ["<b>&.png", "input", "<i>", "c.png", "input", "<i>"]
 
 
-def test_a_picture_that_a_model_cuts_keeps_its_place(tmp_path, shared):
+def test_outputs_of_cropping_models_are_padded(tmp_path, shared):
     from drujax.enhance.conversion import convert_checkpoint
 
     weights = tmp_path / "cut.safetensors"
@@ -142,30 +142,33 @@ def test_models_are_labelled(models, labels):
         (["compare", "--out=x.png"], "INPUT: give at least one picture or folder"),
         (["compare", "{frames}"], "give --out=GRID.png, --html=PAGE.html, or both"),
         (["compare", "{frames}", "--out=x.xyz"], "cannot write a picture with suffix '.xyz'"),
-        (["compare", "{frames}", "--html=x.png"], "--html: x.png does not end in .html"),
-        (["compare", "{frames}", "--out=x.png", "--rows=0"], "--rows: 0 is under 1"),
-        (["compare", "{frames}", "--out=x.png", "--crop=1,2,3"], "--crop: '1,2,3' is not X,Y,W,H"),
-        (["compare", "{frames}", "--out=x.png", "--crop=1,2,0,3"], "--crop: 1,2,0,3 is no part of a picture"),
+        (["compare", "{frames}", "--html=x.png"], "--html: must end in .html, got x.png"),
+        (["compare", "{frames}", "--out=x.png", "--rows=0"], "--rows: must be >= 1, got 0"),
+        (
+            ["compare", "{frames}", "--out=x.png", "--crop=1,2,3"],
+            "--crop: must be X,Y,W,H in whole pixels, got '1,2,3'",
+        ),
+        (["compare", "{frames}", "--out=x.png", "--crop=1,2,0,3"], "W and H >= 1, got 1,2,0,3"),
         (["compare", "{frames}", "--out=x.png", "--crop=9,9,12,5"], "d.png, which is 20x20"),
-        (["compare", "{frames}", "--out=x.png", "--crop=1,1,2,2", "--crop=1,1,2,2"], "--crop: 2 for 3 pictures"),
+        (["compare", "{frames}", "--out=x.png", "--crop=1,1,2,2", "--crop=1,1,2,2"], "once per picture (3), got 2"),
         (["compare", "{frames}", "--out=x.png", "--models=,"], "--models: give at least one name or path"),
-        (["compare", "{frames}", "--out=x.png", "--models=a,a"], "two of them are the same"),
+        (["compare", "{frames}", "--out=x.png", "--models=a,a"], "two models have the same label"),
         (["compare", "{frames}", "--out=x.png", "--models=sci-medum"], "Did you mean sci-medium?"),
         (["compare", "{frames}", "--out=no/x.png"], "--out: no is no folder"),
         (["compare", "{frames}", "--html=no/x.html"], "--html: no is no folder"),
-        (["scenes", "--width=0", "--out=x.png"], "--width: 0 is under 1"),
-        (["scenes", "--width=5000", "--out=x.png"], "--width: 5000 is over 4096"),
+        (["scenes", "--width=0", "--out=x.png"], "--width: must be >= 1, got 0"),
+        (["scenes", "--width=5000", "--out=x.png"], "--width: must be <= 4096, got 5000"),
         (["scenes"], "--out"),
     ],
 )
-def test_mistakes_are_one_line(frames, arguments, message, capsys):
+def test_invalid_options_are_refused_in_one_line(frames, arguments, message, capsys):
     filled = [argument.format(frames=frames) for argument in arguments]
     assert command_line.run(lambda: figures.main(filled), "experiments.figures") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-def test_a_picture_of_a_folder_that_cannot_be_read_is_left_out(frames, model, tmp_path, capsys):
+def test_an_unreadable_file_in_a_folder_is_skipped(frames, model, tmp_path, capsys):
     broken, out = frames / "broken.png", tmp_path / "grid.png"
     broken.write_bytes(b"no picture")
     assert run("compare", frames, f"--models={model}", "--width=20", f"--out={out}") == 1

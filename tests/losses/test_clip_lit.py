@@ -1,4 +1,4 @@
-"""CLIP-LIT's losses against NumPy, written from the official code, and against values made by hand."""
+"""CLIP-LIT's losses against NumPy, written from the official code, and against values computed by hand."""
 
 import functools
 
@@ -11,13 +11,13 @@ from drujax.losses import clip_lit
 
 
 def features(seed, count=3, width=8, spread=0.3):
-    """Features of nearly one direction, as CLIP's are: a hundred times their cosines are within softmax's reach."""
+    """Features of similar direction, as CLIP's are: softmax does not saturate at 100 times their cosines."""
     random = np.random.default_rng(seed)
     return jnp.asarray(3 + spread * random.standard_normal((count, width)), jnp.float32)
 
 
 def maps(seed, count=3):
-    """As of the stem and four stages, small."""
+    """Small feature maps, as of the stem and the four stages."""
     random = np.random.default_rng(seed)
     shapes = [(4, 6, 2), (4, 6, 8), (2, 3, 16), (1, 2, 32), (1, 1, 64)]
     return [jnp.asarray(random.standard_normal((count, *shape)), jnp.float32) for shape in shapes]
@@ -45,7 +45,7 @@ def test_probability_and_cross_entropy():
 
 
 def test_by_hand():
-    """A picture that is the negative prompt, and one between both: cosines 1, 0 and 0.6, 0.8."""
+    """An image equal to the negative prompt, and one between both: cosines 1, 0 and 0.6, 0.8."""
     prompts = jnp.array([[2.0, 0.0], [0.0, 0.5]])
     pictures = jnp.array([[5.0, 0.0], [3.0, 4.0]])
     np.testing.assert_allclose(clip_lit.similarities(pictures, prompts), [[100, 0], [60, 80]], rtol=1e-6)
@@ -54,8 +54,8 @@ def test_by_hand():
     np.testing.assert_allclose(loss, [100, 20], rtol=1e-5)
 
 
-def test_equal_prompts_cannot_tell():
-    """As they are at first: probability 1/2, cross-entropy log 2, and the whole margin is missing."""
+def test_equal_prompts_do_not_discriminate():
+    """Initially the prompts are equal: probability 1/2, cross-entropy log 2, ranking loss = margin."""
     prompts = jnp.tile(features(1, 1), (2, 1))
     half = clip_lit.backlit_probability(features(0), prompts)
     np.testing.assert_allclose(half, 0.5, rtol=1e-6)
@@ -80,7 +80,7 @@ def test_identity(name, weights):
 
 
 def test_official_totals():
-    """320 times the mean probability plus 22.5 times the summed identity loss, of the official batch of eight."""
+    """320 times the mean probability plus 22.5 times the summed identity loss, for the official batch size of 8."""
     assert (clip_lit.CLIP_WEIGHT, clip_lit.IDENTITY_WEIGHT) == (320, 22.5)
     assert (clip_lit.RECONSTRUCTION_WEIGHT, clip_lit.RANKING_WEIGHT) == (25, 200)
     pictures, prompts, enhanced, image = features(0, 8), features(1, 2), maps(0, 8), maps(1, 8)
@@ -101,7 +101,7 @@ def test_ranking():
 @pytest.mark.parametrize(
     ("enhanced", "margins"),
     [
-        # what is missing to the margins of (backlit, reference), (backlit, first), and neighbours
+        # shortfall to the margins of (backlit, reference), (backlit, first), and successive images
         ((0.65,), (0.9 - 0.7, 0.9 - 0.25, 0.0)),
         ((0.25,), (0.9 - 0.7, 0.9 - 0.65, 0.2 - 0.05)),
         ((0.65, 0.28), (0.9 - 0.7, 0.9 - 0.25, 0.0, 0.1 - 0.08)),
@@ -115,7 +115,7 @@ def test_refinement_round_by_round(enhanced, margins):
 
 @jax.jit
 def losses(pictures, prompts, enhanced, image):
-    """All of them, by name."""
+    """Returns all losses by name."""
     better, best = (clip_lit.backlit_probability(pictures[:, ::step], prompts[:, ::step]) for step in (-1, 2))
     backlit = clip_lit.backlit_probability(pictures, prompts)
     return {
@@ -126,7 +126,7 @@ def losses(pictures, prompts, enhanced, image):
     }
 
 
-def test_each_picture_has_a_value_of_its_own():
+def test_losses_are_per_image():
     pictures, prompts, enhanced, image = features(0), features(1, 2), maps(0), maps(1)
     together = losses(pictures, prompts, enhanced, image)
     for i in range(3):
@@ -138,7 +138,7 @@ def test_each_picture_has_a_value_of_its_own():
 
 
 def test_gradients():
-    """Those of the enhancement reach the pictures' features and maps, those of the prompts' losses the prompts."""
+    """Gradients of the enhancement loss reach the images' features and maps, those of the prompt losses the prompts."""
 
     def total(which, *arguments):
         return sum(losses(*arguments)[name].sum() for name in which)

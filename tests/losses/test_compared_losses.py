@@ -67,7 +67,7 @@ def batch(seed=0):
 
 
 @pytest.mark.parametrize("form", ["official", "paper"])
-def test_each_picture_has_a_value_of_its_own(form):
+def test_losses_are_per_image(form):
     x, y, z = batch(0), batch(1), batch(2)
     losses = {
         "zero_dce_pp": lambda x, y, z: zero_dce_pp.total(x, y, z, form=form)[0],
@@ -80,10 +80,10 @@ def test_each_picture_has_a_value_of_its_own(form):
         np.testing.assert_allclose(together, apart, rtol=1e-5, err_msg=name)
 
 
-def test_the_papers_forms_differ_and_see_colours():
+def test_the_papers_forms_differ_and_use_colours():
     x, y = batch(0), batch(1)
     for loss in (retinex.sci_smoothness, retinex.ruas_smoothness):
-        assert np.all(loss(x, y, form="paper") < loss(x, y))  # edges of x excuse those of y
+        assert np.all(loss(x, y, form="paper") < loss(x, y))  # edges of x reduce the weights at those of y
     np.testing.assert_allclose(
         retinex.as_ycbcr(jnp.ones((1, 1, 1, 3)), "paper")[0, 0, 0, 0], 0.919 + 16 / 255, rtol=1e-6
     )
@@ -92,7 +92,7 @@ def test_the_papers_forms_differ_and_see_colours():
     np.testing.assert_allclose(zero_dce_pp.colour(tinted), [np.sqrt(2) * 0.04], rtol=1e-5)
 
 
-def test_grey_pictures_have_a_gradient():
+def test_gradient_is_finite_for_grey_images():
     grey = jnp.full((1, 16, 16, 3), 0.4)
     gradient = jax.grad(lambda x: zero_dce_pp.colour(x).sum())(grey)
     assert np.array_equal(gradient, np.zeros_like(gradient))

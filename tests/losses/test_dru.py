@@ -1,4 +1,4 @@
-"""Equations 5 to 8 against the official losses, and against NumPy from the official discriminators' maps."""
+"""Equations 5 to 8 against the official losses, and against NumPy on the official discriminators' maps."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ RP_DARK, RP_BRIGHT = np.float32([0.9, 0.25]), np.float32([0.6, 0.99])
 
 @pytest.fixture(params=[0, 1])
 def step(goldens, request):
-    """The official maps (b h w 1 and b p h w 1) and losses of one step."""
+    """Official score maps (b h w 1 and b p h w 1) and losses of one step."""
     arrays = goldens("enlightengan/train_step")
     prefix = f"ac{request.param}_f32/"
     maps = {name: jnp.asarray(nhwc(arrays[f"{prefix}D_{name}"])) for name in ("A_real", "A_fake", "P_real", "P_fake")}
@@ -34,7 +34,7 @@ def losses(maps, dark, bright, scale):
 
 
 def numpy_losses(maps, dark, bright, half):
-    """Written out picture by picture, patch by patch, from the paper."""
+    """The paper's equations, written out image by image and patch by patch."""
     real, fake, real_patches, fake_patches = (
         np.asarray(maps[name], np.float64) for name in ("A_real", "A_fake", "P_real", "P_fake")
     )
@@ -53,21 +53,21 @@ def numpy_losses(maps, dark, bright, half):
     return total
 
 
-def test_without_uncertainty_they_are_the_official_losses(step):
+def test_weights_of_one_give_the_official_losses(step):
     maps, official = step
     for name, value in losses(maps, np.ones(2, np.float32), np.ones(2, np.float32), "official").items():
         np.testing.assert_allclose(value, official[name], rtol=2e-6)
 
 
 @pytest.mark.parametrize(("scale", "half"), [("official", 0.5), ("paper", 1.0)])
-def test_weights_are_those_of_the_paper(step, scale, half):
+def test_weighted_losses_equal_the_papers_equations(step, scale, half):
     maps, _ = step
     expected = numpy_losses(maps, RP_DARK, RP_BRIGHT, half)
     for name, value in losses(maps, RP_DARK, RP_BRIGHT, scale).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5)
 
 
-def test_a_picture_of_no_probability_pulls_at_nothing_but_the_others_mean():
+def test_an_image_of_weight_zero_acts_only_through_the_relativistic_mean():
     """In equation 8 its scores get no gradient; in 7 only through the unweighted mean inside the difference."""
     scores = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 4, 1)), jnp.float32)
     weights = jnp.asarray([1.0, 0.0, 0.5])

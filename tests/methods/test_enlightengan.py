@@ -281,7 +281,7 @@ def test_offsets_are_those_of_the_official_code():
     assert sorted(set(np.asarray(offsets)[:, 0].tolist())) == list(range(8))
     assert sorted(set(np.asarray(offsets)[:, 1].tolist())) == list(range(4))
     assert not draw_offsets(jax.random.key(0), 6, (32, 32), 32).any()
-    with pytest.raises(UsageError, match="crop: pictures of 31x40 are smaller than the patches of 32x32"):
+    with pytest.raises(UsageError, match="crop: must be at least the patch size 32x32, got 31x40"):
         draw_offsets(jax.random.key(0), 6, (31, 40), 32)
 
 

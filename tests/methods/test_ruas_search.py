@@ -87,7 +87,7 @@ def test_a_cell_by_its_operations():
     image = jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
     shapes = [jax.eval_shape(RUAS(illumination=text).init, jax.random.key(0), image) for text in ("released", spelled)]
     assert jax.tree.map(np.shape, shapes[0]) == jax.tree.map(np.shape, shapes[1])
-    with pytest.raises(UsageError, match="option noise: 'skip,skip' has not 7 operations"):
+    with pytest.raises(UsageError, match="option noise: must have 7 operations, got 2: 'skip,skip'"):
         genotype("noise", "skip,skip")
     with pytest.raises(UsageError, match="Did you mean conv3x3"):
         genotype("noise", "skip,skip,skip,conv3,skip,skip,skip")

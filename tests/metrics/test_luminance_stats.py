@@ -1,4 +1,4 @@
-"""Statistics of light and colour on pictures whose values are known."""
+"""Luminance and colour statistics on images with known values."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def test_mean_luma():
     np.testing.assert_allclose(mean_luma(PICTURES / 255), expected)
 
 
-def test_shares_of_clipped_pixels():
+def test_fractions_of_clipped_pixels():
     picture = np.full((2, 5, 3), 100, np.uint8)
     picture[0, 0] = 0
     picture[0, 1] = (0, 0, 1)

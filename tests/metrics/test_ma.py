@@ -43,7 +43,7 @@ def expected_ma(trained, features):
 
 
 @pytest.mark.parametrize("group", [0, 1, 2])
-def test_forests_predict_as_those_that_were_trained(trained, model, group):
+def test_imported_forests_predict_like_the_trained_ones(trained, model, group):
     forest = load_forests(model)[group]
     assert len(forest.roots) == 20
     assert predict(forest, trained.rows[group].astype(float)) == pytest.approx(
@@ -76,7 +76,7 @@ def test_ma_and_pi(trained, model, pictures):
     np.testing.assert_array_equal(metrics.pi(pictures, weights=model), ((10 - scores) + niqe) / 2)
 
 
-def test_forests_are_kept_in_a_smaller_form(trained, model, monkeypatch):
+def test_forests_are_cached_in_a_smaller_format(trained, model, monkeypatch):
     first = keep_forests(model)
     kept = list(model.parent.glob("model-*.safetensors"))
     assert len(kept) == 1
@@ -87,7 +87,7 @@ def test_forests_are_kept_in_a_smaller_form(trained, model, monkeypatch):
             assert a.dtype == b.dtype
 
 
-def test_nothing_is_kept_where_nothing_can_be_written(model, monkeypatch):
+def test_forests_are_not_cached_in_an_unwritable_folder(model, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
     keep_forests(model)
     assert list(model.parent.iterdir()) == [model]
@@ -96,17 +96,17 @@ def test_nothing_is_kept_where_nothing_can_be_written(model, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"linear": np.array([0.0, 1, 1, 1])}, "its linear weights are .* another model"),
-        ({"drop": "upper"}, "no model.mat of Ma et al., or damaged: .*upper"),
+        ({"linear": np.array([0.0, 1, 1, 1])}, "linear weights must be .* another model"),
+        ({"drop": "upper"}, r"the file is damaged, or not the model\.mat of Ma et al\.: .*upper"),
         ({"child": 10_000}, "children or features out of range"),
         ({"child": -1}, "children or features out of range"),
-        ({"child": 1}, "does not hang together"),  # back to the root: an endless way
-        ({"feature": 19}, "a forest of 18 features does not hang together"),
-        ({"value": np.nan}, "does not hang together"),
-        ({"forests": 2}, "no model.mat of Ma et al., or damaged"),
+        ({"child": 1}, "is inconsistent"),  # back to the root: an endless path
+        ({"feature": 19}, "the forest of 18 features is inconsistent"),
+        ({"value": np.nan}, "is inconsistent"),
+        ({"forests": 2}, r"the file is damaged, or not the model\.mat of Ma et al\."),
     ],
 )
-def test_damaged_forests_are_told(trained, tmp_path, changes, message):
+def test_damaged_forests_are_refused(trained, tmp_path, changes, message):
     path = tmp_path / "model.mat"
     write_mat(path, trained.forests, **changes)
     with pytest.raises(UsageError, match=f"^{path}: .*{message}"):
@@ -114,23 +114,23 @@ def test_damaged_forests_are_told(trained, tmp_path, changes, message):
 
 
 @pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file", b"\x89HDF\r\n\x1a\n" + bytes(600), bytes(4000)])
-def test_other_files_are_told(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "model.mat").write_bytes(content)
-    with pytest.raises(UsageError, match="model.mat: it is no model.mat of Ma et al., or damaged"):
+    with pytest.raises(UsageError, match=r"model\.mat: the file is damaged, or not the model\.mat of Ma et al\."):
         load_forests(tmp_path / "model.mat")
 
 
-def test_truncated_files_are_told(model):
+def test_truncated_files_are_refused(model):
     content = model.read_bytes()
     for share in (0.1, 0.5, 0.99):
         model.write_bytes(content[: int(share * len(content))])
-        with pytest.raises(UsageError, match="or damaged"):
+        with pytest.raises(UsageError, match="the file is damaged"):
             load_forests(model)
 
 
-def test_other_weights_of_drujax_are_told(tmp_path):
+def test_other_drujax_weights_are_refused(tmp_path):
     save_weights(tmp_path / "a.safetensors", {"x": np.zeros(1)}, {"network": "enlightengan"})
-    with pytest.raises(UsageError, match="it does not hold Ma's forests"):
+    with pytest.raises(UsageError, match="does not contain Ma's forests"):
         load_forests(tmp_path / "a.safetensors")
     with pytest.raises(FileNotFoundError):
         load_forests(tmp_path / "missing.mat")
@@ -138,7 +138,7 @@ def test_other_weights_of_drujax_are_told(tmp_path):
 
 @pytest.fixture
 def no_download(monkeypatch, tmp_path):
-    """An empty cache, and an address where nothing answers."""
+    """An empty cache, and an address that does not respond."""
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
     module = importlib.import_module("drujax.metrics.ma")  # in drujax.metrics the name is the function's
     monkeypatch.setattr(module, "FORESTS", dataclasses.replace(module.FORESTS, url="http://127.0.0.1:9/file"))
@@ -146,13 +146,13 @@ def no_download(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ma", "pi"])
-def test_missing_forests_are_told_in_one_line(no_download, pictures, name):
+def test_missing_forests_are_reported_in_one_line(no_download, pictures, name):
     with pytest.raises(UsageError, match="Ma's regression forests.*no connection.*put it at .*ma-model.mat") as error:
         getattr(metrics, name)(pictures)
     assert "\n" not in str(error.value)
 
 
-def test_score_prints_niqe_where_pi_cannot_be_had(no_download, pictures, tmp_path, capsys):
+def test_score_prints_niqe_if_pi_is_unavailable(no_download, pictures, tmp_path, capsys):
     Image.fromarray(pictures[0]).save(tmp_path / "a.png")
     assert cli.main(["score", str(tmp_path / "a.png"), "--metrics", "pi", "--format", "json"]) == 1
     output = capsys.readouterr()
@@ -193,14 +193,16 @@ def test_selfcheck(trained, model, pictures, tmp_path, capsys, monkeypatch):
     assert {row["agrees"] for row in json.loads(capsys.readouterr().out)["images"]} == {"NO"}
 
 
-def test_selfcheck_without_a_known_picture(model, pictures, tmp_path, capsys):
+def test_selfcheck_without_a_known_image(model, pictures, tmp_path, capsys):
     Image.fromarray(pictures[0]).save(tmp_path / "a.png")
     assert cli.main(["selfcheck", "--pictures", str(tmp_path / "a.png"), "--weights", str(model)]) == 2
-    assert "none of the pictures whose scores are known: peppers (chaoma99/sr-metric)" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no image with known scores found" in error
+    assert "known are: peppers (chaoma99/sr-metric)" in error
 
 
-def test_selfcheck_knows_the_golden_pictures(shared):
-    """The rows are those of the goldens, found by the pixels of the pictures and of what is made of them."""
+def test_selfcheck_knows_the_golden_images(shared):
+    """The rows equal the goldens', found by hashes of the images' pixels and of their derived versions."""
     pictures = shared / "goldens" / "iqa" / "images"
     found = dict(selfcheck._known_pictures(pictures, lambda path, error: pytest.fail(f"{path}: {error}")))
     assert set(found) == set(selfcheck.KNOWN)

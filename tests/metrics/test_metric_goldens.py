@@ -1,4 +1,4 @@
-"""BRISQUE, NIQE and PIQE against every row of the goldens, by the table in tolerances.py."""
+"""BRISQUE, NIQE and PIQE against every row of the goldens, with the tolerances of tolerances.py."""
 
 import csv
 from collections import defaultdict
@@ -17,7 +17,7 @@ FUNCTIONS = {"brisque": metrics.brisque, "niqe": metrics.niqe, "niqe_pi": metric
 
 @pytest.fixture(scope="module")
 def rows(shared):
-    """(metric, implementation) -> picture -> score."""
+    """(metric, implementation) -> image -> score."""
     table = defaultdict(dict)
     with open(shared / "goldens/iqa/scores.csv", newline="") as file:
         for row in csv.DictReader(file):
@@ -34,7 +34,7 @@ def pictures(shared):
 
 @pytest.fixture(scope="module")
 def scores(pictures):
-    """`scores(metric, arguments)` -> picture -> score, computed once."""
+    """`scores(metric, arguments)` -> image -> score, cached."""
     known = {}
 
     def compute(metric, arguments):
@@ -68,7 +68,7 @@ def test_features_of_brisque(pictures, goldens):
     for name in clean:
         ours = brisque_features(pictures[name], reference="matlab")[0]
         np.testing.assert_allclose(ours, features[f"{name}/brisque36_official_octave"], rtol=2e-6, atol=1e-6)
-    for name, rgb in pictures.items():  # flat ones, too
+    for name, rgb in pictures.items():  # including flat ones
         ours = brisque_features(rgb)[0]
         np.testing.assert_allclose(ours, features[f"{name}/brisque36_pyiqa_f64"], atol=6e-5, err_msg=name)
 

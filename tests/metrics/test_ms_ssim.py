@@ -12,7 +12,7 @@ TRUTH = (TRUTH - TRUTH.min()) / np.ptp(TRUTH)
 
 
 def definition(x: np.ndarray, y: np.ndarray) -> float:
-    """One channel, scale by scale, with two-dimensional windows."""
+    """MS-SSIM of one channel, scale by scale, with two-dimensional windows."""
     grid = np.mgrid[-5:6, -5:6]
     window = np.exp(-(grid**2).sum(0) / (2 * 1.5**2))
     window /= window.sum()
@@ -37,9 +37,9 @@ def test_equals_its_definition():
     np.testing.assert_allclose(ms_ssim(jnp.asarray(image), jnp.asarray(TRUTH)), expected, rtol=2e-5)
 
 
-def test_equal_pictures_have_one_and_worse_ones_less():
+def test_identical_images_score_one_and_degraded_ones_less():
     truth = TRUTH
     np.testing.assert_allclose(ms_ssim(truth, truth), 1.0, rtol=1e-6)
     noisy = [ms_ssim((truth + RANDOM.normal(0, s, TRUTH.shape)).clip(0, 1), truth) for s in (0.02, 0.1, 0.4)]
     assert (np.diff(np.stack(noisy), axis=0) < 0).all()
-    np.testing.assert_allclose(ms_ssim(1 - truth, truth), 0.0, atol=1e-6)  # opposed structure counts as none
+    np.testing.assert_allclose(ms_ssim(1 - truth, truth), 0.0, atol=1e-6)  # negative similarity counts as 0

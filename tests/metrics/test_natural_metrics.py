@@ -1,4 +1,4 @@
-"""BRISQUE, NIQE and PIQE: what they accept, what changes nothing, and which way they go. Needs no reference data."""
+"""BRISQUE, NIQE and PIQE: validation, invariances and monotony. Needs no reference data."""
 
 import json
 import re
@@ -23,7 +23,7 @@ OWN = {name: getattr(metrics, name) for name in NAMES}
 
 
 def scene(seed: int, shape: tuple[int, int] = (H, W)) -> np.ndarray:
-    """Soft shapes with edges and a little texture, uint8."""
+    """Smooth shapes with edges and a little texture, uint8."""
     random = np.random.default_rng(seed)
     soft = gaussian_filter(random.normal(0, 1, (*shape, 3)), (9, 9, 0))
     edges = gaussian_filter(random.normal(0, 1, (*shape, 1)), (4, 4, 0)) > 0.02
@@ -33,7 +33,7 @@ def scene(seed: int, shape: tuple[int, int] = (H, W)) -> np.ndarray:
 
 @pytest.mark.parametrize("reference", ["pyiqa", "matlab"])
 @pytest.mark.parametrize("name", NAMES)
-def test_dtypes_and_ranks_of_one_picture_agree(name, reference):
+def test_score_does_not_depend_on_dtype_and_rank(name, reference):
     rgb, function = scene(0), OWN[name]
     (expected,) = function(rgb, reference=reference)
     assert np.isfinite(expected)
@@ -43,31 +43,31 @@ def test_dtypes_and_ranks_of_one_picture_agree(name, reference):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_is_its_pictures_in_any_order(name):
+def test_score_does_not_depend_on_the_batch_and_its_order(name):
     batch = np.stack([scene(seed) for seed in range(5)])
     alone = [float(OWN[name](rgb)[0]) for rgb in batch]
     assert OWN[name](batch).tolist() == alone
     assert OWN[name](batch[::-1]).tolist() == alone[::-1]
 
 
-def test_devices_in_turn_change_nothing():
+def test_score_does_not_depend_on_the_number_of_devices():
     batch = np.stack([scene(seed) for seed in range(5)])
     (said,) = devices.finish(devices.start(3, __file__))
     assert json.loads(said) == {"devices": 3, **{name: OWN[name](batch).tolist() for name in NAMES}}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_chunks_of_an_accelerator_give_the_same(name, monkeypatch):
+def test_score_does_not_depend_on_the_batch_size_of_an_accelerator(name, monkeypatch):
     batch = np.stack([scene(seed) for seed in range(3)])
     alone = OWN[name](batch)
-    monkeypatch.setattr(bucketing, "pictures_at_once", lambda: 2)
+    monkeypatch.setattr(bucketing, "images_per_call", lambda: 2)
     in_chunks = OWN[name](batch)
     np.testing.assert_allclose(in_chunks, alone, rtol=1e-6)  # another program: rounding may differ
-    assert OWN[name](batch[1:]).tolist() == in_chunks[1:].tolist()  # but not by what is beside a picture
+    assert OWN[name](batch[1:]).tolist() == in_chunks[1:].tolist()  # but not by the other images of the batch
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_size_of_the_array_changes_nothing(name, monkeypatch):
+def test_score_does_not_depend_on_the_bucket(name, monkeypatch):
     rgb = scene(1)
     expected = OWN[name](rgb)
     monkeypatch.setattr(bucketing, "bucket", lambda length, step, factor: (-(-length // step) + 1) * step)
@@ -75,8 +75,8 @@ def test_the_size_of_the_array_changes_nothing(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_size_of_the_tiles_changes_nothing(name, monkeypatch):
-    """Edges, neighbours and blocks at the borders of tiles; (240, 330) has several of either."""
+def test_score_does_not_depend_on_the_tile_size(name, monkeypatch):
+    """Covers edges, neighbours and blocks at the borders of tiles; (240, 330) has several of each."""
     rgb = scene(6, (240, 330))
     expected = [OWN[name](rgb, reference=reference)[0] for reference in ("pyiqa", "matlab")]
     bucketing._compiled.cache_clear()
@@ -86,11 +86,15 @@ def test_the_size_of_the_tiles_changes_nothing(name, monkeypatch):
     np.testing.assert_allclose(expected, whole, rtol=1e-6)
 
 
-def test_buckets_are_few_and_no_tile_is_wasted():
+def test_buckets_are_few_and_shared():
     heights = {bucketing.bucket(length, 64, 4) for length in range(1, 10_000)}
     assert sorted(heights) == [64, 256, 1024, 4096, 16384]
     assert [bucketing.bucket(length, 128, 2) for length in (1, 128, 129, 640, 1920)] == [128, 128, 256, 1024, 2048]
-    sizes = {bucketing.boxed(np.zeros((h, w), np.uint8), 0, "edge").array.shape for h in (200, 500) for w in (400, 500)}
+    sizes = {
+        bucketing.pad_to_bucket(np.zeros((h, w), np.uint8), 0, "edge").array.shape
+        for h in (200, 500)
+        for w in (400, 500)
+    }
     assert sizes == {(1, 256, 512), (1, 1024, 512)}
 
 
@@ -111,31 +115,31 @@ def test_buckets_are_few_and_no_tile_is_wasted():
     ],
     ids=lambda value: None if isinstance(value, str) else "x".join(map(str, np.shape(value))),
 )
-def test_what_is_no_picture_is_one_line(name, images, message):
+def test_invalid_images_are_refused_in_one_line(name, images, message):
     with pytest.raises(UsageError, match=f"{name}: {message}") as error:
         OWN[name](np.asarray(images))
     assert "\n" not in str(error.value)
 
 
-def test_references_and_protocols_have_names():
+def test_unknown_metric_and_a_single_block_are_refused():
     with pytest.raises(UsageError, match=r"metric: unknown value 'nique'. Did you mean niqe\?"):
         find("nique")
-    with pytest.raises(UsageError, match=r"niqe: the picture has one block of 96x96 pixels"):
+    with pytest.raises(UsageError, match=r"niqe: images must hold at least two blocks of 96x96 pixels"):
         metrics.niqe(scene(0)[:, :150])
 
 
 @pytest.mark.parametrize("level", [0, 90])
-def test_a_picture_of_one_colour(level):
+def test_constant_image(level):
     flat = np.full((H, W, 3), level, np.uint8)
     assert metrics.piqe(flat) == 100
     assert np.isnan(metrics.niqe(flat))
-    assert np.isnan(metrics.brisque(flat)) == (level == 0)  # others have a contrast with the black around them
+    assert np.isnan(metrics.brisque(flat)) == (level == 0)  # others have contrast with the zero padding
 
 
 def test_flat_regions_do_not_depend_on_their_level():
-    """Cel shading and clipping: flat areas, where the noise of summation would decide, and other noise at other levels.
+    """Cel shading and clipping give flat areas, where summation noise, which depends on the level, would decide.
 
-    NIQE's coefficients depend on differences of levels alone, so all 40 levels brighter its features are the same ones.
+    NIQE's coefficients depend only on differences of levels, so adding 40 levels everywhere keeps its features.
     """
     rgb = scene(2) // 48 * 48
     rgb[:, : W // 2] = rgb[:, : W // 2].clip(96, 144)
@@ -143,7 +147,7 @@ def test_flat_regions_do_not_depend_on_their_level():
     darker, brighter = (niqe_features(picture, reference="matlab") for picture in (rgb, rgb + 40))
     np.testing.assert_allclose(darker, brighter, rtol=1e-6)
     assert np.isfinite(darker).all()
-    # IQA-PyTorch's window makes them negative, by less than any contrast: shapes may move, by no more than its step.
+    # IQA-PyTorch's window makes them slightly negative: shapes may change by at most one step of the grid.
     other = [niqe_features(picture) for picture in (rgb, rgb + 40)]
     np.testing.assert_allclose(*other, atol=1.1e-3)
 
@@ -151,16 +155,16 @@ def test_flat_regions_do_not_depend_on_their_level():
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 1000))
 def test_flips(seed):
-    """Blocks and pairs of neighbours are the same ones, in another order, in a picture that is turned over."""
+    """An image rotated by 180 degrees has the same blocks and pairs of neighbours, in another order."""
     rgb = scene(seed, (96, 192))
-    whole, turned = niqe_features(rgb)[0], niqe_features(rgb[::-1, ::-1])[0]
-    np.testing.assert_allclose(whole[::-1, :18], turned[:, :18], rtol=1e-5, atol=1.1e-3)
+    original, rotated = niqe_features(rgb)[0], niqe_features(rgb[::-1, ::-1])[0]
+    np.testing.assert_allclose(original[::-1, :18], rotated[:, :18], rtol=1e-5, atol=1.1e-3)
     for name in ("brisque", "niqe"):
         np.testing.assert_allclose(OWN[name](rgb[::-1, ::-1]), OWN[name](rgb), rtol=2e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_noise_and_blur_make_it_worse(name):
+def test_noise_and_blur_worsen_the_score(name):
     clean = scene(3, (192, 192)).astype(float)
     random = np.random.default_rng(4)
     noisy = [clean + random.normal(0, sigma, clean.shape) for sigma in (12, 35, 80)]
@@ -174,7 +178,7 @@ def test_the_registry_agrees_with_the_functions():
     for name in NAMES:
         assert find(name).function is OWN[name]
         smallest = find(name).smallest
-        with pytest.raises(UsageError, match=f"each side needs at least {smallest}"):
+        with pytest.raises(UsageError, match=f"each side must be >= {smallest} pixels"):
             OWN[name](scene(0, (smallest - 1, 200)))
         assert np.isfinite(OWN[name](scene(0, (smallest, 200)))).all()
 

@@ -22,7 +22,7 @@ TOLERANCE = 1e-5
 
 
 def drawn(name: str, shape: tuple[int, ...], *, fan_in: int) -> np.ndarray:
-    """The array called `name` of the generated weights that the goldens are of."""
+    """The array called `name` of the generated weights that the goldens were computed with."""
     random = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith(("running_mean", "moving_mean")):
         values = 0.1 * random.standard_normal(shape)
@@ -60,7 +60,7 @@ def mobilenet():
         name = "beta" if layer.endswith("_bn") and name == "bias" else leaves.get(name, name)
         layer = "dense_1" if layer == "dense" else layer
         shape = (3, 3, leaf.shape[-1], 1) if layer.startswith("conv_dw") and name == "kernel" else leaf.shape
-        # As for the goldens' depthwise kernels: nine numbers are summed.
+        # As for the goldens' depthwise kernels, which sum nine values.
         fan_in = 9 if shape[-1] == 1 else int(np.prod(shape[:-1]))
         arrays[f"{layer}/{name}"] = drawn(f"{layer}/{name}", shape, fan_in=fan_in)
     return arrays
@@ -98,7 +98,7 @@ def test_inception_equals_iqa_pytorchs(shared, goldens, inception, name):
 
 
 def test_mobilenet_equals_kerass(mobilenet, tmp_path, monkeypatch):
-    """The probabilities are those of keras.applications.MobileNet (Keras 3.15), pooled, with a Dense of 10."""
+    """The expected probabilities are those of keras.applications.MobileNet (Keras 3.15), pooled, with a Dense of 10."""
     monkeypatch.setattr(MODULE, "read_keras", lambda path: mobilenet)
     rgb = (np.arange(224 * 224 * 3) * 7919 % 256).astype(np.uint8).reshape(224, 224, 3)
     expected = [0.0446495, 0.196939, 0.190234, 0.12195, 0.0813984, 0.0269272, 0.0948571, 0.0445348, 0.0538285, 0.144681]
@@ -108,7 +108,7 @@ def test_mobilenet_equals_kerass(mobilenet, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("layout", ["weights", "model"])
 def test_keras_files(mobilenet, tmp_path, layout):
-    """As Keras 2 writes weights alone (conv1/conv1/kernel:0), and as a whole model is saved."""
+    """Weights only, as Keras 2 writes them (conv1/conv1/kernel:0), and a saved model."""
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.hdf5"
     with h5py.File(path, "w") as file:
@@ -130,27 +130,27 @@ def test_keras_files(mobilenet, tmp_path, layout):
     )
 
 
-def test_other_keras_files_are_told(tmp_path):
+def test_other_keras_files_are_refused(tmp_path):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = np.zeros(3)
-    with pytest.raises(UsageError, match="a.h5: it holds no weights by layer name"):
+    with pytest.raises(UsageError, match="a.h5: no weights by layer name found"):
         keras.read_keras(path)
     with h5py.File(path, "w") as file:
         file["conv1/conv1/kernel:0"] = np.zeros((3, 3, 3, 32))
-    with pytest.raises(UsageError, match="a.h5: it does not fit the network: it lacks 136 arrays"):
+    with pytest.raises(UsageError, match="a.h5: does not match the network: missing 136 arrays"):
         load_variables("idealo", path)
     with h5py.File(path, "w") as file:
         file.create_dataset("conv1/kernel:0", (3,), "f4", external=[(str(tmp_path / "secret"), 0, 12)])
-    with pytest.raises(UsageError, match="a.h5: conv1/kernel:0 lies in another file"):
+    with pytest.raises(UsageError, match="a.h5: conv1/kernel:0 is stored in another file"):
         keras.read_keras(path)
     path.write_bytes(path.read_bytes()[:700])
-    with pytest.raises(UsageError, match="a.h5: the file is damaged or no HDF5"):
+    with pytest.raises(UsageError, match="a.h5: the file is damaged or not HDF5"):
         keras.read_keras(path)
 
 
-def test_h5py_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
+def test_missing_h5py_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(UsageError, match=r"a.h5: reading Keras's files needs h5py: pip install drujax\[keras\]"):
@@ -159,7 +159,7 @@ def test_h5py_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
         keras.read_keras(tmp_path / "missing.h5")
 
 
-def test_squeezing_takes_pillows_nearest_pixels():
+def test_squeezed_equals_pillows_nearest_neighbour():
     random = np.random.default_rng(0)
     for size in ((384, 512), (301, 453), (1, 1), (100, 3), (224, 224), (448, 225)):
         rgb = random.integers(0, 256, (*size, 3), np.uint8)
@@ -169,37 +169,37 @@ def test_squeezing_takes_pillows_nearest_pixels():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (299, 299), (700, 310)])
-def test_the_centre_of_an_even_picture_is_even(size):
+def test_centre_of_a_constant_image_is_constant(size):
     got = centre_square(np.full((*size, 3), 51, np.uint8))
     assert got.shape == (299, 299, 3)
     np.testing.assert_allclose(got, -0.6, atol=1e-6)
 
 
-def test_the_centre_is_kept():
+def test_centre_square_crops_the_centre():
     ramp = np.broadcast_to(np.linspace(0, 1, 598)[None, :, None], (299, 598, 3))
     row = centre_square(ramp)[0, :, 0]
     np.testing.assert_allclose(row[[0, -1]], 2 * np.linspace(0, 1, 598)[[150, 448]] - 1, atol=1e-6)
 
 
-def test_a_score_does_not_depend_on_the_batch(mobilenet, tmp_path, monkeypatch):
+def test_score_does_not_depend_on_the_batch(mobilenet, tmp_path, monkeypatch):
     monkeypatch.setattr(MODULE, "read_keras", lambda path: mobilenet)
     pictures = np.random.default_rng(1).random((5, 40, 60, 3), np.float32)
     arguments = {"reference": "idealo", "weights": tmp_path / "b"}
     alone = np.concatenate([metrics.nima(picture, **arguments) for picture in pictures])
     np.testing.assert_array_equal(metrics.nima(pictures, **arguments), alone)
-    monkeypatch.setattr(MODULE, "pictures_at_once", lambda: 3)  # as on an accelerator
+    monkeypatch.setattr(MODULE, "images_per_call", lambda: 3)  # as on an accelerator
     np.testing.assert_allclose(metrics.nima(pictures, **arguments), alone, atol=1e-5)
     assert ((alone > 1) & (alone < 10)).all()
 
 
-def test_another_network_is_told(tmp_path):
+def test_weights_of_another_network_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
-    with pytest.raises(UsageError, match="a.npz: it does not fit the network: it lacks .* arrays"):
+    with pytest.raises(UsageError, match="a.npz: does not match the network: missing .* arrays"):
         metrics.nima(np.zeros((8, 8, 3)), weights=tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("reference", NETWORKS)
-def test_missing_weights_are_told_in_one_line(reference, tmp_path, monkeypatch):
+def test_missing_weights_are_reported_in_one_line(reference, tmp_path, monkeypatch):
     network = NETWORKS[reference]
     file = dataclasses.replace(network.file, url="http://127.0.0.1:9/file")
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))

@@ -11,7 +11,7 @@ from drujax.metrics import loe, ms_ssim, psnr, ssim
 
 
 def pictures(seed: int, *, flat: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth pictures with edges (or flat ones), and degraded copies."""
+    """Smooth images with edges (or flat ones), and degraded copies."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:40, :53] / 40
     truth = 0.5 + 0.3 * np.sin(np.stack([6 * x + y, 3 * y, 9 * x * y], -1)) + 0.2 * (x > 0.6)[..., None]
@@ -22,7 +22,7 @@ def pictures(seed: int, *, flat: bool = False) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reference_ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """One channel in float64, by two-dimensional correlation with the window as the paper prints it."""
+    """SSIM of one channel in float64, by two-dimensional correlation with the paper's window."""
     grid = np.mgrid[-5:6, -5:6]
     window = np.exp(-(grid**2).sum(0) / (2 * 1.5**2))
     window /= window.sum()
@@ -52,7 +52,7 @@ def test_ssim_equals_the_published_formula(flat):
     np.testing.assert_allclose(ssim(jnp.asarray(image), jnp.asarray(truth)), expected, rtol=2e-5)
 
 
-def test_ssim_of_equal_pictures_is_one_and_falls_with_noise_and_blur():
+def test_ssim_of_identical_images_is_one_and_falls_with_noise_and_blur():
     _, truth = pictures(2)
     random = np.random.default_rng(3)
     np.testing.assert_allclose(ssim(jnp.asarray(truth), jnp.asarray(truth)), 1.0, rtol=1e-6)
@@ -66,7 +66,7 @@ def test_ssim_of_equal_pictures_is_one_and_falls_with_noise_and_blur():
 
 
 @pytest.mark.parametrize("metric", [psnr, ssim, loe, ms_ssim])
-def test_whatever_holds_the_same_picture_has_the_same_score(metric):
+def test_score_does_not_depend_on_dtype_and_rank(metric):
     random = np.random.default_rng(4)
     image, truth = random.integers(0, 256, (2, 178, 177, 3), np.uint8)
     (expected,) = metric(image, truth)
@@ -76,14 +76,14 @@ def test_whatever_holds_the_same_picture_has_the_same_score(metric):
 
 
 @pytest.mark.parametrize(("metric", "smallest"), [(psnr, 1), (ssim, 11), (ms_ssim, 176), (loe, 1)])
-def test_what_cannot_be_compared_is_one_line(metric, smallest):
+def test_invalid_pairs_are_refused_in_one_line(metric, smallest):
     name, whole = metric.__name__, np.zeros((1, 200, 180, 3), np.float32)
     for images, message in (
         (np.full_like(whole, np.nan), "floating values must be in 0..1, got nan..nan"),
         (255 * np.ones_like(whole), "floating values must be in 0..1, got 255..255"),
         (whole[..., :1], r"shape must .* got \(1, 200, 180, 1\)"),
         (np.zeros((1, 200, 180, 4), np.uint8), r"shape must .* got \(1, 200, 180, 4\)"),
-        (whole[:, :190], r"shapes \(1, 190, 180, 3\) and \(1, 200, 180, 3\) differ"),
+        (whole[:, :190], r"must have equal shapes, got \(1, 190, 180, 3\) and \(1, 200, 180, 3\)"),
         (whole[:, : smallest - 1], "each side must be >=" if smallest > 1 else "shape must be"),
     ):
         with pytest.raises(UsageError, match=f"{name}: .*{message}") as error:

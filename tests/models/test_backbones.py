@@ -20,7 +20,7 @@ PARAMETERS = {
 }
 TORCHVISION = {name: name.replace("vit_b16", "vit_b_16") for name in BACKBONES}
 NORMED = ["resnet18", "resnet50", "mobilenet_v2", "vgg13_bn"]
-# What the goldens have: two inputs, and for three a second set of weights. ViT takes one size alone.
+# The goldens hold two inputs, and for three backbones a second set of weights. ViT has one input size only.
 PREFIXES = {
     "resnet18": ["eval224", "eval96x160"],
     "resnet50": ["eval224", "eval96x160"],
@@ -29,13 +29,13 @@ PREFIXES = {
     "vgg19": ["eval224", "he224", "eval96x160"],
     "vit_b16": ["eval224"],
 }
-# Suggested by the goldens' README: noise of float32 against float64, with a margin.
+# Suggested by the goldens' README: float32 error against float64, with a margin.
 EVAL_TOLERANCE = dict.fromkeys(BACKBONES, 2e-5) | dict.fromkeys(["mobilenet_v2", "vgg13_bn", "vgg19"], 3e-6)
 TRAIN_TOLERANCE = dict.fromkeys(NORMED, 2e-4) | {"resnet50": 5e-4}
 
 
 class Reference:
-    """A backbone with the goldens' formula weights, and what torchvision made of them."""
+    """A backbone with the goldens' weights by formula, and torchvision's outputs with them."""
 
     def __init__(self, name, goldens):
         self.name = name
@@ -50,13 +50,13 @@ class Reference:
         self.outputs = jax.jit(self._outputs)
 
     def _outputs(self, variables, x):
-        """Logits and features, without training."""
+        """Returns logits and features in inference mode."""
         logits = self.module.apply(variables, x, train=False)
         return logits, self.module.apply(variables, x, train=False, features=True)
 
 
 def formula_weights(keys):
-    """The goldens' rule for weights: random, seeded by the place in torchvision's order."""
+    """The goldens' formula for weights: random, seeded by the position in torchvision's order."""
     out, i = {}, 0
     for key, shape in keys:
         if key.endswith("num_batches_tracked"):
@@ -175,7 +175,7 @@ def test_features_are_the_input_of_the_last_layer(name):
     assert variables["params"][backbone.head]["kernel"].shape == (backbone.features, 1000)
 
 
-def test_dropout_follows_the_key_in_training():
+def test_dropout_depends_on_the_key_in_training():
     module = BACKBONES["mobilenet_v2"].build(2)
     x = jax.random.normal(jax.random.key(2), (2, 32, 32, 3))
     variables = initialise("mobilenet_v2", "none", num_classes=2, resolution=32, key=jax.random.key(0))
@@ -188,7 +188,7 @@ def test_dropout_follows_the_key_in_training():
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_timm_layout_holds_the_same_tensors(name, goldens):
-    """By names, shapes and identity of the tensors: each is filled with its own number."""
+    """Compares names, shapes and identity of the tensors: each is filled with its own number."""
     keys = goldens("backbones/keys.json")[TORCHVISION[name]]
     shapes = {key: tuple(shape) for key, shape in keys if not key.endswith("num_batches_tracked")}
     names = goldens("backbones/timm_keys.json")[TORCHVISION[name]]["map"]
@@ -214,7 +214,7 @@ def test_old_torchvision_names_of_vit():
 
 @pytest.fixture(scope="module")
 def torch_resnet18():
-    """A state dictionary of torchvision's resnet18, as DataParallel saves it."""
+    """A state dict of torchvision's resnet18, as DataParallel saves it."""
     random, state = np.random.RandomState(0), {}
     for path, leaf in flatten(_shapes("resnet18")).items():
         _, *modules, last = path.split("/")
@@ -243,21 +243,21 @@ def test_import_without_last_layer_and_in_half_precision(torch_resnet18):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (lambda state: state.pop("module.conv1.weight"), "lacks 1 array .*conv1/kernel"),
-        (lambda state: state.update({"module.conv9.weight": np.zeros(3)}), "unknown 1 array .*conv9.weight"),
-        (lambda state: state.update({"module.bn1.bias": np.zeros(3)}), "another shape of 1 array .*bn1/bias"),
+        (lambda state: state.pop("module.conv1.weight"), "missing 1 array .*conv1/kernel"),
+        (lambda state: state.update({"module.conv9.weight": np.zeros(3)}), "unexpected 1 array .*conv9.weight"),
+        (lambda state: state.update({"module.bn1.bias": np.zeros(3)}), "wrong shape of 1 array .*bn1/bias"),
     ],
 )
-def test_import_names_what_does_not_fit(torch_resnet18, change, told):
+def test_import_names_mismatched_arrays(torch_resnet18, change, message):
     state = dict(torch_resnet18)
     change(state)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         import_weights("resnet18", state)
 
 
-def test_initialise_from_a_file_keeps_features_and_renews_the_last_layer(torch_resnet18, tmp_path):
+def test_initialise_from_a_file_keeps_features_and_replaces_the_last_layer(torch_resnet18, tmp_path):
     path = tmp_path / "resnet18.npz"
     np.savez(path, **torch_resnet18)
     variables = initialise("resnet18", str(path), num_classes=2, resolution=64, key=jax.random.key(0))
@@ -266,10 +266,10 @@ def test_initialise_from_a_file_keeps_features_and_renews_the_last_layer(torch_r
     assert variables["params"]["fc"]["kernel"].shape == (512, 2)
 
 
-def test_a_file_of_another_network_is_told_with_its_path(tmp_path):
+def test_a_file_of_another_network_is_reported_with_its_path(tmp_path):
     path = tmp_path / "other.npz"
     np.savez(path, weight=np.zeros(3))
-    with pytest.raises(UsageError, match=r"other\.npz is no checkpoint of vit_b16: .*lacks"):
+    with pytest.raises(UsageError, match=r"other\.npz: not a checkpoint of vit_b16: .*missing"):
         load_pretrained("vit_b16", str(path))
 
 
@@ -279,8 +279,8 @@ def test_unknown_backbone_gets_the_nearest_name():
 
 
 @pytest.mark.parametrize(("name", "resolution"), [("vgg19", 16), ("vit_b16", 40)])
-def test_resolutions_that_a_network_cannot_take(name, resolution):
-    with pytest.raises(UsageError, match=f"resolution: {name} needs at least .* not {resolution}"):
+def test_unsupported_resolutions_are_refused(name, resolution):
+    with pytest.raises(UsageError, match=f"resolution: must be at least .* for {name}, got {resolution}"):
         initialise(name, "none", num_classes=2, resolution=resolution, key=jax.random.key(0))
 
 
@@ -308,8 +308,8 @@ def test_adaptive_pooling_is_the_mean_over_pytorchs_areas(size):
             np.testing.assert_allclose(pooled[:, i, j], x[:, top:bottom, left:right].mean((1, 2)), atol=1e-6)
 
 
-def test_real_mobilenet_features_tell_pictures_apart(shared):
-    """Trained features of a mirrored picture are nearest to those of the picture itself, and close to them."""
+def test_pretrained_mobilenet_features_distinguish_images(shared):
+    """The features of a mirrored image are nearest to those of the image itself, and close to them."""
     from PIL import Image
 
     path = shared / "weights/backbones/mobilenetv2_torch_imagenet_features_fp32.npz"
@@ -334,7 +334,7 @@ def _shapes(name, classes=1000, resolution=224):
 
 
 def _drawn(shapes):
-    """Variables with which nothing vanishes; quicker than to compile `init`."""
+    """Random variables for which no activation vanishes; faster than compiling `init`."""
     random = np.random.default_rng(0)
 
     def draw(path, leaf):
@@ -352,8 +352,8 @@ def _at(tree, path):
     return tree
 
 
-def test_weights_for_another_range_of_pictures():
-    """The same tokens from a picture in ImageNet normalisation as the original weights give in [-1, 1]."""
+def test_weights_converted_to_another_input_range():
+    """An image in ImageNet normalisation gives the same tokens as the original weights give for it in [-1, 1]."""
     random = np.random.default_rng(0)
     variables = {"kernel": random.normal(size=(16, 16, 3, 8)), "bias": random.normal(size=8)}
     picture = jnp.asarray(random.uniform(size=(1, 32, 32, 3)), jnp.float32)

@@ -1,4 +1,4 @@
-"""CLIP's encoders against references of tiny size, by formula weights (data/clip.npz).
+"""CLIP's encoders of tiny size, with weights by formula, against reference implementations (data/clip.npz).
 
 The npz has the names and shapes of the references' state dictionaries and what they gave, computed in float64 with
 torch 2.13.0. `formula_weights` are their weights, `pictures` their inputs.
@@ -58,7 +58,7 @@ def resnet(resnet_state):
 
 
 def formula_weights(golden, model):
-    """Random, seeded by the place in the reference's order."""
+    """Random weights, seeded by the position in the reference's order."""
     weights = {}
     for i, (name, shape) in enumerate(zip(golden[f"{model}_names"], golden[f"{model}_shapes"], strict=True)):
         shape = tuple(map(int, shape.split()))
@@ -81,7 +81,7 @@ def pictures(seed, count, side):
 
 
 def openai_layout(state):
-    """Hugging Face's `state` as OpenAI would store it."""
+    """Converts Hugging Face's `state` to OpenAI's layout."""
     layers = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
     layers["attn.out_proj"] = "self_attn.out_proj"
     out = {
@@ -158,7 +158,7 @@ def test_gradients_reach_pictures_and_prompts(clip, resnet, golden):
     gradient = np.asarray(jax.jit(jax.grad(of_words))(clip.words[golden["words"]]))
     assert np.all(np.isfinite(gradient))
     assert np.all(np.abs(gradient[:, :8]).max(-1) > 0)
-    assert not gradient[:, 8:].any()  # what is behind the end
+    assert not gradient[:, 8:].any()  # after the end token
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_preprocessing_equals_torch(golden, name, resolution, antialias):
     assert_near(ours[:, ::5, ::5] if name == "up" else ours, golden[f"resized_{name}"])
 
 
-def test_both_layouts_give_the_same(hugging_face, clip):
+def test_both_layouts_import_equally(hugging_face, clip):
     ours = clip_weights.import_clip({f"module.{name}": value for name, value in openai_layout(hugging_face).items()})
     assert (ours.image.module, ours.text.module) == (clip.image.module, clip.text.module)
     jax.tree.map(np.testing.assert_array_equal, (ours.image[1], ours.text[1]), (clip.image[1], clip.text[1]))
     np.testing.assert_array_equal(ours.words, clip.words)
 
 
-def test_half_precision_is_widened(hugging_face):
+def test_half_precision_is_converted_to_float32(hugging_face):
     half = {name: value.astype(np.float16) for name, value in hugging_face.items()}
     clip = clip_weights.import_clip(half)
     assert {leaf.dtype for leaf in jax.tree.leaves((clip.image[1], clip.text[1], clip.words))} == {np.dtype("float32")}
@@ -201,58 +201,62 @@ def _count(module, example, **options):
     return sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
 
 
-def test_the_first_prompt():
-    """Sixteen times "x" at the end of a word, between start and end, then nothing, which the tokenizer writes as 0."""
+def test_initial_prompt():
+    """Token "x" (end of word) sixteen times, between start and end, then padding, which the tokenizer writes as 0."""
     words = prompts.prompt_tokens()
     np.testing.assert_array_equal(words, [49406, *[343] * 16, 49407, *[0] * 59])
     assert words[prompts.end_of(16)] == 49407
     embeddings = np.random.default_rng(0).standard_normal((49408, 2)).astype(np.float32)
     np.testing.assert_array_equal(prompts.initial_prompt(embeddings), embeddings[words])
-    with pytest.raises(UsageError, match="49408 words, not 100"):
+    with pytest.raises(UsageError, match="must have 49408 rows, got 100"):
         prompts.initial_prompt(embeddings[:100])
 
 
-def test_files(hugging_face, resnet_state, clip, tmp_path):
+def test_checkpoint_files(hugging_face, resnet_state, clip, tmp_path):
     np.savez(tmp_path / "vit.npz", **hugging_face)
     np.savez(tmp_path / "resnet.npz", **resnet_state)
     loaded = clip_weights.load_clip(str(tmp_path / "vit.npz"))
     np.testing.assert_array_equal(loaded.words, clip.words)
     assert clip_weights.load_clip_resnet(str(tmp_path / "resnet.npz")).module.width == 4
-    with pytest.raises(UsageError, match=r"^--clip: .*resnet\.npz is no .* fits: .* positional_embedding.* lacks it$"):
+    with pytest.raises(
+        UsageError, match=r"^--clip: .*resnet\.npz: not a matching CLIP checkpoint: positional_embedding is missing$"
+    ):
         clip_weights.load_clip(str(tmp_path / "resnet.npz"))
-    with pytest.raises(UsageError, match=r"^--guide: .*vit\.npz .* VisionTransformer, not a ModifiedResNet$"):
+    with pytest.raises(
+        UsageError, match=r"^--guide: .*vit\.npz: .* must be a ModifiedResNet, got a VisionTransformer$"
+    ):
         clip_weights.load_clip_resnet(str(tmp_path / "vit.npz"), argument="--guide")
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (lambda state: state.clear(), "no encoder of pictures"),
-        (lambda state: state.pop("transformer.resblocks.1.ln_1.bias"), "lacks 1 array .*ln_1/bias"),
-        (lambda state: state.pop("visual.transformer.resblocks.0.attn.in_proj_bias"), "lacks 1 array .*in_proj/bias"),
-        (lambda state: state.update({"visual.bn": np.zeros(3)}), "unknown 1 array .*bn"),
-        (lambda state: state.update({"text_projection": np.zeros(3)}), r"text_projection, .* one of shape \(3,\)"),
-        (lambda state: state.update({"token_embedding.weight": np.zeros((9, 64))}), "words of 64 and 128 numbers"),
-        (lambda state: state.update({"text_projection": np.zeros((128, 9))}), "features of 9 and 16 numbers"),
-        (lambda state: state.update({"visual.positional_embedding": np.zeros((9, 128))}), "9 positions"),
-        (lambda state: state.update({"visual.conv1.weight": np.zeros((100, 3, 8, 8))}), "100 wide, no multiple of 64"),
+        (lambda state: state.clear(), "no image encoder"),
+        (lambda state: state.pop("transformer.resblocks.1.ln_1.bias"), "missing 1 array .*ln_1/bias"),
+        (lambda state: state.pop("visual.transformer.resblocks.0.attn.in_proj_bias"), "missing 1 array .*in_proj/bias"),
+        (lambda state: state.update({"visual.bn": np.zeros(3)}), "unexpected 1 array .*bn"),
+        (lambda state: state.update({"text_projection": np.zeros(3)}), r"text_projection must .* got shape \(3,\)"),
+        (lambda state: state.update({"token_embedding.weight": np.zeros((9, 64))}), "must have 128 columns, got 64"),
+        (lambda state: state.update({"text_projection": np.zeros((128, 9))}), "must have 16 columns, got 9"),
+        (lambda state: state.update({"visual.positional_embedding": np.zeros((9, 128))}), "positions, got 9"),
+        (lambda state: state.update({"visual.conv1.weight": np.zeros((100, 3, 8, 8))}), "multiple of 64, got 100"),
     ],
 )
-def test_import_names_what_does_not_fit(hugging_face, change, told):
+def test_import_names_mismatched_arrays(hugging_face, change, message):
     state = openai_layout(hugging_face)
     change(state)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         clip_weights.import_clip(state)
 
 
-def test_without_network_a_line_says_what_to_do(monkeypatch, tmp_path):
+def test_failed_download_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
     monkeypatch.setattr(clip_weights, "VIT", dataclasses.replace(clip_weights.VIT, url="http://127.0.0.1:9/file"))
     with pytest.raises(UsageError, match=r"ViT-B/32.*put it at .*\.safetensors.*clip=random"):
         clip_weights.load_clip("openai")
 
 
-def test_untrained_encoders_tell_pictures_apart():
+def test_untrained_encoders_distinguish_images():
     image, text = VisionTransformer(patch=8, width=64, layers=1, embedding=8), TextTransformer(64, 1, 8)
     clip = clip_weights.random_clip(image, text, resolution=16)
     again = clip_weights.random_clip(image, text, resolution=16)
@@ -264,14 +268,14 @@ def test_untrained_encoders_tell_pictures_apart():
     features = apply(clip.text.variables, prompt[None], end=prompts.end_of())
     assert features.shape == (1, 8)
     assert np.all(np.isfinite(features))
-    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip.picture(32))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip_weights.picture(32))
     apply = jax.jit(resnet.module.apply, static_argnames="stages")
     for layer in apply(resnet.variables, pictures(0, 1, 32), stages=True):
         assert np.all(np.isfinite(layer))
         assert np.any(layer)
 
 
-def test_names_are_openais(resnet, resnet_state):
+def test_parameter_names_are_openais(resnet, resnet_state):
     ours = to_torch(resnet.variables)
     theirs = {name.removeprefix("visual."): value for name, value in resnet_state.items()}
     theirs = {name: value for name, value in theirs.items() if not name.endswith("num_batches_tracked")}

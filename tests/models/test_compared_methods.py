@@ -1,4 +1,4 @@
-"""The networks of the compared methods against the official outputs (goldens/compared_methods)."""
+"""Networks of the compared methods against the official outputs (goldens/compared_methods)."""
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ def test_zero_dce_pp(load, picture, ratio):
 
 
 def test_zero_dce_pp_takes_any_size(load):
-    """What the official test would cut off is enhanced, too, and the rest is nearly as if it had been cut off."""
+    """The rows and columns that the official test crops are enhanced too; the others hardly change."""
     image = nhwc(load("inputs")["b"])  # 120 x 88
     module = ZeroDCEpp()
     variables = from_torch(load("weights_zero_dce_pp"), shapes(module))
@@ -57,7 +57,7 @@ def test_zero_dce_pp_takes_any_size(load):
 
 
 def sci(load, level):
-    """Module and variables, with what `stages` alone needs."""
+    """Module and variables, including those that only `stages` uses."""
     state = {name: value for name, value in load(f"weights_sci_{level}").items() if ".blocks." not in name}
     return SCI(), from_torch(state, shapes(SCI(), train=False, method="stages"))
 
@@ -82,7 +82,7 @@ def test_stages_of_sci(load):
     assert len(stages) == 3
 
 
-def test_sci_after_training_needs_its_enhancer_alone(load):
+def test_sci_inference_needs_only_the_enhancer(load):
     variables = shapes(SCI())
     assert list(variables["params"]) == ["enhance"]
     assert sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(variables["params"])) == 258
@@ -123,9 +123,9 @@ def test_clip_lit(load, weights, padding, picture):
     np.testing.assert_allclose(enhanced, nhwc(outputs[f"{name}_out"]), **TOLERANCE)
 
 
-def test_clip_lit_gives_numbers_where_there_is_no_light(load):
+def test_clip_lit_is_finite_for_zero_illumination(load):
     variables = from_torch(load("weights_clip_lit_released"), shapes(CLIPLIT()))
-    variables["params"]["cond_add1"]["bias"] -= 100  # no light anywhere
+    variables["params"]["cond_add1"]["bias"] -= 100  # illumination 0 everywhere
     image = np.zeros((1, 8, 8, 3), np.float32)
     image[:, :4] = 0.5
     enhanced, light = run(CLIPLIT(), variables, image)

@@ -41,7 +41,7 @@ def test_score_map_of_a_training_crop(strided_layers, size):
     assert scores.shape == (2, size, size, 1)
 
 
-def test_bfloat16_answers_in_float32(shared):
+def test_bfloat16_computation_returns_float32(shared):
     variables = {"params": to_variables(seeded_networks(shared)["DP_ndf16"])["params"]}
     image = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)), jnp.float32)
     expected = PatchDiscriminator(4, 16).apply(variables, image)

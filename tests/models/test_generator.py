@@ -13,7 +13,7 @@ CASES = [("g_eval", "x64"), ("g_eval", "x96x80"), ("g_eval", "x50x70"), ("g_eval
 
 
 def apply(generator, variables, image, attention=None, *, train=False):
-    """(enhanced, latent), and in training the new statistics with them."""
+    """Returns (enhanced, latent), in training with the new batch statistics."""
 
     @jax.jit
     def run(variables, image, attention):
@@ -26,7 +26,7 @@ def apply(generator, variables, image, attention=None, *, train=False):
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(("file", "case"), CASES)
 def test_eval_equals_the_official_output_in_float64(goldens, file, case, align_corners):
-    """The stored output is float32; how far it lies from the official float64 output is in info.json."""
+    """The stored output is float32; info.json has its difference from the official float64 output."""
     arrays, corners = goldens(f"enlightengan/{file}"), f"ac{align_corners:d}"
     with float64():
         variables = to_variables(goldens("enlightengan/g_state"), np.float64)
@@ -106,8 +106,8 @@ def test_takes_any_size(size):
     np.testing.assert_allclose(enhanced, image + latent, rtol=0, atol=1e-6)
 
 
-def test_pads_by_reflection_and_cuts_back(goldens):
-    """A picture that is its own reflection at the borders gives the same inside a larger copy of itself."""
+def test_pads_by_reflection_and_crops_back(goldens):
+    """The result of an image equals the centre of the result of the image that is already reflected at its borders."""
     generator, variables = small()
     image = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1, 13, 22, 3)), jnp.float32)
     padded = jnp.pad(image, ((0, 0), (1, 2), (5, 5), (0, 0)), mode="reflect")
@@ -117,7 +117,7 @@ def test_pads_by_reflection_and_cuts_back(goldens):
 
 
 @pytest.mark.parametrize("width", [2201, 2202])
-def test_wide_pictures_keep_their_size(width):
+def test_wide_images_keep_their_size(width):
     generator, variables = small(wide_pool=True)
     image = jnp.asarray(np.random.default_rng(2).uniform(-1, 1, (1, 17, width, 3)), jnp.float32)
     enhanced, latent = apply(generator, variables, image)
@@ -125,8 +125,8 @@ def test_wide_pictures_keep_their_size(width):
     assert latent.shape == (1, 9, 1101, 3)
 
 
-def test_ghost_batches_are_batches_of_their_own():
-    """The official DataParallel on two devices: chunks of 2 and 1, running statistics of the first."""
+def test_ghost_batches_are_normalised_separately():
+    """As DataParallel on two devices: chunks of 2 and 1, running statistics of the first."""
     generator, variables = small(ghost_batches=2)
     image = jnp.asarray(np.random.default_rng(3).uniform(-1, 1, (3, 16, 16, 3)), jnp.float32)
     (enhanced, _), new = apply(generator, variables, image, train=True)
@@ -137,7 +137,7 @@ def test_ghost_batches_are_batches_of_their_own():
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), new, expected)
 
 
-def test_bfloat16_computes_close_and_answers_in_float32():
+def test_bfloat16_computation_is_close_and_returns_float32():
     generator, variables = small()
     image = jnp.asarray(np.random.default_rng(4).uniform(-1, 1, (1, 32, 32, 3)), jnp.float32)
     expected, latent = apply(generator, variables, image)
@@ -163,5 +163,5 @@ def test_official_initial_weights():
     assert not variables["batch_stats"]["bn5_2"]["mean"].any()
     assert (variables["batch_stats"]["bn5_2"]["var"] == 1).all()
     first = [weight.flat[0] for weight in weights.values() if weight.any()]
-    assert len(first) == 80 - 17  # all but the biases of the norms
-    assert len(np.unique(first)) == len(first)  # no tensor is another's copy
+    assert len(first) == 80 - 17  # all except the biases of the norms
+    assert len(np.unique(first)) == len(first)  # no two tensors are equal

@@ -1,4 +1,4 @@
-"""Two processes train together over loopback, and agree with one."""
+"""Two processes train together over loopback and agree with one process."""
 
 import pickle
 import socket
@@ -25,11 +25,11 @@ def test_two_processes_agree_with_one(tiny_run, tmp_path):
 
 
 def one_of_two(folder: Path, coordinator: str, index: int) -> None:
-    """The test's other side: a process with two of the run's four devices."""
+    """Main function of a process with two of the run's four devices."""
     join_processes(coordinator, processes=2, process_index=index)
 
     def meet():
-        # Gloo gives up when one process comes to the first sum 30 seconds after the other: they compile side by side.
+        # Gloo times out if one process reaches the first all-reduce 30 seconds after the other, so both compile first.
         (folder / f"{index}.compiled").touch()
         while len(list(folder.glob("*.compiled"))) < 2:
             time.sleep(0.05)

@@ -9,7 +9,7 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_resumed_run_replaces_what_it_makes_again(tmp_path):
+def test_resumed_run_replaces_repeated_lines(tmp_path):
     writer = MetricWriter(tmp_path)
     for step in (1, 2, 3):
         writer.write(step, {"loss": float(step)})
@@ -22,7 +22,7 @@ def test_resumed_run_replaces_what_it_makes_again(tmp_path):
     assert lines(tmp_path) == [{"step": 1, "loss": 1.0}, {"step": 2, "loss": 2.0}, {"step": 3, "loss": 30.0}]
 
 
-def test_tensorboard_events_beside_the_lines(tmp_path):
+def test_tensorboard_events(tmp_path):
     writer = MetricWriter(tmp_path, tensorboard=True)
     writer.write(1, {"loss": 1.0})
     writer.picture(1, "samples", np.zeros((4, 4, 3), np.uint8))

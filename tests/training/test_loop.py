@@ -80,17 +80,17 @@ def test_keeps_the_newest_checkpoints(tmp_path):
     assert sorted(map(int, steps)) == [7, 8]
 
 
-def test_non_finite_metric_stops_and_names_the_last_good_checkpoint(tmp_path):
+def test_non_finite_metric_stops_the_run_and_names_the_last_good_checkpoint(tmp_path):
     with pytest.raises(
         NotFinite, match=r"loss, x not finite between steps 7 and 8; the last good checkpoint is step 6"
     ):
         run(tmp_path / "a", 20, batches=functools.partial(batches_from, bad_step=7))
-    # Step 9 would have been the next to be saved.
+    # The next checkpoint would have been step 9.
     assert int(run(tmp_path / "a", 6).step) == 6
 
 
-def test_one_step_at_a_time_waits_for_the_device(tmp_path, monkeypatch):
-    """A run that is asked to stop would do all that wait before."""
+def test_at_most_one_step_is_dispatched_ahead(tmp_path, monkeypatch):
+    """A stopped run would have to finish all dispatched steps first."""
     made, waited_for = [], []
     monkeypatch.setattr(jax, "block_until_ready", waited_for.append)
 
@@ -105,8 +105,8 @@ def test_one_step_at_a_time_waits_for_the_device(tmp_path, monkeypatch):
     assert len(made) == 6
 
 
-def test_gradients_that_are_not_finite_stop_it_too(tmp_path):
-    """Of a finite loss, as a method's metric "finite" says."""
+def test_non_finite_gradients_stop_the_run(tmp_path):
+    """The loss is finite, but the method's metric "finite" reports the gradients."""
 
     def step(state, batch):
         state, metrics = step_function(state, batch)
@@ -119,13 +119,13 @@ def test_gradients_that_are_not_finite_stop_it_too(tmp_path):
         train(initial(), step, batches_from, steps=20, workdir=tmp_path, options=options)
 
 
-def test_intervals_are_whole():
+def test_intervals_must_be_positive():
     with pytest.raises(UsageError, match="log_every: must be >= 1, got 0"):
         LoopOptions(log_every=0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_saves_and_the_run_goes_on(tmp_path, number):
+def test_signal_saves_the_state_and_the_run_can_be_resumed(tmp_path, number):
     def interrupting(start):
         for i, batch in enumerate(batches_from(start)):
             if i == 4:
@@ -136,8 +136,8 @@ def test_signal_saves_and_the_run_goes_on(tmp_path, number):
         run(tmp_path / "a", 10, batches=interrupting)
     assert stopped.value.exit_code == 128 + number
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    went_on = run(tmp_path / "a", 10)
-    np.testing.assert_array_equal(went_on.weights, run(tmp_path / "b", 10).weights)
+    resumed = run(tmp_path / "a", 10)
+    np.testing.assert_array_equal(resumed.weights, run(tmp_path / "b", 10).weights)
 
 
 def test_on_step_sees_every_step_before_it_is_saved(tmp_path):

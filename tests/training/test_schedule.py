@@ -14,7 +14,7 @@ def test_official_schedule(epoch, factor):
 
 
 def test_fractional_epochs_scale_the_run():
-    learning_rate = linear_decay(1.0, steps_per_epoch=0.5)  # 100 steps in all
+    learning_rate = linear_decay(1.0, steps_per_epoch=0.5)  # 100 steps in total
     assert float(learning_rate(49)) == pytest.approx(1.0)
     assert float(learning_rate(99)) == pytest.approx(0.02)
     assert float(learning_rate(1000)) == 0

@@ -88,7 +88,7 @@ def names(folder):
 
 @pytest.mark.parametrize("sha256", [DIGEST, DIGEST[:8], None])
 @pytest.mark.parametrize("page", ["whole", "moved"])
-def test_a_file_comes_whole_and_once(host, cache, page, sha256, capsys):
+def test_a_file_is_downloaded_completely_and_once(host, cache, page, sha256, capsys):
     file = row(host, page, sha256=sha256)
     path = download.fetch(file)
     assert path == cache / "net.pth"
@@ -105,19 +105,20 @@ def test_quiet(host, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_another_file_than_expected(host, cache):
-    with pytest.raises(UsageError, match=f"what came has the sha256 {DIGEST} instead of {'0' * 64}"):
+def test_wrong_hash_is_refused(host, cache):
+    with pytest.raises(UsageError, match=f"sha256 of the download must be {'0' * 64}, got {DIGEST}"):
         download.fetch(row(host, sha256="0" * 64))
     assert names(cache) == []
 
 
-def test_a_page_that_is_gone(host, cache):
+def test_http_error_says_what_to_do(host, cache):
     file = row(host, "gone")
     with pytest.raises(UsageError) as caught:
         download.fetch(file, otherwise="--pretrained=none starts from random weights")
     assert str(caught.value) == (
-        f"test weights: its host answers 404 Not Found. Get it (3.07 MB, licence MIT, from {file.url}) and put it at "
-        f"{cache / 'net.pth'}, or go on without it: --pretrained=none starts from random weights"
+        "test weights: the server answered 404 Not Found. "
+        f"Download it yourself (3.07 MB, licence MIT, from {file.url}) and put it at {cache / 'net.pth'}, "
+        "or do without it: --pretrained=none starts from random weights"
     )
     assert names(cache) == []
 
@@ -125,14 +126,14 @@ def test_a_page_that_is_gone(host, cache):
 def test_no_network(host, cache):
     file = row(host)
     dead = download.File(**{**vars(file), "url": "http://127.0.0.1:9/whole"})
-    with pytest.raises(UsageError, match=r"test weights: no connection: .*Get it \(3.07 MB, licence MIT, from http"):
+    with pytest.raises(UsageError, match=r"test weights: no connection: .*yourself \(3.07 MB, licence MIT, from http"):
         download.fetch(dead)
     assert names(cache) == []
 
 
-def test_a_broken_connection_is_continued(host, cache):
+def test_an_interrupted_download_is_resumed(host, cache):
     file = row(host, "cut")
-    with pytest.raises(UsageError, match="broke off"):
+    with pytest.raises(UsageError, match="connection lost"):
         download.fetch(file)
     assert names(cache) == ["net.pth.part"]
     have = (cache / "net.pth.part").stat().st_size
@@ -142,8 +143,8 @@ def test_a_broken_connection_is_continued(host, cache):
     assert names(cache) == ["net.pth", "net.pth.sha256"]
 
 
-def test_without_a_known_hash_it_starts_again(host, cache):
-    """Parts of two different files must not be put together unnoticed."""
+def test_download_without_known_hash_restarts(host, cache):
+    """Parts of two different files must not be combined silently."""
     cache.mkdir(parents=True)
     (cache / "net.pth.part").write_bytes(b"of an older file")
     assert download.fetch(row(host, sha256=None)).read_bytes() == CONTENT
@@ -151,19 +152,19 @@ def test_without_a_known_hash_it_starts_again(host, cache):
 
 
 @pytest.mark.parametrize("partial", [CONTENT, b"x" * 1000, CONTENT + b"more"])
-def test_strange_partial_files(partial, host, cache):
+def test_foreign_partial_files(partial, host, cache):
     cache.mkdir(parents=True)
     (cache / "net.pth.part").write_bytes(partial)
     if partial == CONTENT:  # killed before the last step
         assert download.fetch(row(host)).read_bytes() == CONTENT
         return
-    with pytest.raises(UsageError, match="what came has the sha256"):
+    with pytest.raises(UsageError, match="sha256 of the download must be"):
         download.fetch(row(host))
     assert download.fetch(row(host)).read_bytes() == CONTENT  # the next try starts clean
 
 
 def start_slow_download(host):
-    """A process in the middle of a download: the host has sent half and waits."""
+    """Starts a process in the middle of a download: the server has sent half and waits."""
     file = row(host, "slow")
     code = f"from drujax.runtime.remote_file import File; from drujax.weights import download; download.fetch({file!r})"
     process = subprocess.Popen([sys.executable, "-c", code])
@@ -171,7 +172,7 @@ def start_slow_download(host):
     return file, process
 
 
-def test_killed_midway(host, cache):
+def test_a_killed_download_is_resumed(host, cache):
     file, process = start_slow_download(host)
     partial = cache / "net.pth.part"
     deadline = time.monotonic() + 60
@@ -195,17 +196,17 @@ def test_two_processes_download_once(host):
     assert len(host.requests) == 1
 
 
-def test_a_file_put_there_by_hand(host, cache):
+def test_a_manually_placed_file_is_verified(host, cache):
     cache.mkdir(parents=True)
     (cache / "net.pth").write_bytes(CONTENT)
     assert download.fetch(row(host)) == cache / "net.pth"
     (cache / "net.pth").write_bytes(CONTENT[:-1])
-    with pytest.raises(UsageError, match="net.pth: its sha256 is .* damaged or another file. Remove it"):
+    with pytest.raises(UsageError, match="net.pth: sha256 must be .* damaged or .* Delete it"):
         download.fetch(row(host))
     assert host.requests == []
 
 
-def test_a_file_in_a_cache_that_can_only_be_read(host, cache, monkeypatch):
+def test_a_file_in_a_read_only_cache(host, cache, monkeypatch):
     cache.mkdir(parents=True)
     (cache / "net.pth").write_bytes(CONTENT)
     monkeypatch.setattr("os.access", lambda *_: False)
@@ -213,18 +214,18 @@ def test_a_file_in_a_cache_that_can_only_be_read(host, cache, monkeypatch):
     assert names(cache) == ["net.pth"]
 
 
-def test_a_recorded_hash_is_checked_afterwards(host, cache):
+def test_a_recorded_hash_is_verified_afterwards(host, cache):
     file = row(host, sha256=None)
     download.fetch(file)
     assert (cache / "net.pth.sha256").read_text() == f"{DIGEST}  net.pth\n"
     (cache / "net.pth").write_bytes(CONTENT[::-1])
-    with pytest.raises(UsageError, match=f"instead of {DIGEST}: it is damaged"):
+    with pytest.raises(UsageError, match=f"sha256 must be {DIGEST}, got .* damaged"):
         download.fetch(file)
 
 
-def test_manual_files_say_where_to_go(host, cache):
+def test_manual_files_say_where_to_put_them(host, cache):
     file = row(host, manual=True)
-    with pytest.raises(UsageError, match="it can only be downloaded by hand. Get it .* and put it at .*net.pth"):
+    with pytest.raises(UsageError, match="manual download required. Download it .* and put it at .*net.pth"):
         download.fetch(file)
     cache.mkdir(parents=True)
     (cache / "net.pth").write_bytes(CONTENT)
@@ -232,7 +233,7 @@ def test_manual_files_say_where_to_go(host, cache):
     assert host.requests == []
 
 
-def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch, host):
+def test_an_unwritable_cache_is_reported(tmp_path, monkeypatch, host):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "file"))
     with pytest.raises(
@@ -241,7 +242,7 @@ def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch, host):
         download.fetch(row(host))
 
 
-def test_a_full_disk_is_named():
+def test_a_full_disk_is_reported_with_the_file():
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left.*'/dev/full'"):
         download._write(full, b"x")
 

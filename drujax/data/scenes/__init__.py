@@ -1,10 +1,10 @@
-"""Procedural anime scenery whose truth is known: every scene can be painted under any light, at any size.
+"""Procedural anime scenery with known ground truth: any scene under any illumination, at any size.
 
-    paint(seed, index, (256, 256))                          # under a light of the scene's own
-    paint(seed, index, (256, 256), Lighting("night", 0.4))  # the same scene, another light
-    dark, bright = pair(seed, index, (256, 256))            # the same scene twice, pixel for pixel
+    paint(seed, index, (256, 256))                          # random illumination
+    paint(seed, index, (256, 256), Lighting("night", 0.4))  # the same scene, another illumination
+    dark, bright = pair(seed, index, (256, 256))            # a pixel-aligned pair
 
-NumPy alone, no global state: a picture depends on its arguments and nothing else.
+Uses NumPy only and no global state: an image depends only on the arguments.
 """
 
 from drujax.data.scenes.compose import KINDS

@@ -1,4 +1,4 @@
-"""What moves through the air before a view: petals, leaves, snow, birds."""
+"""Petals, leaves, snow and birds in the air."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from drujax.data.scenes.town import INK
 
 
 def drift(canvas: Canvas, light: Light, rng: Rng, season: Season) -> None:
-    """Petals in spring, leaves in autumn, flakes in winter; now and then, in summer nothing."""
+    """Occasional petals in spring, leaves in autumn, snowflakes in winter; nothing in summer."""
     draw = rng.part("drift")
     if not draw.happens(0.6) or season.name not in ("spring", "autumn", "winter"):
         return
@@ -27,7 +27,7 @@ def drift(canvas: Canvas, light: Light, rng: Rng, season: Season) -> None:
 
 
 def birds(canvas: Canvas, light: Light, rng: Rng, horizon: float) -> None:
-    """A few birds, far off."""
+    """A few distant birds."""
     draw = rng.part("birds")
     if not draw.happens(0.3):
         return

@@ -99,7 +99,7 @@ def _desk(paint: Painter, draw: Rng, wood: np.ndarray, x: float, z: float) -> No
 
 
 def _shelf(paint: Painter, draw: Rng, wood: np.ndarray, side: float) -> None:
-    """A bookcase along a side wall, its books seen from the room."""
+    """A bookcase along a side wall, with its books facing the room."""
     w, f, near = paint.room.half, paint.room.floor, 1.02
     far, depth, top = near + 0.4, 0.16, -draw.uniform(0.2, 0.42)
     inner, outer = side * (w - depth), side * w
@@ -120,7 +120,7 @@ def _shelf(paint: Painter, draw: Rng, wood: np.ndarray, side: float) -> None:
 
 
 def _bed(paint: Painter, draw: Rng, cloth: np.ndarray, wood: np.ndarray, side: float) -> None:
-    """A bed along a side wall, its foot towards the viewer."""
+    """A bed along a side wall, with its foot towards the viewer."""
     w, f, z = paint.room.half, paint.room.floor, paint.room.back
     a, b = sorted((side * w, side * (w - 0.4)))
     near = 0.78
@@ -133,7 +133,7 @@ def _bed(paint: Painter, draw: Rng, cloth: np.ndarray, wood: np.ndarray, side: f
 
 
 def _desk_lamp(canvas: Canvas, light: Light, at: tuple[float, float], size: float) -> None:
-    """A lamp whose shade stands over `at`."""
+    """A lamp with its shade above `at`."""
     x, y = at
     ink = light.room(INK, 0.4)
     canvas.line((x, y + 0.45 * size), (x, y - 0.2 * size), 0.07 * size, ink)

@@ -1,9 +1,9 @@
-"""The canvas: a picture in unit coordinates, and the few shapes that everything is painted with.
+"""The canvas: an image in unit coordinates, and the basic shapes of which scenes are drawn.
 
-The stage is 1 high (y runs down from 0 to 1) and `STAGE` wide (x = 0 is the middle). A picture of any size shows the
-part of the stage that fits its aspect: all of its height, or all of its width where it is wider than the stage. Shapes
-know nothing of pixels, so the same scene is painted at every resolution. Their edges are anti-aliased by coverage: the
-share of a pixel's square that the shape covers, from the signed distance of its centre to the edge.
+The stage has height 1 (y runs down from 0 to 1) and width `STAGE` (x = 0 is the centre). An image of any size shows the
+part of the stage that fits its aspect ratio: the full height, or the full width if it is wider than the stage. Shapes
+are independent of pixels, so a scene is the same at every resolution. Edges are anti-aliased by coverage, the fraction
+of a pixel that the shape covers, computed from the signed distance of the pixel's centre to the edge.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ Where = tuple[slice, slice]
 
 
 def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    """0 below `low`, 1 above `high`, and a smooth way between."""
+    """0 below `low`, 1 above `high`, and a smooth transition between."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 class Canvas:
-    """Float32 picture `rgb`, (3, h, w), sRGB values 0..1; `x` and `y` are its pixel centres, `px` a pixel's size.
+    """Float32 image `rgb`, (3, h, w), sRGB values in 0..1; `x` and `y` are pixel centres, `px` the size of a pixel.
 
-    Colours are anything that broadcasts to (3, h, w) of the painted part.
+    Colours are arrays that broadcast to (3, h, w) of the painted region.
     """
 
     def __init__(self, size: tuple[int, int]):
@@ -35,7 +35,7 @@ class Canvas:
         self.rgb = np.zeros((3, h, w), np.float32)
 
     def cells(self, left: float, top: float, right: float, bottom: float) -> Where | None:
-        """The pixels that a box touches, with one more on each side; None where it lies outside the picture."""
+        """Returns the pixels that a box touches, plus one on each side; None if it lies outside the image."""
         h, w = self.rgb.shape[1:]
         x0, y0 = float(self.x[0]), float(self.y[0])
         columns = slice(max(int((left - x0) / self.px) - 1, 0), max(min(int((right - x0) / self.px) + 3, w), 0))
@@ -45,13 +45,13 @@ class Canvas:
         return rows, columns
 
     def below(self, y: float) -> Where | None:
-        """All pixels at or under the height `y`."""
+        """Returns all pixels at or below the height `y`."""
         return self.cells(float(self.x[0]), y, float(self.x[-1]), float(self.y[-1]))
 
     def blend(self, where: Where, coverage: np.ndarray, colour: np.ndarray) -> None:
-        """Lays `colour` over the pixels `where`, as opaque as `coverage` (0..1).
+        """Blends `colour` over the pixels `where` with opacity `coverage` (0..1).
 
-        A colour as large as the picture is cut to the pixels; others must fit them.
+        A colour of the size of the image is cropped to `where`; others must broadcast to it.
         """
         h, w = self.rgb.shape[1:]
         if colour.shape[1] == h:
@@ -62,29 +62,29 @@ class Canvas:
         view += coverage * (colour - view)
 
     def sees(self, left: float, right: float) -> bool:
-        """Whether the frame shows any of left..right."""
+        """Whether left..right overlaps the frame."""
         return right >= float(self.x[0]) - self.px and left <= float(self.x[-1]) + self.px
 
     def part(self, where: Where) -> "Canvas":
-        """The pixels `where` as a canvas of their own, black."""
+        """Returns a black canvas for the pixels `where`."""
         piece = object.__new__(Canvas)
         piece.px, piece.x, piece.y = self.px, self.x[where[1]], self.y[where[0]]
         piece.rgb = np.zeros((3, piece.y.size, piece.x.size), np.float32)
         return piece
 
     def span(self, axis: np.ndarray, low: float, high: float) -> np.ndarray:
-        """The share of each pixel of `axis` (a part of x or y) that lies in low..high."""
+        """Returns the fraction of each pixel of `axis` (a part of x or y) that lies in low..high."""
         half = self.px / 2
         return np.clip((np.minimum(axis + half, high) - np.maximum(axis - half, low)) / self.px, 0.0, 1.0)
 
     def edge(self, distance: np.ndarray, soft: float = 0.0) -> np.ndarray:
-        """Coverage from a signed distance (positive inside), blurred over `soft` stage units where that is wider."""
+        """Returns coverage from a signed distance (positive inside), blurred over at least `soft` stage units."""
         return np.clip(distance / max(self.px, soft) + 0.5, 0.0, 1.0)
 
     def rect(
         self, left: float, top: float, right: float, bottom: float, colour: np.ndarray, opacity: float = 1.0
     ) -> None:
-        """An upright rectangle."""
+        """Draws an axis-aligned rectangle."""
         where = self.cells(left, top, right, bottom)
         if where is not None:
             across = self.span(self.x[where[1]], left, right)
@@ -94,7 +94,7 @@ class Canvas:
     def polygon(
         self, points: Sequence[tuple[float, float]], colour: np.ndarray, opacity: float = 1.0, soft: float = 0.0
     ) -> None:
-        """A convex polygon, its corners in either sense of rotation."""
+        """Draws a convex polygon, with corners in either orientation."""
         corners = np.asarray(points, np.float64)
         where = self.cells(*(corners.min(0) - soft), *(corners.max(0) + soft))
         if where is None:
@@ -122,7 +122,7 @@ class Canvas:
         colour: np.ndarray,
         opacity: float = 1.0,
     ) -> None:
-        """A straight stroke; thinner than a pixel, it fades instead of breaking up."""
+        """Draws a straight line; below a pixel's width it fades instead of breaking up."""
         (x0, y0), (x1, y1) = start, end
         where = self.cells(min(x0, x1) - width, min(y0, y1) - width, max(x0, x1) + width, max(y0, y1) + width)
         length = float(np.hypot(x1 - x0, y1 - y0))
@@ -135,7 +135,7 @@ class Canvas:
         self.blend(where, (opacity * across) * along, colour)
 
     def curve(self, left: float, right: float, height: np.ndarray, width: float, colour: np.ndarray) -> None:
-        """A stroke that follows `height` (a y for every column of the picture) from left to right."""
+        """Draws a curve along `height` (one y per image column) from left to right."""
         where = self.cells(left, float(height.min()) - width, right, float(height.max()) + width)
         if where is not None:
             y = height[where[1]]
@@ -152,7 +152,7 @@ class Canvas:
         opacity: float = 1.0,
         soft: float = 0.0,
     ) -> None:
-        """An upright ellipse."""
+        """Draws an axis-aligned ellipse."""
         cx, cy = centre
         where = self.cells(cx - rx - soft, cy - ry - soft, cx + rx + soft, cy + ry + soft)
         if where is not None:
@@ -161,7 +161,7 @@ class Canvas:
             self.blend(where, opacity * self.edge(inside, soft), colour)
 
     def ground(self, height: np.ndarray, colour: np.ndarray, opacity: float = 1.0, soft: float = 0.0) -> None:
-        """Everything under `height` (a y for every column). A `colour` with rows has one for each of the picture's."""
+        """Fills everything below `height` (one y per column). A `colour` with rows has one per image row."""
         where = self.below(float(height.min()) - soft)
         if where is None:
             return
@@ -170,7 +170,7 @@ class Canvas:
         self.blend(where, opacity * self.edge(inside, soft), colour)
 
     def band(self, upper: np.ndarray, lower: np.ndarray, colour: np.ndarray, opacity: float = 1.0) -> None:
-        """What lies between two heights (a y for every column each)."""
+        """Fills the region between two heights (one y per column each)."""
         where = self.cells(float(self.x[0]), float(upper.min()), float(self.x[-1]), float(lower.max()))
         if where is not None:
             y, half = self.y[where[0]][:, None], self.px / 2
@@ -186,7 +186,7 @@ class Canvas:
         colour: np.ndarray,
         opacity: float = 1.0,
     ) -> None:
-        """An upright shape: around the x `middle`, `half_width` to each side (both: one for every row)."""
+        """Fills a vertical shape: `half_width` to each side of the x `middle` (both one per row)."""
         rows = self.cells(float(self.x[0]), top, float(self.x[-1]), bottom)
         if rows is None:
             return
@@ -200,7 +200,7 @@ class Canvas:
         self.blend(where, across * (opacity * self.span(self.y[where[0]], top, bottom)[:, None]), colour)
 
     def glow(self, centre: tuple[float, float], radius: float, colour: np.ndarray, strength: float) -> None:
-        """Light that spreads around a lamp: screened over what is there, so nothing burns out."""
+        """Adds the glow around a lamp by screen blending, so that nothing saturates."""
         if strength <= 0:
             return
         cx, cy = centre
@@ -212,9 +212,9 @@ class Canvas:
             view += (strength * fall * fall * fall) * colour * np.clip(1.0 - view, 0.0, 1.0)
 
     def rows(self, stops: Sequence[float], colours: np.ndarray) -> np.ndarray:
-        """A vertical gradient for the whole picture, (3, h, 1): `colours` (n, 3) at the heights `stops`."""
+        """Returns a vertical gradient for the whole image, (3, h, 1): `colours` (n, 3) at the heights `stops`."""
         return np.stack([np.interp(self.y, stops, c) for c in np.asarray(colours).T]).astype(np.float32)[:, :, None]
 
     def to_uint8(self) -> np.ndarray:
-        """The picture as bytes, (h, w, 3)."""
+        """Converts to uint8, (h, w, 3)."""
         return np.ascontiguousarray(np.rint(np.clip(self.rgb, 0.0, 1.0) * 255.0).astype(np.uint8).transpose(1, 2, 0))

@@ -74,7 +74,7 @@ def _board(paint: Painter, draw: Rng, z: float) -> None:
 
 
 def _panels(paint: Painter, z: float) -> None:
-    """Lights along the ceiling."""
+    """Draws the light panels on the ceiling."""
     c = -paint.room.ceiling
     for x in (-0.32, 0.32):
         for k in range(3):

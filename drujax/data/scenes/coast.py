@@ -14,7 +14,7 @@ SAND = rgb("f3e2bd")
 
 
 def coast(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """The sea, with islands, a beach, and now and then a lighthouse or a gate in the water."""
+    """The sea with islands, a beach, and occasionally a lighthouse or a gate in the water."""
     draw, season = rng.part("coast"), season_of(rng)
     horizon = draw.uniform(0.4, 0.56)
     sky = paint_sky(canvas, light, rng, horizon, (1, 4))
@@ -45,7 +45,7 @@ def coast(canvas: Canvas, light: Light, rng: Rng) -> None:
 
 
 def _gate(canvas: Canvas, light: Light, x: float, foot: float, height: float) -> None:
-    """A torii that stands in the water."""
+    """A torii in the water."""
     red, dark = light.shade(rgb("d6503c"), 0.7, 0.12), light.shade(rgb("7a3434"), 0.2, 0.12)
     half = 0.4 * height
     for side in (-1.0, 1.0):

@@ -1,4 +1,4 @@
-"""The kinds of scenes by name."""
+"""Kinds of scenes by name."""
 
 from collections.abc import Callable
 

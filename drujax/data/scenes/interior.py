@@ -1,4 +1,4 @@
-"""Perspective and light of rooms: their shell, windows, boxes of furniture, lamps."""
+"""Perspective and illumination of rooms: shell, windows, boxes of furniture, lamps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Room:
-    """A box in one-point perspective, measured at z = 1: half width, the floor under and the ceiling over the eye."""
+    """A box in one-point perspective, measured at z = 1: half width, floor below and ceiling above eye level."""
 
     vanish: tuple[float, float]
     half: float
@@ -33,28 +33,28 @@ class Room:
     back: float  # z of the far wall
 
     def at(self, x: float, y: float, z: float) -> tuple[float, float]:
-        """Where a point is seen; y counts down from the eye, z away from the viewer."""
+        """Projects a point; y is measured downwards from eye level, z away from the viewer."""
         return self.vanish[0] + x / z, self.vanish[1] + y / z
 
 
 class Painter:
-    """Paints a room: flat faces in perspective with ink along their edges, windows, and light that falls off."""
+    """Paints a room: flat faces in perspective with inked edges, windows, and light fall-off."""
 
     def __init__(self, canvas: Canvas, light: Light, room: Room):
         self.canvas, self.light, self.room = canvas, light, room
-        self._bright = np.zeros(canvas.rgb.shape[1:], np.float32)  # where windows and lamps are: no fall-off there
+        self._bright = np.zeros(canvas.rgb.shape[1:], np.float32)  # windows and lamps, exempt from the fall-off
 
     def face(self, colour: np.ndarray, lit: float, *points: Point, opacity: float = 1.0, soft: float = 0.0) -> None:
-        """A flat convex face."""
+        """Draws a flat convex face."""
         corners = [self.room.at(*point) for point in points]
         self.canvas.polygon(corners, self.light.room(colour, lit), opacity, soft)
 
     def ink(self, start: Point, end: Point, width: float = 0.004, opacity: float = 0.45) -> None:
-        """A line of ink."""
+        """Draws an ink line."""
         self.canvas.line(self.room.at(*start), self.room.at(*end), width, self.light.room(INK, 0.1), opacity)
 
     def box(self, colour: np.ndarray, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> None:
-        """A block: the faces that the viewer sees of it."""
+        """Draws the visible faces of a block."""
         (x0, x1), (y0, y1), (z0, z1) = x, y, z
         if y0 > 0:
             self.face(colour, 0.8, (x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1))
@@ -66,7 +66,7 @@ class Painter:
         self.ink((x0, y0, z0), (x1, y0, z0), 0.0025)
 
     def shell(self, wall: np.ndarray, wood: np.ndarray, boards: int = 14) -> None:
-        """Ceiling, walls and floor, with boards and skirting."""
+        """Draws ceiling, walls and floor, with floorboards and skirting."""
         near, far = 0.3, self.room.back
         w, f, c = self.room.half, self.room.floor, -self.room.ceiling
         skirt = f - 0.04
@@ -85,7 +85,7 @@ class Painter:
         self.ink((-w, c, far), (w, c, far), 0.003, 0.3)
 
     def windows(self, panes: list[tuple[Point, ...]], view: Callable[[Canvas], None]) -> None:
-        """Panes of glass, all on one `view` (which paints a canvas)."""
+        """Draws panes of glass that share one `view` (a function that paints a canvas)."""
         corners = [[self.room.at(*point) for point in pane] for pane in panes]
         every = np.array([point for pane in corners for point in pane])
         where = self.canvas.cells(*every.min(0).tolist(), *every.max(0).tolist())
@@ -100,30 +100,30 @@ class Painter:
             self.mark(pane)
 
     def mark(self, corners: list[tuple[float, float]]) -> None:
-        """Keeps the fall-off of light from a thing that shines."""
+        """Exempts a light source from the fall-off."""
         mask = self.canvas.part((slice(None), slice(None)))
         mask.polygon(corners, np.ones((3, 1, 1), np.float32))
         np.maximum(self._bright, mask.rgb[0], out=self._bright)
 
     def fall_off(self, source: tuple[float, float], lamp: tuple[float, float]) -> None:
-        """Darkens the room away from its window at `source` or, where lamps are the light, from the `lamp`."""
+        """Darkens the room with the distance from its window at `source` or, by lamplight, from the `lamp`."""
         x, y = self.canvas.x, self.canvas.y[:, None]
         away = np.sqrt((x - source[0]) ** 2 + (y - source[1]) ** 2)
         near = np.exp(-((x - lamp[0]) ** 2 + 1.3 * (y - lamp[1]) ** 2) / 0.22)
         field = 1.0 - self.light.window * np.clip(1.3 * (away - 0.12), 0.0, 1.0)
         field *= 1.0 - self.light.pool * (0.5 - 0.72 * near)
-        # A lamp among blue shade lights what stands around it in its own warm colour.
+        # In blue shade a lamp also tints its surroundings in its warm colour.
         warm = rgb("ffb868")[:, None, None] * (2.2 * self.light.burning * (1.0 - self.light.pool) * near)
         self.canvas.rgb *= 1.0 + (field * (1.0 + warm) - 1.0) * (1.0 - self._bright)
 
 
 def upright(left: float, right: float, top: float, bottom: float, z: float) -> tuple[Point, Point, Point, Point]:
-    """The corners of a rectangle that faces the viewer at `z`."""
+    """Returns the corners of a rectangle that faces the viewer at `z`."""
     return (left, top, z), (right, top, z), (right, bottom, z), (left, bottom, z)
 
 
 def outlook(light: Light, rng: Rng, horizon: float) -> Callable[[Canvas], None]:
-    """A view from a window: sky, a town or hills, trees."""
+    """Returns a painter of the view from a window: sky, a town or hills, trees."""
 
     def paint(canvas: Canvas) -> None:
         draw, season = rng.part("view"), season_of(rng)

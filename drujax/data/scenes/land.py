@@ -14,7 +14,7 @@ _SIDE = 2.0
 def ridges(
     canvas: Canvas, light: Light, rng: Rng, season: Season, top: float, bottom: float, near: float = 0.4
 ) -> None:
-    """Ranges of mountains one before the other, the far ones pale, each with mist at its foot."""
+    """Mountain ranges from far (pale) to near, each with mist at its foot."""
     draw = rng.part("ridges")
     count, alpine, wild = draw.count(2, 4), draw.happens(0.65), draw.uniform(0.6, 1.0)
     for k in range(count):
@@ -26,7 +26,7 @@ def ridges(
 
 
 def _alps(canvas: Canvas, light: Light, draw: Rng, season: Season, middle: float, height: float, depth: float) -> None:
-    """A sharp range: faces lit and in shade, snow on its tops, mist at its foot."""
+    """An alpine range: lit and shaded faces, snow on the tops, mist at the foot."""
     lattice, wavelength = draw.many(3, 64), draw.uniform(0.4, 0.8)
 
     def rise(x: np.ndarray, octaves: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def _alps(canvas: Canvas, light: Light, draw: Rng, season: Season, middle: float
         return
     y = canvas.y[where[0]][:, None]
     down = y - line
-    # A face keeps the slope of the crest it comes from: follow it up along its lean.
+    # A pixel has the slope of the crest above it, traced upwards along the lean of the face.
     grid = np.arange(-_SIDE, _SIDE, 0.004, dtype=np.float32)
     slope = np.gradient(rise(grid, 4), grid)
     lean = 0.45 * fractal(lattice[1], canvas.x * 5.0 + 30.0, 2)
@@ -66,14 +66,14 @@ def _hills(canvas: Canvas, light: Light, draw: Rng, season: Season, middle: floa
 def meadow(
     canvas: Canvas, light: Light, draw: Rng, season: Season, top: float, depth: float, sway: float = 0.03
 ) -> np.ndarray:
-    """A field from its far edge, near the height `top`, to the lower frame; returns the y of that edge by column."""
+    """A field from its far edge, near the height `top`, to the lower frame; returns the edge's y per column."""
     line = top - sway * fractal(draw.many(32), (canvas.x + 8.0) / draw.uniform(0.5, 1.1), 2, 0.3)
     where = canvas.below(float(line.min()))
     if where is None:
         return line
     y = canvas.y[where[0]]
     away = np.clip((y - top + sway) / (1.05 - top), 0.02, 1.0)
-    # In perspective, patches of grass get longer and larger towards the viewer.
+    # Perspective: patches of grass grow towards the viewer.
     patches = field(draw.many(24, 32), 5.0 * np.log(away) + 40.0, 2.6 * canvas.x + 20.0)
     patches += 0.6 * field(draw.many(32, 48), 13.0 * np.log(away) + 60.0, 9.0 * canvas.x + 20.0)
     lit = 0.45 + 0.3 * smoothstep(-0.1, 0.1, patches) + 0.25 * smoothstep(0.5, 0.7, patches)
@@ -84,7 +84,7 @@ def meadow(
 
 
 def grass(canvas: Canvas, light: Light, draw: Rng, season: Season, top: float) -> None:
-    """Blades along the lower frame, with flowers."""
+    """Blades of grass along the lower frame, with flowers."""
     x = canvas.x + 8.0
     tuft = 0.5 + 0.5 * fractal(draw.many(48), x / 0.16, 3)
     for k in range(3):
@@ -112,7 +112,7 @@ def path(canvas: Canvas, light: Light, draw: Rng, soil: np.ndarray, top: float, 
 
 
 def fence(canvas: Canvas, light: Light, draw: Rng, edge: np.ndarray, down: float) -> None:
-    """A wooden fence, `down` below a field's `edge` (a y for every column)."""
+    """A wooden fence, `down` below a field's `edge` (one y per column)."""
     line = edge + np.float32(down)
     wood, step, height = rgb("e8ddcc"), draw.uniform(0.07, 0.1), draw.uniform(0.06, 0.08)
     rail, post = light.shade(wood, 0.75, 0.08), light.shade(wood, 0.95, 0.08)

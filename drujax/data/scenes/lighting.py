@@ -1,7 +1,7 @@
-"""Light: what a picture's illumination does to the colours of a scene.
+"""Lighting: the effect of a scene's illumination on its colours.
 
-Nothing here moves an edge: a scene is the same scene under every lighting, only its colours change. They do not change
-by a gain alone: skies keep more light than the ground, shade turns blue, night takes colour away, lamps stay lit.
+Lighting changes colours only and moves no edge, so that a scene is the same under every lighting. The change is more
+than a gain: skies stay brighter than the ground, shade turns blue, night reduces saturation, lamps stay lit.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ Share = float | np.floating | np.ndarray
 
 @dataclass(frozen=True)
 class Lighting:
-    """An illumination: its kind, and its level from 0 (the darkest of the kind) to 1 (full). Mean luma grows with it.
+    """An illumination: its kind, and its level from 0 (darkest of the kind) to 1 (full). Mean luma rises with level.
 
-    day: sunlight, from a dark overcast sky to high noon. dusk: a coloured low sun. night: moonlight, windows lit.
-    backlit: a bright sky behind silhouettes. interior: lamps are the only light, indoors and out.
+    day: sunlight, from a dark overcast sky to noon. dusk: a low, coloured sun. night: moonlight and lit windows.
+    backlit: a bright sky behind silhouettes. interior: lamps are the only light, indoors and outdoors.
     """
 
     kind: LightKind
@@ -34,32 +34,32 @@ class Lighting:
         if self.kind not in LIGHT_KINDS:
             raise unknown("lighting kind", self.kind, LIGHT_KINDS)
         if not 0.0 <= self.level <= 1.0:
-            raise UsageError(f"lighting level: {self.level!r} is outside 0..1.")
+            raise UsageError(f"lighting level: must be in 0..1, got {self.level!r}")
 
 
 @dataclass(frozen=True)
 class _Response:
-    """How a kind of lighting colours things at full level, and which share of it is left at level 0 (`floor_…`)."""
+    """The colours of a kind of lighting at full level, and the fraction of them that is left at level 0 (`floor…`)."""
 
-    key: np.ndarray  # factor of what faces the light
-    ambient: np.ndarray  # factor of what lies in shade
+    key: np.ndarray  # factor of surfaces that face the light
+    ambient: np.ndarray  # factor of surfaces in shade
     room_key: np.ndarray  # the same two indoors
     room_ambient: np.ndarray
     floor: np.ndarray
     floor_sky: np.ndarray
-    saturation: float  # how much colour the eye sees at level 1, and
+    saturation: float  # at level 1
     floor_saturation: float  # at level 0
     cloud: np.ndarray
     cloud_shade: np.ndarray
     luminary: np.ndarray  # the sun, or the moon
     moon: bool = False
     glow: float = 0.4  # around the luminary
-    haze: float = 0.9  # how much of the horizon's colour distance takes on
-    silhouette: float = 0.0  # how much light the things before the sky lose
-    lamps: float = 0.0  # how brightly lamps burn
+    haze: float = 0.9  # blend of distant objects towards the horizon's colour
+    silhouette: float = 0.0  # darkening of near objects against the sky
+    lamps: float = 0.0  # brightness of lamps
     stars: float = 0.0
-    window: float = 0.1  # how fast a room darkens away from its window
-    pool: float = 0.0  # how much of a room's light is the lamp's
+    window: float = 0.1  # fall-off of light in a room with the distance from its window
+    pool: float = 0.0  # fraction of a room's light that comes from the lamp
     vignette: float = 0.0
 
 
@@ -164,7 +164,7 @@ _RESPONSES: dict[LightKind, _Response] = {
 
 
 class Light:
-    """The colours of a scene's light under a `Lighting`; the sky of that kind, and its hue, are the scene's own."""
+    """The colours of a scene under a `Lighting`; the sky and the hue vary from scene to scene."""
 
     def __init__(self, lighting: Lighting, rng: Rng):
         self.kind, self.level = lighting.kind, lighting.level
@@ -186,9 +186,9 @@ class Light:
         self.horizon = mix(self.sky[2], self.sky[3], 0.6)
 
     def shade(self, colour: np.ndarray, lit: Share = 1.0, depth: Share = 0.0) -> np.ndarray:
-        """The look of a `colour` (3,): `lit` from 0 (in shade) to 1, `depth` from 0 (near) to 1 (lost in the distance).
+        """Shades a `colour` (3,) outdoors: `lit` from 0 (in shade) to 1, `depth` from 0 (near) to 1 (horizon).
 
-        `lit` and `depth` may be arrays over (rows, columns). Shape: (3, 1, 1) or (3, rows, columns).
+        `lit` and `depth` may be arrays over (rows, columns). Returns shape (3, 1, 1) or (3, rows, columns).
         """
         factor = mix(self.ambient[:, None, None], self.key[:, None, None], np.float32(lit))
         depth = np.float32(depth)
@@ -196,16 +196,16 @@ class Light:
         return mix(self._seen(colour) * factor * near, self.horizon[:, None, None], self.haze * depth)
 
     def room(self, colour: np.ndarray, lit: Share = 0.0) -> np.ndarray:
-        """The look of a `colour` (3,) indoors: `lit` is how much of the window's or lamp's light falls on it."""
+        """Shades a `colour` (3,) indoors: `lit` is the fraction of the window's or lamp's light that reaches it."""
         return self._seen(colour) * mix(self.room_ambient[:, None, None], self.room_key[:, None, None], np.float32(lit))
 
     def lamp(self, off: np.ndarray, on: np.ndarray, share: float = 1.0) -> np.ndarray:
-        """A window or lamp: the look `off` (3, 1, 1) by day, the light `on` (3,) when lamps burn. (3, 1, 1)."""
+        """Shades a window or lamp: from `off` (3, 1, 1) by day to the light `on` (3,) if lit. Returns (3, 1, 1)."""
         return mix(off, np.maximum(on[:, None, None], off), np.float32(self.burning * share))
 
     @property
     def burning(self) -> float:
-        """How brightly lamps burn, 0..1."""
+        """Brightness of lamps, 0..1."""
         return self.lamps * (0.72 + 0.28 * self.level)
 
     def _seen(self, colour: np.ndarray) -> np.ndarray:

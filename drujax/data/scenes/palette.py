@@ -1,4 +1,4 @@
-"""Colours: the seasons' own colours under white light, and the skies of each kind of lighting."""
+"""Colours of the seasons under white light, and skies for each kind of lighting."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from drujax.data.scenes.rng import Rng
 
 
 def rgb(code: str) -> np.ndarray:
-    """'f0a030' -> its sRGB values 0..1, shape (3,)."""
+    """Parses a colour: 'f0a030' -> sRGB values in 0..1, shape (3,)."""
     return np.array([int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)], np.float32)
 
 
 def ramp(codes: str) -> np.ndarray:
-    """'1f60c0 98cdf3 …' -> (n, 3)."""
+    """Parses several colours: '1f60c0 98cdf3 …' -> (n, 3)."""
     return np.stack([rgb(code) for code in codes.split()])
 
 
 def mix(a: np.ndarray, b: np.ndarray, t: float | np.floating | np.ndarray) -> np.ndarray:
-    """`a` at t = 0, `b` at t = 1."""
+    """Interpolates linearly: `a` at t = 0, `b` at t = 1."""
     return a + (b - a) * t
 
 
 @dataclass(frozen=True)
 class Season:
-    """What grows and lies around in one time of the year; each colour is (3,) under white light."""
+    """Colours of vegetation and ground in one season; each is (3,), under white light."""
 
     name: str
     grass: np.ndarray
-    foliage: tuple[np.ndarray, ...]  # crowns, one of them a tree
+    foliage: tuple[np.ndarray, ...]  # colours of crowns, one is picked per tree
     conifer: np.ndarray
     ridge: np.ndarray
     soil: np.ndarray
-    blossom: tuple[np.ndarray, ...]  # flowers in the grass; empty: none
-    snow: float  # 0..1, how much of roofs and peaks is white
+    blossom: tuple[np.ndarray, ...]  # flowers in the grass; may be empty
+    snow: float  # 0..1, snow cover of roofs and peaks
 
 
 def _season(
@@ -59,11 +59,11 @@ SEASONS = (
 
 
 def season_of(rng: Rng) -> Season:
-    """The season of a scene."""
+    """Returns the season of a scene."""
     return rng.part("season").pick(SEASONS)
 
 
-# Skies from the zenith to the horizon, at full level.
+# Sky gradients from zenith to horizon, at full level.
 SKIES = {
     "day": (
         ramp("3f8fe0 6fb9f2 aee0f8 e8f8fc"),

@@ -1,7 +1,7 @@
-"""Puffs: heaps of round lobes with cel-shaded light, the stuff of clouds, crowns and bushes.
+"""Cel-shaded heaps of round lobes, used for clouds, tree crowns and bushes.
 
-Each lobe is a sphere; a pixel's slope towards the light, the mean of the lobes around it, decides its tone. One noise
-frays the outline and the borders of the tones alike.
+Each lobe is a sphere. A pixel's tone depends on its slope towards the light, averaged over the lobes around it. The
+same noise roughens the outline and the borders between tones.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from drujax.data.scenes.rng import Rng, field
 
 @dataclass(frozen=True)
 class Heap:
-    """A heap on the canvas: where it lies, how far inside it each pixel is (stage units), its slope to the light."""
+    """A heap on the canvas: its pixels, their signed distance inside it (stage units), and their slope to the light."""
 
     where: Where
     inside: np.ndarray  # rows x columns
@@ -30,7 +30,7 @@ def heap(
     roundness: float = 0.45,
     grain: float = 0.25,
 ) -> Heap | None:
-    """The heap of `lobes`, an (n, 3) array of x, y, radius; `fray` is the outline's roughness in mean radii."""
+    """Builds the heap of `lobes`, an (n, 3) array of x, y, radius; `fray` is the outline's roughness in mean radii."""
     reach = 1.0 + 2 * fray
     x, y, r = lobes.T
     box = (x - reach * r).min(), (y - reach * r).min(), (x + reach * r).max(), (y + reach * r).max()
@@ -40,7 +40,7 @@ def heap(
     xs, ys = canvas.x[where[1]], canvas.y[where[0]]
     size = float(r.mean())
     lattice = rng.many(2, 24, 24)
-    # Even a heap cut by the frame keeps its noise in place: it counts from the first lobe, not from the frame.
+    # Noise coordinates are relative to the first lobe, not to the frame, so that cropping does not move the noise.
     u, v = (xs - float(x[0])) / size, (ys - float(y[0])) / size
     noise = field(lattice[0], 1.7 * v, 1.7 * u) + 0.55 * field(lattice[1], 4.1 * v, 4.1 * u)
     inside = np.full((ys.size, xs.size), -1.0, np.float32)
@@ -71,7 +71,7 @@ def heap(
 
 
 def tones(canvas: Canvas, facing: np.ndarray, borders: tuple[float, ...], soft: float = 0.06) -> np.ndarray:
-    """Cel shading: how many of the `borders` the slope has passed, as a share 0..1 with softened steps."""
+    """Cel shading: the fraction (0..1) of the `borders` below the slope, with softened steps."""
     total = np.zeros_like(facing)
     for border in borders:
         total += smoothstep(border - soft, border + soft, facing)

@@ -1,7 +1,7 @@
-"""Rng: named streams of random numbers that depend on (seed, index) alone, and smooth noise made of them.
+"""Named random streams that depend only on (seed, index), and smooth noise from random lattices.
 
-Each part of a scene draws from its own stream, so neither the picture's size nor its light can shift what another part
-draws, and a scene is the same everywhere. Only uniform numbers are used: their stream is fixed across NumPy's versions.
+Each part of a scene draws from its own stream, so neither image size nor lighting changes what another part draws. Only
+uniform numbers are used, whose stream is stable across NumPy versions.
 """
 
 import zlib
@@ -14,7 +14,7 @@ Choice = TypeVar("Choice")
 
 
 class Rng:
-    """A stream of rng with a name inside the scene (seed, index)."""
+    """A named random stream of the scene (seed, index)."""
 
     def __init__(self, seed: int, index: int, name: str = ""):
         self._root, self._name = (seed, index), name
@@ -22,21 +22,21 @@ class Rng:
         self._generator = np.random.Generator(np.random.PCG64(key))
 
     def part(self, name: str) -> "Rng":
-        """The stream of a part of the scene."""
+        """Returns the independent stream of a part of the scene."""
         return Rng(*self._root, f"{self._name}/{name}")
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         return low + (high - low) * float(self._generator.random())
 
     def many(self, *shape: int) -> np.ndarray:
-        """Uniform numbers in 0..1."""
+        """Draws uniform numbers in 0..1."""
         return self._generator.random(shape, dtype=np.float64).astype(np.float32)
 
     def happens(self, probability: float) -> bool:
         return self.uniform() < probability
 
     def count(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
+        """Draws an integer from low to high, both inclusive."""
         return low + int(self.uniform() * (high - low + 1))
 
     def pick(self, choices: Sequence[Choice]) -> Choice:
@@ -44,7 +44,7 @@ class Rng:
 
 
 def _taps(position: np.ndarray, cells: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """First lattice index and the four cubic B-spline weights at each position (in cells)."""
+    """Returns the first lattice index and the four cubic B-spline weights at each position (in cells)."""
     first = np.floor(position).astype(np.int64)
     t = (position - first).astype(np.float32)
     s = 1.0 - t
@@ -53,7 +53,7 @@ def _taps(position: np.ndarray, cells: int) -> tuple[np.ndarray, list[np.ndarray
 
 
 def wave(lattice: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Smooth 1-D noise, about -1..1: a cubic B-spline through the numbers of `lattice` (0..1), repeated endlessly."""
+    """Smooth periodic 1-D noise, about -1..1: a cubic B-spline with coefficients `lattice` (0..1)."""
     first, weights = _taps(position, lattice.size)
     total = sum(w * lattice[(first + k) % lattice.size] for k, w in enumerate(weights))
     return (3.0 * (np.asarray(total) - 0.5)).astype(np.float32)
@@ -62,7 +62,10 @@ def wave(lattice: np.ndarray, position: np.ndarray) -> np.ndarray:
 def fractal(
     lattice: np.ndarray, position: np.ndarray, octaves: int, roughness: float = 0.5, *, ridged: bool = False
 ) -> np.ndarray:
-    """`octaves` of 1-D noise on top of each other, each twice as fine and `roughness` as high; `ridged`: sharp tops."""
+    """Fractal 1-D noise: a sum of octaves, each twice the frequency and `roughness` times the amplitude of the last.
+
+    With `ridged` the noise has sharp crests.
+    """
     total, height = np.zeros_like(position), 1.0
     for octave in range(octaves):
         layer = wave(lattice, position * 2.0**octave + 17.3 * octave)
@@ -72,7 +75,7 @@ def fractal(
 
 
 def field(lattice: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Smooth 2-D noise at the rows `y` and columns `x` (both in cells), about -1..1, repeated endlessly."""
+    """Smooth periodic 2-D noise at the rows `y` and columns `x` (both in cells), about -1..1."""
     first, weights = _taps(x, lattice.shape[1])
     across = np.zeros((lattice.shape[0], x.size), np.float32)
     for k, w in enumerate(weights):

@@ -1,4 +1,4 @@
-"""Painting scenes by number, alone or as a pair of dark and bright."""
+"""Renders scenes by seed and index, singly or as dark and bright pairs."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,7 +10,7 @@ from drujax.data.scenes.lighting import Light, Lighting, LightKind
 from drujax.data.scenes.rng import Rng
 from drujax.errors import UsageError, unknown
 
-# The lights that mostly give a partition of QAB (eq. 1): kind, and the levels to draw from.
+# Lightings that mostly give each QAB partition (eq. 1): kind, and the range of levels.
 _LIGHTS: dict[Partition, tuple[tuple[LightKind, float, float], ...]] = {
     "dark": (
         ("night", 0.0, 0.75), ("night", 0.0, 0.6), ("interior", 0.0, 0.7), ("dusk", 0.0, 0.45), ("backlit", 0.0, 0.45),
@@ -22,16 +22,19 @@ _LIGHTS: dict[Partition, tuple[tuple[LightKind, float, float], ...]] = {
 
 
 def kind_of(seed: int, index: int) -> str:
-    """The kind, one of `KINDS`, of the scene (seed, index)."""
-    return _chance(seed, index).part("kind").pick(tuple(KINDS))
+    """Returns the kind, one of `KINDS`, of the scene (seed, index)."""
+    return _rng(seed, index).part("kind").pick(tuple(KINDS))
 
 
 def draw_lighting(seed: int, index: int, partition: Partition | None = None) -> Lighting:
-    """A light for the scene that most likely makes it `partition` of QAB; None draws dark, uncertain and bright alike.
+    """Draws a lighting under which the scene is likely in `partition` of QAB; None draws all partitions equally.
 
-    It is a draw, not a promise: whether a picture is dark or bright is for QAB to say.
+    The partition is likely, not guaranteed: QAB decides from the rendered image.
+
+    Raises:
+        UsageError: the partition is unknown.
     """
-    draw = _chance(seed, index).part("lighting")
+    draw = _rng(seed, index).part("lighting")
     if partition is not None and partition not in _LIGHTS:
         raise unknown("partition", partition, _LIGHTS)
     kind, low, high = draw.pick(_LIGHTS[partition or draw.pick(tuple(_LIGHTS))])
@@ -39,10 +42,20 @@ def draw_lighting(seed: int, index: int, partition: Partition | None = None) -> 
 
 
 def paint(seed: int, index: int, size: tuple[int, int], lighting: Lighting | None = None) -> UInt8[np.ndarray, "h w 3"]:
-    """The scene (seed, index), both ≥ 0, at `size` (height, width), sRGB; its light is `draw_lighting`'s if None."""
+    """Renders the scene (seed, index) in sRGB.
+
+    Args:
+        seed: at least 0.
+        index: number of the scene, at least 0.
+        size: (height, width) in pixels.
+        lighting: illumination; None uses `draw_lighting`.
+
+    Raises:
+        UsageError: an argument is out of range.
+    """
     if min(size) < 1:
-        raise UsageError(f"size: {size[0]}x{size[1]} is smaller than 1x1.")
-    rng = _chance(seed, index)
+        raise UsageError(f"size: must be at least 1x1, got {size[0]}x{size[1]}")
+    rng = _rng(seed, index)
     canvas = Canvas(size)
     light = Light(lighting or draw_lighting(seed, index), rng)
     KINDS[kind_of(seed, index)](canvas, light, rng)
@@ -51,7 +64,7 @@ def paint(seed: int, index: int, size: tuple[int, int], lighting: Lighting | Non
 
 
 def pair(seed: int, index: int, size: tuple[int, int]) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]]:
-    """The scene in a dark and in a bright light, as `draw_lighting` draws them: the same shapes in the same places."""
+    """Renders the scene under a dark and a bright lighting of `draw_lighting`; the two images are pixel-aligned."""
     return (
         paint(seed, index, size, draw_lighting(seed, index, "dark")),
         paint(seed, index, size, draw_lighting(seed, index, "bright")),
@@ -59,14 +72,14 @@ def pair(seed: int, index: int, size: tuple[int, int]) -> tuple[UInt8[np.ndarray
 
 
 def _vignette(canvas: Canvas, light: Light) -> None:
-    """Dim light falls off towards the corners of the frame."""
+    """Darkens the corners of dimly lit scenes."""
     if light.vignette:
         x, y = canvas.x / max(canvas.px * canvas.x.size, 0.5), canvas.y[:, None] - 0.5
         canvas.rgb *= 1.0 - light.vignette * np.clip(2.2 * (x * x + y * y) - 0.15, 0.0, 1.0)
 
 
-def _chance(seed: int, index: int) -> Rng:
+def _rng(seed: int, index: int) -> Rng:
     for name, value in (("seed", seed), ("index", index)):
         if value < 0:
-            raise UsageError(f"{name}: {value} is negative.")
+            raise UsageError(f"{name}: must be >= 0, got {value}")
     return Rng(seed, index)

@@ -1,4 +1,4 @@
-"""Scenes where people live: a village, a city, a road through the country."""
+"""Populated scenes: a village, a city, a country road."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ ASPHALT = rgb("b4b6c0")
 
 
 def village(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """Rows of houses down a slope, poles and wires before the sky."""
+    """Rows of houses down a slope, with poles and wires against the sky."""
     draw, season = rng.part("village"), season_of(rng)
     horizon = draw.uniform(0.46, 0.58)
     paint_sky(canvas, light, rng, horizon, (1, 4))
@@ -58,7 +58,7 @@ def city(canvas: Canvas, light: Light, rng: Rng) -> None:
 
 
 def road(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """A straight road to the horizon, poles along it, fields or the sea beyond."""
+    """A straight road to the horizon, with poles along it and fields or the sea beyond."""
     draw, season = rng.part("road"), season_of(rng)
     horizon, x = draw.uniform(0.5, 0.62), draw.uniform(-0.15, 0.15)
     sky = paint_sky(canvas, light, rng, horizon, (2, 5))
@@ -98,7 +98,7 @@ def _asphalt(
     wide: float,
     horizon: float,
 ) -> None:
-    """The road's surface with its marks; `ray` gives the point of a line along the road at a height."""
+    """The road surface with markings; `ray` projects a lateral offset at a height to a point."""
     start = horizon + 0.012
     for half, colour, lit in ((1.22, season.soil, 0.6), (1.0, ASPHALT, 0.75)):
         corners = [ray(-half * wide, start), ray(half * wide, start), ray(half * wide, 1.4), ray(-half * wide, 1.4)]
@@ -132,7 +132,7 @@ def _street(canvas: Canvas, light: Light, draw: Rng, season: Season, foot: float
 
 
 def _poles(canvas: Canvas, light: Light, draw: Rng, horizon: float) -> None:
-    """A row of poles that comes up the slope, its wires running on past the viewer."""
+    """A row of utility poles up the slope, with wires continuing past the viewer."""
     side = draw.pick((-1.0, 1.0))
     nearness = [0.62**k for k in range(4)]
     town.pole_line(canvas, light, [(side * (0.1 + 0.52 * n), horizon + 0.62 * n, 1.05 * n) for n in nearness])

@@ -13,20 +13,20 @@ from drujax.data.scenes.rng import Rng, field
 
 @dataclass(frozen=True)
 class Sky:
-    """A sky's geometry: the height of the horizon and where the sun (by night the moon) stands."""
+    """Geometry of a sky: the height of the horizon and the position of the sun (at night: the moon)."""
 
     horizon: float
     luminary: tuple[float, float]
 
     def towards(self, x: float, y: float) -> tuple[float, float]:
-        """The unit vector from a point to the light; up in the middle of the frame rather than sideways."""
+        """Returns the unit vector from a point to the light, biased upwards."""
         dx, dy = self.luminary[0] - x, self.luminary[1] - y - 0.35
         length = float(np.hypot(dx, dy)) + 1e-6
         return dx / length, dy / length
 
 
 def paint_sky(canvas: Canvas, light: Light, rng: Rng, horizon: float, cumulus: tuple[int, int] = (1, 4)) -> Sky:
-    """Paints the whole frame with sky; what lies under the horizon is painted over by the land."""
+    """Paints the whole frame with sky; the land later covers the part below the horizon."""
     draw = rng.part("sky")
     side = draw.pick((-1.0, 1.0))
     sky = Sky(horizon, (side * draw.uniform(0.1, 0.42), horizon * draw.uniform(0.18, 0.72)))
@@ -89,7 +89,7 @@ def _crescent(canvas: Canvas, centre: tuple[float, float], radius: float, phase:
 
 
 def _streaks(canvas: Canvas, light: Light, draw: Rng, sky: Sky) -> None:
-    """High thin clouds, drawn out sideways."""
+    """High thin clouds, stretched horizontally."""
     lattice = draw.many(2, 16, 32)
     slant, size, low = draw.uniform(-0.12, 0.12), draw.uniform(0.9, 1.6), draw.uniform(-0.1, 0.35)
     where = canvas.cells(float(canvas.x[0]), 0.0, float(canvas.x[-1]), sky.horizon)
@@ -105,7 +105,7 @@ def _streaks(canvas: Canvas, light: Light, draw: Rng, sky: Sky) -> None:
 
 
 def _pile(draw: Rng, x: float, base: float, width: float, height: float) -> np.ndarray:
-    """Lobes heaped over a flat base: a full body, and smaller ones along its crest. (n, 3)."""
+    """Returns lobes on a flat base, (n, 3): large ones for the body, and smaller ones along its crest."""
     centres, heights = 1.3 * (draw.many(3) - 0.5), 0.35 + 0.65 * draw.many(3)
 
     def dome(t: float) -> float:
@@ -123,10 +123,10 @@ def _pile(draw: Rng, x: float, base: float, width: float, height: float) -> np.n
 
 
 def _cumulus(canvas: Canvas, light: Light, draw: Rng, sky: Sky, scale: float = 1.0) -> None:
-    """A heap of white over a flat, fading base."""
+    """A cumulus cloud with a flat, fading base."""
     x, base = draw.uniform(-1.0, 1.0) * 0.75, sky.horizon * draw.uniform(0.3, 0.92)
     size = 0.35 + 0.65 * (base / sky.horizon)
-    if scale > 1.0:  # a thunderhead: stands on the horizon
+    if scale > 1.0:  # a thunderhead, which rises from the horizon
         base = sky.horizon * draw.uniform(0.9, 1.05)
     width, height = scale * size * draw.uniform(0.3, 0.7), scale * size * draw.uniform(0.1, 0.22) * (sky.horizon / 0.6)
     if not canvas.sees(x - width, x + width):
@@ -138,7 +138,7 @@ def _cumulus(canvas: Canvas, light: Light, draw: Rng, sky: Sky, scale: float = 1
 
 
 def _bank(canvas: Canvas, light: Light, draw: Rng, sky: Sky) -> None:
-    """A low range of clouds all along the horizon."""
+    """A low bank of clouds along the whole horizon."""
     lobes = []
     low = sky.horizon + 0.02
     height = sky.horizon * draw.uniform(0.08, 0.3)

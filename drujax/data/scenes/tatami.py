@@ -1,4 +1,4 @@
-"""A room of straw mats whose sliding doors stand open to a garden."""
+"""A tatami room with sliding doors open to a garden."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from drujax.data.scenes.town import GLASS, INK, LIT
 
 
 def tatami(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """A room of straw mats whose sliding doors stand open to a garden."""
+    """A tatami room with sliding doors open to a garden."""
     draw, season = rng.part("tatami"), season_of(rng)
     wall, wood = mix(draw.pick(WALLS), rgb("e8d8b0"), 0.4), draw.pick(WOODS) * 0.85
     room = Room((draw.uniform(-0.1, 0.1), draw.uniform(0.44, 0.5)), 0.95, 0.6, 0.62, draw.uniform(1.5, 1.9))
@@ -89,7 +89,7 @@ def _mats(paint: Painter, straw: np.ndarray) -> None:
 
 
 def _shoji(paint: Painter, wood: np.ndarray, left: float, right: float, top: float, bottom: float, z: float) -> None:
-    """A door of paper on a lattice; it glows with the light outside or, by lamplight, stays pale."""
+    """A paper sliding door; it glows with the light from outside and stays pale by lamplight."""
     paint.face(PAPER, 0.85, *upright(left, right, top, bottom, z))
     paint.face(wood, 0.3, *upright(left, right, bottom - 0.16, bottom, z))
     for k in range(5):

@@ -14,7 +14,7 @@ TOWERS = tuple(ramp("c3d3e0 d8dde2 aebfd0 e3d8cc c9c3d6 b4cdd2"))
 GLASS = rgb("9fc3dc")
 LIT = tuple(ramp("ffd98a ffe6b0 ffc873 fff0cc ffdf9a cfe6ff"))
 INK = rgb("4a4656")
-INSULATORS = ((0.12, 0.055), (-0.12, 0.055), (0.09, 0.125), (-0.09, 0.125))  # of a pole one high: x, down from its top
+INSULATORS = ((0.12, 0.055), (-0.12, 0.055), (0.09, 0.125), (-0.09, 0.125))  # (x, distance from top) at pole height 1
 
 
 def house(
@@ -27,7 +27,7 @@ def house(
     size: float,
     depth: float,
 ) -> None:
-    """A gabled house, `size` wide, that shows its front and the long side of its roof."""
+    """A gabled house, `size` wide, showing its front and the long side of its roof."""
     if not canvas.sees(x - 0.7 * size, x + 0.7 * size):
         return
     wall, roof = draw.pick(WALLS), mix(draw.pick(ROOFS), SNOW, 0.85 * season.snow)
@@ -88,7 +88,7 @@ def tower(
     cell: float,
     share: float = 0.4,
 ) -> None:
-    """A block with rows of windows in `box` (left, top, right, bottom); `share` of them is lit when lamps burn."""
+    """A block with rows of windows in `box` (left, top, right, bottom); a fraction `share` of them is lit at night."""
     left, top, right, bottom = box
     if not canvas.sees(left, right):
         return
@@ -118,7 +118,7 @@ def tower(
 
 
 def _bars(canvas: Canvas, along: np.ndarray, pitch: float, gap: float, length: float) -> np.ndarray:
-    """Coverage of bars of width pitch - gap, one a pitch, over 0..length."""
+    """Returns the coverage of periodic bars of width pitch - gap over 0..length."""
     half, width = canvas.px / 2, pitch - gap
 
     def filled(x: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def _bars(canvas: Canvas, along: np.ndarray, pitch: float, gap: float, length: f
 def skyline(
     canvas: Canvas, light: Light, draw: Rng, foot: float, height: float, depth: float, wide: float, share: float
 ) -> None:
-    """A row of towers that stand on `foot`, between 0.35 and 1 times `height` tall, `wide` each."""
+    """A row of towers on `foot`, 0.35 to 1 times `height` tall and about `wide` each."""
     x = -1.25
     hump = draw.uniform(-0.4, 0.4)
     k = 0
@@ -156,7 +156,7 @@ def skyline(
 
 
 def pole(canvas: Canvas, light: Light, x: float, foot: float, height: float, depth: float) -> None:
-    """A pole with two cross-bars and a transformer."""
+    """A utility pole with two cross-arms and a transformer."""
     ink = light.shade(INK, 0.25, depth)
     thick = 0.02 * height
     top = foot - height
@@ -169,7 +169,7 @@ def pole(canvas: Canvas, light: Light, x: float, foot: float, height: float, dep
 
 
 def pole_line(canvas: Canvas, light: Light, posts: list[tuple[float, float, float]]) -> None:
-    """Poles at `posts` (x, foot, height), the nearest first, joined by wires."""
+    """Utility poles at `posts` (x, foot, height), nearest first, connected by wires."""
     for k in range(len(posts) - 1, -1, -1):
         x, foot, height = posts[k]
         if k + 1 < len(posts):
@@ -184,7 +184,7 @@ def pole_line(canvas: Canvas, light: Light, posts: list[tuple[float, float, floa
 def wire(
     canvas: Canvas, light: Light, start: tuple[float, float], end: tuple[float, float], sag: float, width: float
 ) -> None:
-    """A wire that hangs between two points."""
+    """A sagging wire between two points."""
     (x0, y0), (x1, y1) = sorted((start, end))
     t = np.clip((canvas.x - x0) / max(x1 - x0, 1e-6), 0.0, 1.0)
     hang = y0 + (y1 - y0) * t + 4.0 * sag * t * (1.0 - t)

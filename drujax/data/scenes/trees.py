@@ -1,4 +1,4 @@
-"""Trees: woods in the distance, conifers, leafy crowns, branches that frame the view, trunks of a forest."""
+"""Trees: distant woods, conifers, leafy crowns, branches that frame the view, forest trunks."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ BARK = rgb("7a5a4c")
 def woods(
     canvas: Canvas, light: Light, draw: Rng, season: Season, ground: np.ndarray, height: float, depth: float
 ) -> None:
-    """A far row of trees that stand on `ground` (a y for every column), in three tones from the tops down."""
+    """A distant row of trees on `ground` (one y per column), in three tones from the tops down."""
     spiky = draw.happens(0.4)
     colour = season.conifer if spiky else draw.pick(season.foliage)
     wide = height * (0.35 if spiky else 0.75)
@@ -31,7 +31,7 @@ def woods(
 def conifer(
     canvas: Canvas, light: Light, draw: Rng, x: float, foot: float, height: float, colour: np.ndarray, depth: float
 ) -> None:
-    """A fir: tiers of boughs, its lit side drawn over its shaded one."""
+    """A fir: tiers of boughs, with the lit side drawn over the shaded one."""
     if not canvas.sees(x - 0.4 * height, x + 0.4 * height):
         return
     trunk = light.shade(BARK * 0.8, 0.3, depth)
@@ -39,7 +39,7 @@ def conifer(
     t = np.clip((canvas.y - foot + height) / (0.94 * height), 0.0, 1.0)
     tiers, width = draw.count(6, 9), draw.uniform(0.18, 0.25) * height
     tier = (t**0.85 * tiers) % 1.0
-    under = min(max(1.2 * tiers * canvas.px / height, 0.02), 0.5)  # a tier ends within a pixel, not between two
+    under = min(max(1.2 * tiers * canvas.px / height, 0.02), 0.5)  # at least about a pixel, to avoid aliasing
     saw = np.minimum(tier, (1.0 - tier) * (1.0 - under) / under)
     jag = 0.1 * fractal(draw.many(64), (t * 9.0 + 3.0).astype(np.float32), 2)
     half = width * t**0.9 * (0.5 + 0.5 * saw + jag)
@@ -100,7 +100,7 @@ def tree(
 
 
 def branches(canvas: Canvas, light: Light, draw: Rng, colour: np.ndarray, side: float) -> None:
-    """Leaves that hang into an upper corner of the frame."""
+    """Leaves hanging into an upper corner of the frame."""
     half = min(0.5 * canvas.px * canvas.x.size, 0.75)
     bough = light.shade(BARK * 0.7, 0.1)
     reach = draw.uniform(0.25, 0.4)
@@ -115,7 +115,7 @@ def branches(canvas: Canvas, light: Light, draw: Rng, colour: np.ndarray, side: 
 def trunks(
     canvas: Canvas, light: Light, draw: Rng, colour: np.ndarray, depth: float, foot: float, width: float, count: int
 ) -> None:
-    """A layer of a forest: stems from above the frame down to the ground near the height `foot`."""
+    """A layer of forest: trunks from above the frame down to the ground near the height `foot`."""
     body, edge = light.shade(colour, 0.2, depth), light.shade(colour, 0.95, depth)
     for k, (a, b, c, d) in enumerate(draw.many(count, 4).tolist()):
         x = 2.4 * (k + 0.15 + 0.7 * a) / count - 1.2

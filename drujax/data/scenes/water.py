@@ -1,4 +1,4 @@
-"""Water: mirrored shores, ripples and the light's glitter."""
+"""Water: reflections, ripples and glitter."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ DEEP = rgb("4f9fc4")
 def water(
     canvas: Canvas, light: Light, rng: Rng, sky: Sky, shore: float, bottom: float = 1.3, still: float = 0.7
 ) -> None:
-    """Fills shore..bottom with water that mirrors what is painted above the shore; `still` 0..1, from sea to pond."""
+    """Fills shore..bottom with water that reflects the image above the shore; `still` from 0 (sea) to 1 (pond)."""
     draw = rng.part("water")
     where = canvas.cells(float(canvas.x[0]), shore, float(canvas.x[-1]), bottom)
     if where is None:
@@ -25,7 +25,7 @@ def water(
     deep = np.log(away + 0.03)
     pixel = canvas.px / (
         (away + 0.03) * (1.0 - shore)
-    )  # a row's share of `deep`; finer ripples would alias, so they fade
+    )  # extent of a row in `deep`; finer ripples would alias, so they fade
     ripple = np.zeros((y.size, x.size), np.float32)
     for layer, (down, across, height) in zip(lattice, ((21.0, 3.6, 1.0), (43.0, 11.0, 0.6)), strict=True):
         seen = height * np.clip(1.6 - 2.0 * down * pixel, 0.0, 1.0)[:, None]
@@ -44,7 +44,7 @@ def water(
 
 
 def _mirror(canvas: Canvas, rows: int, mirrored: np.ndarray) -> np.ndarray:
-    """What the first `rows` of the picture show at the heights `mirrored`, each a mean over a short stretch."""
+    """Samples the first `rows` of the image at the heights `mirrored`, each averaged over a short vertical range."""
     half = max(0.006 / canvas.px, 0.5)
     shown = canvas.rgb[:, : max(rows, 1)]
     total = np.concatenate([np.zeros_like(shown[:, :1]), np.cumsum(shown, axis=1)], axis=1)
@@ -61,7 +61,7 @@ def _mirror(canvas: Canvas, rows: int, mirrored: np.ndarray) -> np.ndarray:
 
 
 def shoreline(canvas: Canvas, light: Light, draw: Rng, top: float, soil: np.ndarray, side: float) -> None:
-    """A beach on one `side` (-1 left, 1 right), from the lower frame up to the height `top`, with lines of foam."""
+    """A beach on one `side` (-1 left, 1 right), from the lower frame up to the height `top`, with foam lines."""
     away = np.clip((canvas.y - top) / (1.0 - top), 0.0, None)
     reach, curl, phase = draw.uniform(-0.1, 0.2), draw.uniform(0.8, 1.4), draw.uniform(0.0, 6.0)
     edge = side * (0.9 - (0.9 + reach) * away**curl) + 0.03 * np.sin(7.0 * away + phase) * away

@@ -1,4 +1,4 @@
-"""Scenes of mountains, lakes, fields and woods."""
+"""Scenes of mountains, lakes, fields and forests."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from drujax.data.scenes.water import water
 
 
 def mountains(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """Ranges behind a wooded valley, firs in front."""
+    """Mountain ranges behind a wooded valley, with firs in front."""
     draw, season = rng.part("mountains"), season_of(rng)
     horizon = draw.uniform(0.5, 0.64)
     paint_sky(canvas, light, rng, horizon, (0, 3))
@@ -35,7 +35,7 @@ def mountains(canvas: Canvas, light: Light, rng: Rng) -> None:
 
 
 def lake(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """A lake that mirrors the range behind it."""
+    """A lake that reflects the mountains behind it."""
     draw, season = rng.part("lake"), season_of(rng)
     shore = draw.uniform(0.52, 0.64)
     sky = paint_sky(canvas, light, rng, shore, (0, 3))
@@ -81,7 +81,7 @@ def meadow(canvas: Canvas, light: Light, rng: Rng) -> None:
         if draw.happens(0.4):
             trees.woods(canvas, light, draw.part(f"grove{k}"), season, near + 0.012, 0.06 + 0.03 * k, 0.28 - 0.1 * k)
     side = draw.pick((-1.0, 1.0))
-    start = horizon + 0.08 + roll  # under the crest of the near field, or the hill would hide it
+    start = horizon + 0.08 + roll  # below the crest of the near field, which would hide it otherwise
     if draw.happens(0.75) and start < 0.74:
         land.path(canvas, light, draw.part("path"), season.soil, start, -side * draw.uniform(0.0, 0.25))
     elif draw.happens(0.5):
@@ -101,7 +101,7 @@ def meadow(canvas: Canvas, light: Light, rng: Rng) -> None:
 
 
 def forest(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """Inside a wood: stems from pale to dark, light that falls through the leaves."""
+    """Inside a forest: trunks from pale to dark, light falling through the leaves."""
     draw, season = rng.part("forest"), season_of(rng)
     ground = draw.uniform(0.62, 0.74)
     leaf, far = draw.pick(season.foliage), light.horizon
@@ -140,7 +140,7 @@ def _canopy(canvas: Canvas, light: Light, draw: Rng, season: Season, low: float,
 
 
 def _shafts(canvas: Canvas, light: Light, draw: Rng, x: float, ground: float) -> None:
-    """Beams of light, slanting."""
+    """Slanting light shafts."""
     lean = draw.uniform(-0.5, 0.5)
     colour = np.maximum(light.luminary, light.horizon)[:, None, None]
     for k in range(draw.count(3, 6)):

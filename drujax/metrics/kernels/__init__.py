@@ -1,1 +1,1 @@
-"""What the metrics compute with: one file a statistic, transform or helper."""
+"""Building blocks of the metrics: statistics, transforms and helpers, one per file."""

@@ -1,8 +1,8 @@
-"""Shapes of generalised Gaussians, symmetric and asymmetric, by matching moments against a table.
+"""Moment matching of symmetric and asymmetric generalised Gaussians (GGD, AGGD) by table look-up.
 
-Both estimators take the point of a grid of shapes whose ratio of moments is nearest to the measured one. The ratio is
-monotone in the shape, so a binary search finds what the references find by comparing with every entry. Everything here
-is float64 on the host: the moments are a handful of numbers, and one step of the grid can hang on their tenth digit.
+Both estimators return the grid point whose ratio of moments is nearest to the measured one. The ratio is monotone in
+the shape, so a binary search finds what the references find by exhaustive comparison. All of this is float64 on the
+host: there are few moments, and their tenth digit can decide between two grid points.
 
 Sharifi and Leon-Garcia, "Estimation of shape parameter for generalized Gaussian distributions in subband
 decompositions of video", IEEE TCSVT 5(1), 1995; Lasmar, Stitou and Berthoumieu, "Multiscale skewed heavy tailed model
@@ -18,13 +18,13 @@ from jaxtyping import Float, Shaped
 
 
 class Shapes(NamedTuple):
-    """A grid of shapes, ascending, and what a generalised Gaussian of each has, G being the Gamma function.
+    """A grid of GGD shapes and their moments; G is the Gamma function.
 
     Attributes:
-        alpha: the shapes.
-        ratio: G(1/a) G(3/a) / G(2/a)^2, the ratio of mean square and squared mean absolute value; it descends.
-        scale: sqrt(G(1/a) / G(3/a)), the scale of one with deviation 1.
-        mean: G(2/a) / G(1/a), the mean absolute value of one with scale 1.
+        alpha: shapes, ascending.
+        ratio: G(1/a) G(3/a) / G(2/a)^2, mean square over squared mean absolute value; descending.
+        scale: sqrt(G(1/a) / G(3/a)), the scale for standard deviation 1.
+        mean: G(2/a) / G(1/a), the mean absolute value for scale 1.
     """
 
     alpha: Float[np.ndarray, " k"]
@@ -34,7 +34,7 @@ class Shapes(NamedTuple):
 
 
 class Asymmetric(NamedTuple):
-    """Asymmetric generalised Gaussians: shape; deviation and scale of the negative and positive halves; mean."""
+    """AGGD parameters: shape; standard deviation and scale of the negative and positive halves; mean."""
 
     alpha: Float[np.ndarray, "*n"]
     sigma: Float[np.ndarray, "*n 2"]
@@ -44,7 +44,7 @@ class Asymmetric(NamedTuple):
 
 @functools.cache
 def shapes(first: float, step: float, count: int, dtype: str = "float64") -> Shapes:
-    """The grid first, first + step, ..., each rounded to `dtype`; the rest is of the rounded shapes, in float64."""
+    """Returns the grid first, first + step, ..., rounded to `dtype`, with its moments in float64."""
     alpha = (first + step * np.arange(count)).astype(dtype).astype(np.float64)
     one, two, three = (np.array([math.lgamma(n / a) for a in alpha]) for n in (1, 2, 3))
     return Shapes(alpha, np.exp(one + three - 2 * two), np.exp((one - three) / 2), np.exp(two - one))
@@ -53,9 +53,9 @@ def shapes(first: float, step: float, count: int, dtype: str = "float64") -> Sha
 def nearest(
     table: Float[np.ndarray, " k"], values: Shaped[np.ndarray, "*n"] | float
 ) -> Shaped[np.ndarray, "*n"] | np.integer:
-    """Positions of the entries of a strictly monotone `table` nearest to `values`, the first of two as near.
+    """Returns the indices of the entries of a strictly monotone `table` nearest to `values`, the first of two if tied.
 
-    What is beyond an end gets that end's position; so does NaN, which the caller is to keep apart.
+    Values beyond an end get the index of that end. So do NaN, which the caller must handle.
     """
     if table[0] > table[-1]:
         table, values = -table, -np.asarray(values)
@@ -65,7 +65,7 @@ def nearest(
 
 
 def ggd_shape(rho: Float[np.ndarray, "*n"], grid: Shapes) -> Float[np.ndarray, "*n"]:
-    """Shapes of symmetric ones from rho = mean(x^2) / mean(|x|)^2; NaN where rho is."""
+    """Estimates GGD shapes from rho = mean(x^2) / mean(|x|)^2; NaN where rho is NaN."""
     return np.where(np.isnan(rho), np.nan, grid.alpha[nearest(grid.ratio, rho)])
 
 
@@ -76,18 +76,18 @@ def fit_aggd(
     size: Float[np.ndarray, "*n"] | float,
     grid: Shapes,
 ) -> Asymmetric:
-    """Fits asymmetric ones to sets of samples, from sums over the samples; at least one axis of sets.
+    """Fits AGGDs to sets of samples, from sums over each set; at least one leading axis.
 
     Args:
         squares: sums of x^2 over the negative and over the positive samples; zeros belong to neither.
-        counts: how many of each there are.
+        counts: numbers of negative and of positive samples.
         absolute: sums of |x|.
-        size: how many samples there are.
-        grid: of shapes.
+        size: number of samples.
+        grid: grid of shapes.
 
     Returns:
-        The fits. Where there is no negative or no positive sample that side's sigma and beta and the mean are NaN, and
-        the shape is the grid's first, as a search for the least of many NaN ends in the references.
+        The fits. For a set without negative or without positive samples, that side's sigma and beta and the mean are
+        NaN, and the shape is the first of the grid, as the references' argmin over NaN returns.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         sigma = np.sqrt(squares / counts)

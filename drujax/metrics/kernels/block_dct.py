@@ -1,6 +1,6 @@
-"""Ma's first features: statistics of the DCT of overlapping blocks (Ma et al. 2017, section 3.1).
+"""Ma's first group of features: statistics of the DCT of overlapping blocks (Ma et al. 2017, section 3.1).
 
-The exact windows, percentiles and constants are those of the official MATLAB code (chaoma99/sr-metric, `block_dct.m`).
+Windows, percentiles and constants are those of the official MATLAB code (chaoma99/sr-metric, `block_dct.m`).
 """
 
 import math
@@ -12,21 +12,22 @@ from jaxtyping import Array, Float
 from drujax.metrics.kernels.ggd_shape import shape_of_moments
 
 SIDE, STRIDE, BEFORE = 7, 3, 2
-EPSILONS = (1e-7, 1e-8, 1e-8, 1e-8)  # of all coefficients, and of each orientation
+EPSILONS = (1e-7, 1e-8, 1e-8, 1e-8)  # for all coefficients, and for each orientation
 
-# The coefficients of the middle orientation, (row, columns); the two others are ROWS and its transpose.
+# Coefficients of the diagonal orientation as (row, first column, end column); the others are ROWS and its transpose.
 MIDDLE = [(1, 1, 2), (2, 2, 4), (3, 2, 5), (4, 3, 7), (5, 4, 7), (6, 4, 7)]
 ROWS = [(0, 1, 7), (1, 2, 7), (2, 4, 7), (3, 5, 7)]
 
 
 def block_dct_features(image: Float[Array, "h w"], *, reference: str) -> Float[Array, " 6"]:
-    """Of a picture 0..1: shape, spread, and its difference between orientations, each as a tail's and all blocks' mean.
+    """Computes GGD shape, coefficient of variation, and its variance across orientations, for an image in 0..1.
 
-    `reference` "pyiqa" differs from "matlab" in where the grid of blocks starts and in which blocks are the tails.
+    Each is averaged over the blocks in a tail of its distribution, and over all blocks. `reference` "pyiqa" differs
+    from "matlab" in the origin of the block grid and in the tails' limits.
     """
     dct = _block_dcts(image, reference)
     count = dct.shape[1]
-    # Sums over coefficients are products with matrices of ones and zeros: on CPU several times as fast as reductions.
+    # Sums over coefficients as products with 0/1 matrices: several times as fast as reductions on CPU.
     groups = jnp.asarray(_groups())
     size = groups.sum(1, keepdims=True)
     mean, mean_square = groups @ jnp.abs(dct) / size, groups @ jnp.square(dct) / size
@@ -40,7 +41,7 @@ def block_dct_features(image: Float[Array, "h w"], *, reference: str) -> Float[A
     if reference == "pyiqa":
         low += 1
     else:
-        high -= 1  # MATLAB counts from one
+        high -= 1  # MATLAB indices start at one
     shape, spread, between = jnp.sort(jnp.stack([shape, spread, between]))
     tails = (shape[:low], spread[high:], between[high:])
     return jnp.stack(
@@ -49,12 +50,12 @@ def block_dct_features(image: Float[Array, "h w"], *, reference: str) -> Float[A
 
 
 def _block_dcts(image: Float[Array, "h w"], reference: str) -> Float[Array, "k n"]:
-    """The 49 coefficients (row by row) of each block; blocks reach over the border, where zeros are."""
+    """Computes the 49 coefficients (row-major) of each block; blocks at the border are zero-padded."""
     sizes = [-(-side // STRIDE) for side in image.shape]
     pads = []
     for side, count in zip(image.shape, sizes, strict=True):
         total = (count - 1) * STRIDE + SIDE - side
-        before = total // 2 if reference == "pyiqa" else BEFORE  # "same" padding halves what is missing
+        before = total // 2 if reference == "pyiqa" else BEFORE  # "same" padding
         pads.append((before, total - before))
     padded = jnp.pad(image, pads)
     rows, columns = (STRIDE * (count - 1) + 1 for count in sizes)
@@ -65,7 +66,7 @@ def _block_dcts(image: Float[Array, "h w"], reference: str) -> Float[Array, "k n
 
 
 def _dct_matrix() -> np.ndarray:
-    """The orthonormal two-dimensional DCT-II of a flattened block."""
+    """Returns the orthonormal two-dimensional DCT-II matrix for a flattened block."""
     k, n = np.arange(SIDE)[:, None], np.arange(SIDE)
     one = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * n + 1) * k / (2 * SIDE))
     one[0] /= np.sqrt(2)
@@ -73,7 +74,7 @@ def _dct_matrix() -> np.ndarray:
 
 
 def _groups() -> np.ndarray:
-    """Which coefficients are in each group: all but the mean, then the three orientations."""
+    """Returns 0/1 masks of the groups of coefficients: all but the mean, then the three orientations."""
     every, rows, middle = np.zeros((3, SIDE, SIDE))
     every.flat[1:] = 1
     for group, spans in ((rows, ROWS), (middle, MIDDLE)):

@@ -1,4 +1,4 @@
-"""Regression forests: the mean over many trees of the value at the leaf that a picture's features lead to."""
+"""Regression forests: the prediction is the mean over the trees of the value at the leaf that the features reach."""
 
 import functools
 
@@ -12,9 +12,9 @@ from drujax.weights.formats.forests import Forest
 
 
 def predict(forest: Forest, features: Float[np.ndarray, "b k"]) -> Float[np.ndarray, " b"]:
-    """The forest's prediction for each row of `features`.
+    """Predicts a value for each row of `features`.
 
-    In float64: thresholds lie between the features of training pictures, which can be as close as float32's steps.
+    Uses float64: thresholds lie between features of training images, which may differ by as little as a float32 step.
     """
     with float64():
         arrays = _on_device(_Identity(forest))
@@ -23,7 +23,7 @@ def predict(forest: Forest, features: Float[np.ndarray, "b k"]) -> Float[np.ndar
 
 @jax.jit
 def _predict(forest: Forest, row: Float[Array, " k"]) -> Float[Array, ""]:
-    """All trees go down at once, until none moves any more."""
+    """Descends all trees in parallel until every one has reached a leaf."""
 
     def step(state):
         nodes, _ = state
@@ -36,7 +36,7 @@ def _predict(forest: Forest, row: Float[Array, " k"]) -> Float[Array, ""]:
 
 
 class _Identity:
-    """A forest as the key of a cache: by which object it is, as its arrays have no hash."""
+    """A cache key that compares forests by object identity, because arrays are not hashable."""
 
     def __init__(self, forest: Forest):
         self.forest = forest

@@ -1,4 +1,4 @@
-"""Shapes of generalised Gaussians inside a compiled program, on the fine grid of Ma et al. (`gama_gen_gauss.m`)."""
+"""GGD shape estimation inside a compiled program, on the fine grid of Ma et al. (`gama_gen_gauss.m`)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,9 +10,9 @@ EPSILON = 1e-7
 
 
 def gaussian_shape(samples: Float[Array, "*rest n"]) -> Float[Array, "*rest"]:
-    """The exponent (0.03..10) whose generalised Gaussian has the ratio var / mean(|x|)^2 of `samples` about their mean.
+    """Estimates the GGD exponent (0.03..10) from the ratio var / mean(|x|)^2 of `samples` about their mean.
 
-    The variance is the unbiased one. 2 is a Gaussian, 1 a Laplacian; equal samples give 10, the end of the grid.
+    The variance is the unbiased one. 2 is a Gaussian, 1 a Laplacian; constant samples give 10, the end of the grid.
     """
     deviation = samples - samples.mean(-1, keepdims=True)
     variance = jnp.square(deviation).sum(-1) / (samples.shape[-1] - 1)
@@ -20,12 +20,12 @@ def gaussian_shape(samples: Float[Array, "*rest n"]) -> Float[Array, "*rest"]:
 
 
 def shape_of_moments(variance: Float[Array, "*rest"], deviation: Float[Array, "*rest"]) -> Float[Array, "*rest"]:
-    """The same from the variance and the mean absolute deviation."""
+    """Estimates the exponent from the variance and the mean absolute deviation."""
     return _nearest(variance / (jnp.square(deviation) + EPSILON))
 
 
 def _nearest(ratio: Float[Array, "*rest"]) -> Float[Array, "*rest"]:
-    """The grid's exponent with the nearest ratio; of two as near the smaller, as MATLAB's `min` has it."""
+    """Returns the grid's exponent with the nearest ratio; of tied ones the smaller, as MATLAB's `min` does."""
     grid = shapes(LEAST, STEP, COUNT)
     rising, falling = jnp.asarray(grid.ratio[::-1]), jnp.asarray(grid.alpha[::-1])
     above = jnp.clip(jnp.searchsorted(rising, ratio), 1, COUNT - 1)

@@ -1,9 +1,9 @@
-"""The grey pictures that metrics are defined on: whole levels 0..255, equal to the references' in every pixel.
+"""Grey conversion of the metrics: integer levels 0..255, equal to the references' in every pixel.
 
-A level is a rounded sum of three products. With whole numbers for the coefficients the sum is exact, but that does not
-settle its rounding: 0.299 R + 0.587 G + 0.114 B lies halfway between two levels for one pixel in a thousand, where
-IQA-PyTorch's float32 arithmetic falls to either side. So those pixels, and only those, get its arithmetic. This happens
-on the host, where float32 is the same on every machine.
+A level is a rounded sum of three products. Integer coefficients make the sum exact, but not its rounding: for one pixel
+in a thousand 0.299 R + 0.587 G + 0.114 B lies halfway between two levels, and IQA-PyTorch's float32 arithmetic rounds
+either way. Those pixels, and only those, are recomputed with its arithmetic, on the host, where float32 is the same on
+every machine.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,22 @@ from jaxtyping import Float, Shaped, UInt8
 
 Luma = Literal["yiq", "matlab", "ycbcr", "matlab_ycbcr"]
 
-# Whole coefficients of R, G, B, and the sum for white: IQA-PyTorch's grey, and MATLAB's rgb2gray (the first row of the
-# inverse of its RGB -> YIQ matrix).
+# Integer coefficients of R, G, B and their sum: IQA-PyTorch's grey, and MATLAB's rgb2gray (the first row of the inverse
+# of its RGB -> YIQ matrix).
 COEFFICIENTS: dict[Luma, tuple[tuple[int, int, int], int]] = {
     "yiq": ((299, 587, 114), 1000),
     "matlab": ((589399, 1157447, 224810), 1971656),
 }
 GREY = (0.299, 0.587, 0.114)
-# Luma of Y'CbCr, 16..235, for r, g, b in 0..1: IQA-PyTorch's in float32, MATLAB's in float64, with other ties.
+# Luma of Y'CbCr, 16..235, for r, g, b in 0..1: float32 in IQA-PyTorch, float64 in MATLAB, with different tie rounding.
 YCBCR, YCBCR_BLACK = (65.481, 128.553, 24.966), 16
 STRIP_PIXELS = 1 << 15
 
 
 def levels(rgb: Shaped[np.ndarray, "h w 3"], kind: Luma) -> UInt8[np.ndarray, "h w"]:
-    """The grey levels of a picture: uint8, or floating 0..1 (then the exact grey is rounded; "matlab" rounds R, G and B
-    first, as its uint8 pictures are).
+    """Converts an image, uint8 or floating in 0..1, to grey levels.
+
+    For floating images the exact grey is rounded; "matlab" first rounds R, G and B, since its images are uint8.
     """
     return _by_strips(lambda rows: _levels(rgb[rows], kind), rgb.shape[:2])
 
@@ -44,7 +45,7 @@ def _levels(rgb: Shaped[np.ndarray, "h w 3"], kind: Luma) -> UInt8[np.ndarray, "
         red, green, blue = np.array(YCBCR) / 255
         return np.floor(r * red + g * green + b * blue + YCBCR_BLACK + 0.5).astype(np.uint8)
     coefficients, unit = COEFFICIENTS[kind]
-    precision = np.float32 if kind == "yiq" else np.float64  # both exact for whole samples
+    precision = np.float32 if kind == "yiq" else np.float64  # both exact for integer samples
     grey = rgb.astype(precision) @ np.array(coefficients, precision)
     grey = grey / precision(unit)
     result = np.rint(grey)
@@ -57,9 +58,9 @@ def _levels(rgb: Shaped[np.ndarray, "h w 3"], kind: Luma) -> UInt8[np.ndarray, "
 
 
 def stretched_levels(rgb: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
-    """IQA-PyTorch's grey for PIQE: not rounded before it is stretched so that its largest value becomes 255."""
+    """Computes IQA-PyTorch's grey levels for PIQE: rescaled to a maximum of 255 before rounding."""
     samples = rgb if rgb.dtype == np.uint8 else as_levels(rgb)
-    precision = np.float32 if rgb.dtype == np.uint8 else np.float64  # both exact for whole samples
+    precision = np.float32 if rgb.dtype == np.uint8 else np.float64  # both exact for integer samples
     grey = samples.astype(precision) @ np.array(COEFFICIENTS["yiq"][0], precision)
     place = np.unravel_index(grey.argmax(), grey.shape)
     largest = float(grey[place])
@@ -78,7 +79,7 @@ def stretched_levels(rgb: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w
 
 
 def _by_strips(function: Callable, shape: tuple[int, ...]) -> UInt8[np.ndarray, "h w"]:
-    """`function(rows)` of a few rows at a time, whose float64 stays in the processor's cache."""
+    """Calls `function(rows)` on strips of rows small enough for their float64 data to stay in the CPU cache."""
     result = np.empty(shape, np.uint8)
     step = max(1, STRIP_PIXELS // shape[1])
     for start in range(0, shape[0], step):
@@ -87,14 +88,14 @@ def _by_strips(function: Callable, shape: tuple[int, ...]) -> UInt8[np.ndarray, 
 
 
 def as_levels(rgb: Shaped[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-    """Floating samples of 0..1 in 0..255; what is within rounding of a whole level is that level."""
+    """Scales floating samples from 0..1 to 0..255, snapping values within rounding error of an integer to it."""
     samples = rgb.astype(np.float64) * 255
     whole = np.rint(samples)
     return np.where(np.abs(samples - whole) < 1e-4, whole, samples)
 
 
 def float32_sum(rgb: Shaped[np.ndarray, "*n 3"], weights: tuple[float, ...]) -> Shaped[np.ndarray, "*n"]:
-    """The weighted sum of levels over 255 as IQA-PyTorch has it: float32, each product added without being rounded."""
+    """Computes the weighted sum of levels / 255 as IQA-PyTorch does: in float32 with fused multiply-adds."""
     samples = np.moveaxis(rgb.astype(np.float32) / np.float32(255), -1, 0).astype(np.float64)
     red, green, blue = np.array(weights, np.float32).astype(np.float64)
     total = (samples[0] * red).astype(np.float32)

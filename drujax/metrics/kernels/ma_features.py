@@ -1,11 +1,11 @@
 """The 138 features of Ma et al., "Learning a no-reference quality metric for single-image super-resolution", CVIU 2017.
 
 Three groups: block DCT (18), steerable pyramid (45), singular values of blocks (75). Two references: "matlab", the
-official code, and "pyiqa", IQA-PyTorch's, which differs from it in a few windows and borders (see the two modules).
+official code, and "pyiqa", IQA-PyTorch's, which differs in a few windows and borders (see block_dct and scale_mixture).
 
-Everything is float64, in a scope of its own: singular values span four decades and the scale mixture inverts a
-covariance, so that float32 would be right to two or three digits. A program is compiled for each size of picture
-(the spectrum depends on it) and run picture by picture, so that results do not depend on the batch.
+All computations are in float64, enabled locally: singular values span four decades and the scale mixture inverts a
+covariance, so float32 would be accurate to two or three digits only. A program is compiled for each image size (the
+spectrum depends on it) and run image by image, so that results do not depend on the batch.
 """
 
 import functools
@@ -23,12 +23,12 @@ from drujax.metrics.kernels.scale_mixture import scale_mixture_features
 from drujax.metrics.kernels.steerable import Masks, pyramid_masks
 
 Reference = Literal["pyiqa", "matlab"]
-LEAST_SIDE = 45  # level 1 without its border of 1 and guard of 16 holds one window of 11
+LEAST_SIDE = 45  # level 1, minus its border of 1 and its guard band of 16 on each side, fits one window of 11
 BLOCK = 5
 
 
 class Features(NamedTuple):
-    """The three groups, each of which has its forest."""
+    """The three groups of features; each has its own forest."""
 
     dct: Float[np.ndarray, "b 18"]
     mixture: Float[np.ndarray, "b 45"]
@@ -36,14 +36,14 @@ class Features(NamedTuple):
 
 
 def ma_features(luma: UInt8[np.ndarray, "b h w"], reference: Reference) -> Features:
-    """The features of luma 0..255, both sides at least 45 pixels.
+    """Computes the features of luma images in 0..255, each side at least 45 pixels.
 
     Raises:
         UsageError: a side is smaller.
     """
     h, w = luma.shape[1:]
     if min(h, w) < LEAST_SIDE:
-        raise UsageError(f"ma: pictures of {w}x{h} pixels (without their border) are under {LEAST_SIDE}x{LEAST_SIDE}.")
+        raise UsageError(f"ma: images must be at least {LEAST_SIDE}x{LEAST_SIDE} pixels without border, got {w}x{h}")
     with float64():
         masks = _masks_on_device(h, w)
         rows = [_features(jnp.asarray(picture, jnp.float64), masks, reference=reference) for picture in luma]
@@ -53,7 +53,7 @@ def ma_features(luma: UInt8[np.ndarray, "b h w"], reference: Reference) -> Featu
 
 @functools.lru_cache(maxsize=4)
 def _masks_on_device(h: int, w: int) -> Masks:
-    """To be called, as `_features`, where 64 bits are enabled."""
+    """To be called, like `_features`, with 64-bit types enabled."""
     return jax.tree.map(jnp.asarray, pyramid_masks(h, w))
 
 
@@ -68,7 +68,7 @@ def _features(luma: Float[Array, "h w"], masks: Masks, *, reference: str) -> Flo
 
 
 def _half(image: Float[Array, "h w"]) -> Float[Array, "h2 w2"]:
-    """Every second pixel, from the second on, of a 3x3 Gaussian of sigma 0.5, with zeros outside."""
+    """Blurs with a 3x3 Gaussian of sigma 0.5 (zero-padded) and keeps every second pixel, starting at the second."""
     taps = np.exp(-np.array([1.0, 0.0, 1.0]) / (2 * 0.5**2))
     side, middle = (float(tap) for tap in taps[:2] / taps.sum())
     padded = jnp.pad(image, 1)
@@ -77,12 +77,12 @@ def _half(image: Float[Array, "h w"]) -> Float[Array, "h2 w2"]:
 
 
 def _singular_values(image: Float[Array, "h w"]) -> Float[Array, " 25"]:
-    """Of the matrix of all 5x5 blocks side by side, zeros filling the last ones."""
+    """Returns the singular values of the matrix whose rows are the flattened 5x5 blocks, zero-padded at the end."""
     h, w = image.shape
     padded = jnp.pad(image, ((0, -h % BLOCK), (0, -w % BLOCK)))
     blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, padded.shape[1] // BLOCK, BLOCK)
     matrix = blocks.transpose(0, 2, 1, 3).reshape(-1, BLOCK * BLOCK)
-    # The lengths of the matrix's components along the eigenvectors of its square: unlike the roots of the eigenvalues,
-    # they have the precision of a decomposition of the matrix itself, which takes many times as long.
+    # Norms of the matrix times the eigenvectors of its Gram matrix. Unlike the roots of the eigenvalues, they are as
+    # precise as an SVD of the matrix itself, which takes many times as long.
     _, vectors = jnp.linalg.eigh(matrix.T @ matrix)
     return jnp.sort(jnp.sqrt(jnp.square(matrix @ vectors).sum(0)))[::-1]

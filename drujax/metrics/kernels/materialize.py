@@ -1,4 +1,4 @@
-"""Keeps XLA for CPU from computing the same thing many times over."""
+"""Prevents XLA:CPU from recomputing an intermediate result for each of its uses."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array
 
 
-def apart(function: Callable[..., Array]) -> Callable[..., Array]:
-    """`function` of arrays to an array, whose result is stored on CPU before anything uses it.
+def materialized(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Wraps `function`, from arrays to an array, so that on CPU its result is stored before it is used.
 
-    A filter reads its input many times, shifted. XLA for CPU would rather compute what the input is made of anew for
-    each of them, and does so again inside of a sum, where it then cannot use vectors: the 27 likenesses of Ma's
-    features took 400 ms instead of 35 ms. An optimization_barrier does not stop it.
+    A filter reads many shifted copies of its input. XLA:CPU fuses the input's computation into each of them, inside
+    reductions too, which then cannot be vectorised: the 27 similarities of Ma's features took 400 ms instead of 35 ms.
+    An optimization_barrier does not prevent this.
     """
     compiled = jax.jit(function)
 

@@ -1,17 +1,17 @@
-"""Mean-subtracted contrast-normalised (MSCN) coefficients, by differences from the centre pixel.
+"""Mean-subtracted contrast-normalised (MSCN) coefficients, computed from differences to the centre pixel.
 
     s = (Y - mu) / (sigma + 1),  mu = w * Y,  sigma^2 = w * Y^2 - mu^2,  w a 7x7 Gaussian of sigma 7/6
 
-(Ruderman 1994; Mittal et al., IEEE TIP 21(12), 2012). The signs of products of neighbouring s decide what BRISQUE and
-NIQE measure. Where a window is flat, Y - mu is zero but for rounding, whose sign depends on the order of summation: in
-anime, with its even areas, the scores of the usual implementations differ by points between machines.
+(Ruderman 1994; Mittal et al., IEEE TIP 21(12), 2012). BRISQUE and NIQE depend on the signs of products of neighbouring
+s. In a flat window Y - mu is zero up to rounding, whose sign depends on the order of summation. On anime, with its flat
+areas, the usual implementations therefore differ by whole points between machines.
 
-Here mu - Y is summed from second differences of Y, w_j (Y[+j] + Y[-j] - 2 Y[0]), which are exact for levels 0..255.
-So the one rule is: **a window that is flat, or a linear ramp along rows and columns, gives exactly zero** (plus what
-`excess` asks for), in any precision and on any device; and rounding is relative to the contrast in the window, not to
-its brightness. That makes float32 as good as the references' float64: on the 26 pictures of the goldens, float64 here
-moves BRISQUE by at most 3e-4 (2e-3 where 30 % is flat) and takes twice as long on a CPU. Sums over many pixels are
-finished on the host in float64.
+Here mu - Y is the sum of second differences of Y, w_j (Y[+j] + Y[-j] - 2 Y[0]), which are exact for levels 0..255. So
+**a window that is flat, or a linear ramp along rows and columns, gives exactly zero** (plus the effect of `excess`), in
+any precision and on any device, and rounding errors are relative to the contrast in the window, not to its brightness.
+This makes float32 as good as the references' float64: on the 26 images of the goldens, computing in float64 changes
+BRISQUE by at most 3e-4 (2e-3 for an image that is 30 % flat) and takes twice as long on CPU. Sums over many pixels are
+completed on the host in float64.
 """
 
 import jax.numpy as jnp
@@ -23,25 +23,25 @@ Scalar = float | Float[Array, ""]
 RADIUS = 3
 SIGMA = 7 / 6
 
-# How far the sum of the references' window is from 1: IQA-PyTorch rounds its 49 weights to float32.
 _TAPS = np.exp(-(np.arange(-RADIUS, RADIUS + 1) ** 2) / (2 * SIGMA**2))
 TAPS = _TAPS / _TAPS.sum()
+# Excess over 1 of the sum of IQA-PyTorch's window, whose 49 weights are rounded to float32.
 FLOAT32_EXCESS = float(np.outer(TAPS, TAPS).astype(np.float32).astype(np.float64).sum() - 1)
 
 
 def mscn(padded: Float[Array, "*b h w"], *, excess: Scalar = 0.0, epsilon: Scalar = 0.0) -> Float[Array, "*b h-6 w-6"]:
-    """The coefficients of pictures (0..255) with a border of 3 pixels: zeros or the edge's, as the metric wants it.
+    """Computes the coefficients of images in 0..255.
 
     Args:
-        padded: the pictures with their borders.
-        excess: by how much the sum of the window's weights exceeds 1 (`FLOAT32_EXCESS`): a flat window of level Y then
-            gives about -excess Y, as in IQA-PyTorch, and not zero.
+        padded: images padded by 3 pixels, with zeros or edge pixels depending on the metric.
+        excess: excess of the sum of the window's weights over 1 (`FLOAT32_EXCESS`); a flat window of level Y then gives
+            about -excess Y, as in IQA-PyTorch, instead of zero.
         epsilon: added to the variance under the root.
     """
     mean, square = _from_centre(padded, -1)
     centre = padded[..., RADIUS:-RADIUS]
 
-    # Along columns, each row's own mean and mean square being about its own centre pixel.
+    # Along columns; each row's mean and mean square are relative to that row's centre pixel.
     middle = slice(RADIUS, -RADIUS)
     level = centre[..., middle, :]
     deviation = TAPS[RADIUS] * mean[..., middle, :]
@@ -64,7 +64,7 @@ def mscn(padded: Float[Array, "*b h w"], *, excess: Scalar = 0.0, epsilon: Scala
 
 
 def _from_centre(x, axis: int):
-    """Weighted mean of x[+-j] - x[0], and of its square, along an axis."""
+    """Weighted means of x[+-j] - x[0] and of its square, along an axis."""
     centre = _shifted(x, 0, axis)
     mean = square = jnp.zeros((), x.dtype)
     for j in range(1, RADIUS + 1):
@@ -76,7 +76,7 @@ def _from_centre(x, axis: int):
 
 
 def _shifted(x, by: int, axis: int):
-    """`x` without its borders of 3 along an axis, moved by `by` pixels."""
+    """Returns `x` cropped by 3 on both ends of an axis, shifted by `by` pixels."""
     length = x.shape[axis] - 2 * RADIUS
     start = RADIUS + by
     return x[..., start : start + length, :] if axis == -2 else x[..., start : start + length]

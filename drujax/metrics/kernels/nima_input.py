@@ -1,4 +1,4 @@
-"""What NIMA's networks see of a picture: a square of a fixed size, in [-1, 1]."""
+"""Preprocessing for NIMA's networks: a square image of fixed size in [-1, 1]."""
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -10,41 +10,41 @@ INCEPTION_SIDE, MOBILENET_SIDE = 299, 224
 
 
 def centre_square(picture: Shaped[np.ndarray, "h w 3"], *, antialias: bool = True) -> Float[np.ndarray, "299 299 3"]:
-    """The centre of a picture whose shorter side is resized to 299 pixels, as IQA-PyTorch's `nima` has it.
+    """Resizes the shorter side to 299 pixels and crops the centre, as IQA-PyTorch's `nima` does.
 
-    Bilinear, as torchvision's resizing of tensors; `antialias` is its default since 0.17, before it was False. Only
-    the part that is kept is computed.
+    Bilinear, like torchvision's resizing of tensors; `antialias` is its default since 0.17 (False before). Only the
+    cropped part is computed.
     """
     h, w = picture.shape[:2]
-    (y, of_y), (x, of_x) = (_kept_part(side, min(h, w), antialias=antialias) for side in (h, w))
-    # Few pixels make one: products with matrices for the axes, nearly all zeros, took several times as long.
-    rows = _mixed(picture[:, x.min() : x.max() + 1], y, of_y)
-    columns = _mixed(rows.swapaxes(0, 1), x - x.min(), of_x)
+    (y, of_y), (x, of_x) = (_cropped_taps(side, min(h, w), antialias=antialias) for side in (h, w))
+    # Few pixels contribute to each output: products with sparse resizing matrices took several times as long.
+    rows = _weighted_sums(picture[:, x.min() : x.max() + 1], y, of_y)
+    columns = _weighted_sums(rows.swapaxes(0, 1), x - x.min(), of_x)
     white = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
     return 2 * columns.swapaxes(0, 1) / np.float32(white) - 1
 
 
 def squeezed(picture: Shaped[np.ndarray, "h w 3"]) -> Float[np.ndarray, "224 224 3"]:
-    """The whole picture at 224 x 224, each pixel the nearest of the picture, as idealo's code has it (Keras)."""
+    """Resizes the whole image to 224 x 224 by nearest neighbour, aspect ratio not kept, as idealo's code does."""
     rows, columns = (_nearest(side) for side in picture.shape[:2])
     samples = picture[rows[:, None], columns]
     return 2 * (to_float(samples) if samples.dtype.kind == "u" else samples.astype(np.float32)) - 1
 
 
-def _mixed(
+def _weighted_sums(
     samples: Shaped[np.ndarray, "n a 3"], source: Int[np.ndarray, "m k"], weight: Float[np.ndarray, "m k"]
 ) -> Float[np.ndarray, "m a 3"]:
-    """Weighted sums of k samples each, along the first axis."""
+    """Returns m weighted sums of k samples each, along the first axis."""
     result = np.zeros((len(source), *samples.shape[1:]), np.float32)
     for place, of_place in zip(source.T, weight.T, strict=True):
         result += samples[place].astype(np.float32) * of_place[:, None, None]
     return result
 
 
-def _kept_part(
+def _cropped_taps(
     side: int, shorter: int, *, antialias: bool
 ) -> tuple[Int[np.ndarray, "299 k"], Float[np.ndarray, "299 k"]]:
-    """Of the 299 pixels in the centre of an axis's resized length: which pixels make each, and their weights."""
+    """Returns the source pixels, and their weights, of the central 299 pixels of a resized axis."""
     length = int(INCEPTION_SIDE * side / shorter)
     first = round((length - INCEPTION_SIDE) / 2)  # ties to even, as in torchvision
     scale = side / length
@@ -57,6 +57,6 @@ def _kept_part(
 
 
 def _nearest(side: int) -> Int[np.ndarray, "224"]:
-    """Which pixels of an axis Pillow takes: its rounding decides wherever a centre falls between two."""
+    """Returns the source pixels that Pillow chooses along an axis, with its rounding of ties."""
     positions = Image.fromarray(np.arange(side, dtype=np.int32)[None])
     return np.asarray(positions.resize((MOBILENET_SIDE, 1), Image.Resampling.NEAREST))[0]

@@ -1,5 +1,6 @@
-"""The parameters of BRISQUE and NIQE, which LIVE released and allows to distribute (data/NOTICE.txt), and the sums of
-coefficients that both are made of.
+"""Natural scene statistics (NSS) shared by BRISQUE and NIQE: their parameters, two scales, and sums of coefficients.
+
+LIVE released the parameters and permits their redistribution (data/NOTICE.txt).
 """
 
 import functools
@@ -17,34 +18,35 @@ from drujax.metrics.kernels.aggd import Shapes, shapes
 from drujax.metrics.kernels.resize import HALF_BORDER, halved
 from drujax.metrics.kernels.tiles import tile_size
 
-GRID = (0.2, 0.001, 9801)  # shapes 0.2 .. 10, as LIVE's code has them
-TILE_UNIT = 96  # the largest blocks that tiles consist of: NIQE's
+GRID = (0.2, 0.001, 9801)  # shapes 0.2 .. 10, as in LIVE's code
+TILE_UNIT = 96  # the largest block size that tiles are multiples of (NIQE's)
 
-# Gives a part of a picture as float32: `plane((row, column), (rows, columns))` from that pixel on, also up to 4 beyond
-# the edges, with any content there.
+# `plane((row, column), (rows, columns))` returns that part of an image as float32. It may extend up to 4 pixels beyond
+# the edges, where the content is arbitrary.
 Plane = Callable[[tuple[Any, Any], tuple[int, int]], Float[Array, "rows columns"]]
 
 
 @functools.cache
 def parameters() -> dict[str, Any]:
-    """The arrays of data/natural_scenes.npz, float64."""
+    """Loads the arrays of data/natural_scenes.npz, float64."""
     content = resources.files("drujax.metrics").joinpath("data/natural_scenes.npz").read_bytes()
     with np.load(io.BytesIO(content)) as archive:
         return dict(archive)
 
 
 def grid(dtype: str = "float64") -> Shapes:
-    """The grid of shapes, its points rounded to `dtype`."""
+    """Returns the grid of shapes, rounded to `dtype`."""
     return shapes(*GRID, dtype)
 
 
 def two_scales(bordered: UInt8[Array, "n _ _"]) -> tuple[tuple[Plane, tuple[int, int]], ...]:
-    """Parts of a picture, and of its half size, and the sizes of both.
+    """Returns planes of an image at full and half size, each with its size.
 
-    The first of `bordered` has a mirrored border of 4 pixels, the last one that which is wanted around the picture.
+    The first of `bordered` has a mirrored border of 4 pixels, for downsampling; the last has the full-size plane's
+    border.
     """
     high, wide = (side - 2 * HALF_BORDER for side in bordered.shape[1:])
-    # Windows, neighbours and whole tiles reach beyond the picture.
+    # Windows, neighbours and whole tiles extend beyond the image.
     before = HALF_BORDER + 4
     around = jnp.pad(bordered, [(0, 0), *((before, before + 2 * side) for side in tile_size(TILE_UNIT))])
 
@@ -62,9 +64,9 @@ def two_scales(bordered: UInt8[Array, "n _ _"]) -> tuple[tuple[Plane, tuple[int,
 
 
 def sums_over_rows(x: Float[Array, "*b h w"]) -> list[Float[Array, "*b w"]]:
-    """Sums over the second last axis: squares of what is negative, of what is positive, how many of each, |x|.
+    """Sums over rows: squares of negative values, squares of positive values, counts of each, and |x|.
 
-    Only rows are added here, in float32; the host adds the rest in float64.
+    Only rows are summed here, in float32; the host sums the rest in float64.
     """
     square = x * x
     negative, positive = x < 0, x > 0

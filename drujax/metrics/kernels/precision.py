@@ -1,4 +1,4 @@
-"""Double precision for a few lines, without changing the program that drujax is part of."""
+"""Double precision in a local scope, without changing global JAX settings."""
 
 from contextlib import AbstractContextManager
 
@@ -6,5 +6,5 @@ import jax
 
 
 def float64() -> AbstractContextManager:
-    """A scope in which JAX makes and computes float64; outside of it the user's setting stays (this thread's, too)."""
+    """Returns a context in which JAX uses float64; outside of it, and in other threads, the user's setting applies."""
     return jax.enable_x64(True)  # noqa: FBT003 (positional in JAX's own documentation)

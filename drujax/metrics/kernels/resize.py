@@ -1,7 +1,7 @@
-"""MATLAB's imresize: bicubic (a = -0.5), antialiased when shrinking, edge pixels mirrored.
+"""MATLAB's imresize: bicubic (a = -0.5), antialiased when downsampling, symmetric padding.
 
-The kernel is stretched by the factor of shrinking, its weights are normalised for each output pixel, and pixels beyond
-an edge are those before it in reverse. Rows come first, columns after.
+The kernel is stretched by the downsampling factor, and its weights are normalised for each output pixel. Rows are
+resized before columns.
 """
 
 import functools
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 
 class Taps(NamedTuple):
-    """Each of n output pixels is the sum of k input pixels `source`, times `weight`."""
+    """Each of n output pixels is the sum of k input pixels, `source`, times `weight`."""
 
     source: Int[np.ndarray, "n k"]
     weight: Float[np.ndarray, "n k"]
@@ -22,7 +22,7 @@ class Taps(NamedTuple):
 
 @functools.cache
 def taps(length: int, output: int, scale: float) -> Taps:
-    """What imresize takes from an axis of `length` pixels to make `output` of them, `scale` times as many."""
+    """Computes imresize's taps for resizing an axis of `length` pixels by `scale` to `output` pixels."""
     stretch = min(scale, 1.0)
     support = 4.0 / stretch
     centre = (np.arange(output) + 0.5) / scale - 0.5
@@ -35,10 +35,10 @@ def taps(length: int, output: int, scale: float) -> Taps:
 
 
 def imresize(picture: Float[Any, "*b _ _"], scale: float, size: tuple[int, int] | None = None) -> Float[Any, "*b _ _"]:
-    """`picture` (..., h, w), NumPy's or JAX's, resized by `scale` in its own precision.
+    """Resizes `picture` (..., h, w), a NumPy or JAX array, by `scale` in its own dtype.
 
-    `size` is that of the result, ceil(scale h) x ceil(scale w) by default. (To a given size MATLAB scales each axis by
-    its own factor: `resize_axis` twice.)
+    `size` is the size of the result, by default ceil(scale h) x ceil(scale w). (MATLAB's imresize to a given size
+    scales each axis by its own factor: call `resize_axis` twice.)
     """
     h, w = picture.shape[-2:]
     rows, columns = size or (int(np.ceil(scale * h)), int(np.ceil(scale * w)))
@@ -46,9 +46,9 @@ def imresize(picture: Float[Any, "*b _ _"], scale: float, size: tuple[int, int] 
 
 
 def resize_axis(picture: Float[Any, "*b _ _"], axis: int, along: Taps) -> Float[Any, "*b _ _"]:
-    """`picture` resized along one axis.
+    """Resizes `picture` along one axis.
 
-    Differences from one of the pixels are what is weighted, so a constant comes out as exactly that constant.
+    Weights are applied to differences from one of the pixels, so that constants are preserved exactly.
     """
     first = picture.take(along.source[:, along.source.shape[1] // 2], axis=axis)
     result = first
@@ -59,7 +59,7 @@ def resize_axis(picture: Float[Any, "*b _ _"], axis: int, along: Taps) -> Float[
 
 
 def mirrored(index: Int[np.ndarray, "..."], length: int) -> Int[np.ndarray, "..."]:
-    """Positions on an axis of `length` for positions beyond it: 2 1 0 | 0 1 2 ... as often as needed."""
+    """Maps indices beyond an axis of `length` into it by symmetric reflection: 2 1 0 | 0 1 2 ..., repeatedly."""
     index = index % (2 * length)
     return np.minimum(index, 2 * length - 1 - index)
 
@@ -72,13 +72,13 @@ def cubic(t: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.where(t <= 1, inner, np.where(t < 2, outer, 0.0))
 
 
-# The eight weights of half size, for the pixels before and after each output's centre, and the border that they need.
+# The eight taps of downsampling by 2 (four, mirrored at the output's centre), and the border that they need.
 HALF_BORDER = 4
 HALF = np.array([111, 29, -9, -3]) / 256
 
 
 def halved(mirrored: Shaped[Array, "_ _"]) -> Float[Array, "_ _"]:
-    """`imresize` by 0.5 of a picture of even sides that has a mirrored border of 4 pixels; by slices, for programs."""
+    """`imresize` by 0.5 of an image with even sides and a mirrored border of 4 pixels; jittable, by slices."""
     return _halved(jax.lax.optimization_barrier(_halved(mirrored.astype(jnp.float32), -2)), -1)
 
 

@@ -1,8 +1,8 @@
 """Steerable pyramid in the frequency domain (Simoncelli and Freeman 1995; matlabPyrTools' `buildSFpyr`).
 
-Two levels of six orientations, as Ma's features need them. All bands are real, so level 1 takes half of the spectrum:
-the odd part of its purely odd masks, the even part of the others, which is what taking the real part afterwards does.
-Level 2's spectrum is cropped, which is not symmetric for even sizes: it is transformed as it is.
+Two levels of six orientations, as Ma's features need. All bands are real, so level 1 uses half of the spectrum, with
+the odd part of the oriented masks and the even part of the others; this equals taking the real part afterwards. Level
+2's spectrum is cropped, which is not symmetric for even sizes, so it uses the full transform.
 """
 
 import functools
@@ -18,11 +18,11 @@ ORDER = ORIENTATIONS - 1
 
 
 class Masks(NamedTuple):
-    """Transfer functions for pictures of one size, by `pyramid_masks`."""
+    """Transfer functions for images of one size, see `pyramid_masks`."""
 
     high: Float[Array | np.ndarray, "h k"]
     bands1: Float[Array | np.ndarray, "o h k"]
-    low2: Float[Array | np.ndarray, "h2 w2"]  # of both levels' low passes
+    low2: Float[Array | np.ndarray, "h2 w2"]  # product of both levels' low-pass filters
     bands2: Float[Array | np.ndarray, "o h2 w2"]
 
 
@@ -35,7 +35,7 @@ class Pyramid(NamedTuple):
 
 
 def build_pyramid(image: Float[Array, "h w"], masks: Masks) -> Pyramid:
-    """The pyramid of a picture, whose `masks` are `pyramid_masks(h, w)`."""
+    """Computes the pyramid of an image; `masks` are `pyramid_masks(h, w)`."""
     shape = image.shape
     spectrum = jnp.fft.fft2(image)
     half = spectrum[:, : shape[1] // 2 + 1]
@@ -49,7 +49,7 @@ def build_pyramid(image: Float[Array, "h w"], masks: Masks) -> Pyramid:
 
 @functools.lru_cache(maxsize=4)
 def pyramid_masks(h: int, w: int) -> Masks:
-    """The masks for pictures of h x w, in the order of an unshifted spectrum."""
+    """Computes the masks for images of h x w, in the order of an unshifted spectrum."""
     log_radius, angle = _polar(h, w)
     high_table, low_table = _radial_tables()
     high = high_table(log_radius, 0)
@@ -64,14 +64,14 @@ def pyramid_masks(h: int, w: int) -> Masks:
 
 
 def _cropped(side: int) -> np.ndarray:
-    """The positions, in an unshifted spectrum of `side`, that are left when the sampling is halved (unshifted)."""
+    """Returns the indices, in an unshifted spectrum of `side`, that remain after halving the resolution (unshifted)."""
     kept = math.ceil((side - 0.5) / 2)
     frequencies = np.fft.ifftshift(np.arange(kept) - kept // 2)
     return frequencies % side
 
 
 def _polar(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
-    """Binary logarithm of the radius (1 at the Nyquist frequency) and angle, zero frequency at (h // 2, w // 2)."""
+    """Returns log2 of the radius (1 at the Nyquist frequency) and the angle; zero frequency is at (h // 2, w // 2)."""
     y = ((np.arange(h) - h // 2) / (h / 2))[:, None]
     x = (np.arange(w) - w // 2) / (w / 2)
     angle = np.arctan2(y, x + 0 * y)
@@ -81,7 +81,9 @@ def _polar(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _radial_tables():
-    """High and low pass by (log_radius, octaves down): tabulated raised cosines, interpolated as the original does."""
+    """Returns high- and low-pass functions of (log_radius, octaves): tabulated raised cosines, interpolated linearly as
+    in the original.
+    """
     t = np.pi * (np.arange(259) - 257) / 512
     at = -0.5 + (2 / np.pi) * (t + np.pi / 4)
     squared = np.cos(t) ** 2
@@ -100,7 +102,7 @@ def _angular(angle: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _half(mask: np.ndarray, parity: int) -> np.ndarray:
-    """The even or odd part of a centred mask, for the half of the spectrum that a real picture needs."""
+    """Returns the even or odd part of a centred mask, on the half-spectrum of a real image."""
     mask = np.fft.ifftshift(mask)
-    opposite = np.roll(mask[::-1, ::-1], (1, 1), (0, 1))  # at minus each frequency
+    opposite = np.roll(mask[::-1, ::-1], (1, 1), (0, 1))  # at the negated frequencies
     return ((mask + parity * opposite) / 2)[:, : mask.shape[1] // 2 + 1]

@@ -1,7 +1,7 @@
-"""Pictures tile by tile inside a program, so that what is between two stages stays in the processor's cache.
+"""Tiling inside a program, so that intermediate results between stages stay in the CPU cache.
 
-A 1080p picture in float32 has 8 MB, and every stage that writes and reads it whole waits for memory. The number of
-tiles is told at run time: an array may be larger than the picture in it for nothing but its memory.
+A 1080p image in float32 has 8 MB, and every stage that writes and reads all of it is bound by memory. The number of
+tiles is a run-time argument, so an array may be larger than its image at the cost of memory only.
 """
 
 import math
@@ -17,8 +17,9 @@ LEAST = (64, 128)  # rows, columns
 
 
 def tile_size(unit: int = 1) -> tuple[int, int]:
-    """Height and width of a tile: the least multiples of `unit` from 64 x 128 on, four times as many on an accelerator,
-    which wants more work at once.
+    """Returns height and width of a tile: the smallest multiples of `unit` that are at least 64 x 128.
+
+    On accelerators each is four times as large, for more parallel work.
     """
     times = 1 if jax.default_backend() == "cpu" else 4
     height, width = (-(-least // unit) * unit * times for least in LEAST)
@@ -28,14 +29,16 @@ def tile_size(unit: int = 1) -> tuple[int, int]:
 def over_tiles(
     function: Callable[[tuple[Any, Any]], Any], tile: Sequence[int], picture: Sequence[Any], array: Sequence[int]
 ) -> Any:
-    """Stacks `function(first pixel)` for each tile of a picture, row by row: trees of arrays, their first axis as many
-    tiles as the array of the picture may have, zeros at its end.
+    """Stacks `function((row, column))` for each tile of an image in row-major order.
 
     Args:
-        function: of the place (row, column) of a tile's first pixel.
+        function: from the position of a tile's first pixel to a tree of arrays.
         tile: size of a tile.
-        picture: its size, told at run time.
-        array: that of the array that it is in.
+        picture: size of the image, known at run time only.
+        array: size of the array that holds it.
+
+    Returns:
+        The tree, with a leading axis for all tiles that the array can hold; those beyond the image are zero.
     """
     rows, columns = (-(-side // of) for side, of in zip(picture, tile, strict=True))
     most = math.prod(-(-side // of) for side, of in zip(array, tile, strict=True))
@@ -52,15 +55,16 @@ def over_tiles(
 def replicate_edges(
     tile: Float[Array, "rows columns"], first: tuple[Any, Any], size: tuple[Any, Any]
 ) -> Float[Array, "rows columns"]:
-    """A tile whose first pixel is the picture's at `first`; beyond the picture of that `size`, its edge pixels.
+    """Replaces the pixels of a tile that lie beyond the image by the image's edge pixels.
 
-    The tile has the edges that it goes beyond, and any content there. One inside the picture costs nothing.
+    `first` is the position of the tile's first pixel in the image, `size` the image's size. The tile must contain the
+    edges that it extends beyond. Tiles inside the image cost nothing.
     """
     outside = [(start < 0) | (start + side > end) for start, side, end in zip(first, tile.shape, size, strict=True)]
-    return jax.lax.cond(outside[0] | outside[1], lambda x: _edges_go_on(x, first, size), lambda x: x, tile)
+    return jax.lax.cond(outside[0] | outside[1], lambda x: _replicate(x, first, size), lambda x: x, tile)
 
 
-def _edges_go_on(tile, first, size):
+def _replicate(tile, first, size):
     for axis in (0, 1):
         n = tile.shape[axis]
         places = jnp.expand_dims(first[axis] + jnp.arange(n), 1 - axis)
@@ -75,15 +79,15 @@ def _edges_go_on(tile, first, size):
 def stitch(
     tiles: Shaped[np.ndarray, "_ *middle h w"], counts: tuple[int, int]
 ) -> Shaped[np.ndarray, "*middle rows columns"]:
-    """The picture, or pictures, of what `over_tiles` stacked: counts[0] x counts[1] tiles side by side."""
+    """Assembles the tiles stacked by `over_tiles` into an image (or several) of counts[0] x counts[1] tiles."""
     rows, columns = counts
     *middle, h, w = tiles.shape[1:]
     grid = tiles[: rows * columns].reshape(rows, columns, *middle, h, w)
-    grid = np.moveaxis(grid, (0, 1), (-4, -2))  # ... row of tiles, row in it, column of tiles, column in it
+    grid = np.moveaxis(grid, (0, 1), (-4, -2))  # ..., tile row, row in tile, tile column, column in tile
     return grid.reshape(*middle, rows * h, columns * w)
 
 
 def tile_grid(size: tuple[int, int], unit: int = 1) -> tuple[int, int]:
-    """How many rows and columns of tiles a picture of `size` takes."""
+    """Returns the numbers of rows and columns of tiles that cover an image of `size`."""
     (h, w), (height, width) = size, tile_size(unit)
     return -(-h // height), -(-w // width)

@@ -1,4 +1,4 @@
-"""What metrics accept as pictures, checked once for all of them."""
+"""Validation of the metrics' input images."""
 
 import numpy as np
 from jaxtyping import Array, Float32, Shaped
@@ -8,18 +8,18 @@ from drujax.pictures.arrays import as_images, native
 from drujax.pictures.color import to_float
 
 
-def as_pictures(
+def validated_images(
     images: Shaped[Array | np.ndarray, "..."], metric: str, smallest: int = 1
 ) -> Shaped[np.ndarray, "b h w 3"]:
-    """`images` as an array (b, h, w, 3) of uint8, or of floating numbers in 0..1.
+    """Converts `images` to an array (b, h, w, 3) of uint8, or of floating values in 0..1.
 
     Args:
-        images: (h, w, 3) or (b, h, w, 3): uint8, uint16 (0..65535 counts as 0..1) or floating in 0..1, clipped.
-        metric: who asks, for the messages.
-        smallest: the least side in pixels.
+        images: (h, w, 3) or (b, h, w, 3): uint8, uint16 (0..65535, scaled to 0..1) or floating in 0..1 (clipped).
+        metric: name of the metric, for error messages.
+        smallest: minimum side in pixels.
 
     Raises:
-        UsageError: as `as_images`; a picture too small.
+        UsageError: shape, dtype, range or size is invalid, the batch is empty, or values are NaN.
     """
     batch = native(as_images(images, metric))
     batch = batch[None] if batch.ndim == 3 else batch
@@ -40,9 +40,11 @@ def as_pair(
     metric: str,
     smallest: int = 1,
 ) -> tuple[Float32[np.ndarray, "b h w 3"], Float32[np.ndarray, "b h w 3"]]:
-    """Pictures and what they are compared with, in 0..1, of one shape. Arguments and errors as of `as_pictures`."""
-    pictures = [as_pictures(of, metric, smallest) for of in (images, truth)]
+    """Converts images and their references, of equal shape, to float32 in 0..1, like `validated_images`."""
+    pictures = [validated_images(of, metric, smallest) for of in (images, truth)]
     if pictures[0].shape != pictures[1].shape:
-        raise UsageError(f"{metric}: shapes {pictures[0].shape} and {pictures[1].shape} differ.")
+        raise UsageError(
+            f"{metric}: images and truth must have equal shapes, got {pictures[0].shape} and {pictures[1].shape}"
+        )
     x, y = (to_float(of) if of.dtype == np.uint8 else of.astype(np.float32) for of in pictures)
     return x, y

@@ -1,7 +1,7 @@
-"""MobileNetV2 (Sandler et al. 2018) at width 1, with torchvision's submodule names.
+"""MobileNetV2 (Sandler et al. 2018) with width multiplier 1 and torchvision's submodule names.
 
-Torchvision's facts: explicit symmetric padding, ReLU6, batch norm after every convolution and no activation after the
-projection or the addition; a residual where stride is 1 and the width stays; Dropout 0.2 before the classifier.
+As in torchvision: explicit symmetric padding, ReLU6, batch norm after every convolution, no activation after the
+projection or the addition; residual connections for stride 1 and equal width; dropout 0.2 before the classifier.
 """
 
 import re
@@ -16,7 +16,7 @@ from drujax.models.layers.conv import Conv
 from drujax.models.layers.initialise import kaiming_fan_out
 from drujax.models.layers.norm import BatchNorm
 
-# Table 2 of the paper: expansion, output channels, repetitions, stride of the first.
+# Table 2 of the paper: expansion, output channels, repetitions, stride of the first block.
 STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 STEM, FEATURES = 32, 1280
 
@@ -24,7 +24,7 @@ STEM, FEATURES = 32, 1280
 class MobileNetV2(nn.Module):
     """`(x, train)` -> logits `b num_classes`, or with `features` the pooled `b 1280` before dropout and classifier.
 
-    `x` is `b h w 3` in ImageNet normalisation. In training with dropout > 0 a `dropout` random key is needed.
+    `x` is `b h w 3` in ImageNet normalisation. Training with dropout > 0 requires a `dropout` random key.
     """
 
     num_classes: int = 1000
@@ -50,7 +50,7 @@ class MobileNetV2(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion (unless it is 1), 3x3 depthwise, linear 1x1 projection; submodules `conv.0` ... `conv.3`."""
+    """1x1 expansion (none for a factor of 1), 3x3 depthwise, linear 1x1 projection; submodules `conv.0`...`conv.3`."""
 
     width: int
     expansion: int
@@ -74,7 +74,7 @@ class InvertedResidual(nn.Module):
 
 
 class ConvNormReLU6(nn.Module):
-    """Convolution `0`, batch norm `1`, ReLU6; halves the size with `stride` 2, otherwise keeps it."""
+    """Convolution `0`, batch norm `1`, ReLU6; `stride` 2 halves the size."""
 
     width: int
     kernel_size: int
@@ -99,7 +99,7 @@ class ConvNormReLU6(nn.Module):
 
 
 def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint in timm's (`mobilenetv2_100`), tonylins' or torchvision's layout, in the last."""
+    """Renames the tensors of a checkpoint in timm's (`mobilenetv2_100`) or tonylins' layout to torchvision's."""
     if "conv_stem.weight" in flat:
         rename = _from_timm
     elif "features.1.conv.0.weight" in flat:
@@ -109,7 +109,7 @@ def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {rename(key): value for key, value in flat.items()}
 
 
-# timm's stages: the first of torchvision's block indices in each, and the names outside of and inside a block.
+# timm's stages: torchvision's index of the first block in each, and the names outside and inside a block.
 TIMM_STAGE_START = [1, 2, 4, 7, 11, 14, 17]
 TIMM_OUTER = {
     "conv_stem": "features.0.0",
@@ -138,7 +138,7 @@ def _from_timm(key: str) -> str:
     return f"{TIMM_OUTER.get(module, module)}.{leaf}"
 
 
-# tonylins counts the activations and does not nest: the same order, without torchvision's inner indices.
+# tonylins' layout numbers the activations too and is flat: the same order, without torchvision's inner indices.
 TONYLINS_FIRST = {"0": "0.0", "1": "0.1", "3": "1", "4": "2"}
 TONYLINS_INNER = {"0": "0.0", "1": "0.1", "3": "1.0", "4": "1.1", "6": "2", "7": "3"}
 

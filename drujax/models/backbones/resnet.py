@@ -1,8 +1,8 @@
 """ResNet-18 and ResNet-50 (He et al. 2016) with torchvision's submodule names.
 
-Torchvision's facts: the stride of a bottleneck is in its 3x3 convolution ("v1.5"); convolutions have no bias; a block
-whose stride or width differs from its input's has a 1x1 convolution and batch norm on its shortcut. timm's checkpoints
-have the same names and shapes.
+As in torchvision: the stride of a bottleneck is in its 3x3 convolution ("v1.5"); convolutions have no bias; blocks that
+change size or width have a 1x1 convolution and batch norm on the shortcut. timm's checkpoints have the same names and
+shapes.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,13 @@ from drujax.models.layers.norm import BatchNorm
 class ResNet(nn.Module):
     """`(x, train)` -> logits `b num_classes`, or with `features` the pooled input of the last layer.
 
-    `x` is `b h w 3` in ImageNet normalisation. Attributes: `blocks` per stage; `bottleneck` blocks are three
-    convolutions (1x1, 3x3, 1x1 to four times the width), the others two (3x3).
+    `x` is `b h w 3` in ImageNet normalisation.
+
+    Attributes:
+        num_classes: number of logits.
+        blocks: number of blocks per stage.
+        bottleneck: blocks have three convolutions (1x1, 3x3, 1x1 to four times the width) instead of two (3x3).
+        dtype: of the convolutions; None uses the dtype of the input and the parameters.
     """
 
     num_classes: int
@@ -35,7 +40,7 @@ class ResNet(nn.Module):
     def __call__(self, x: Float[Array, "b h w 3"], *, train: bool, features: bool = False) -> Float[Array, "b k"]:
         x = _conv(64, 7, 2, self.dtype, "conv1")(x)
         x = nn.relu(BatchNorm(name="bn1")(x, train=train))
-        padding: Any = [(1, 1), (1, 1)]  # flax annotates strings alone
+        padding: Any = [(1, 1), (1, 1)]  # flax's annotation allows only strings
         x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)
         block = Bottleneck if self.bottleneck else Basic
         for stage, repetitions in enumerate(self.blocks):
@@ -98,7 +103,7 @@ def _conv(width: int, kernel_size: int, stride: int, dtype: jnp.dtype | None, na
 def _shortcut(
     x: Float[Array, "b h w c"], width: int, stride: int, dtype: jnp.dtype | None, *, train: bool
 ) -> Float[Array, "b h2 w2 k"]:
-    """Called inside a block's `__call__`, whose submodules these are."""
+    """To be called inside a block's `__call__`, which owns the submodules."""
     if stride == 1 and x.shape[-1] == width:
         return x
     return BatchNorm(name="downsample.1")(_conv(width, 1, stride, dtype, "downsample.0")(x), train=train)

@@ -1,7 +1,7 @@
 """VGG-13 with batch norm and VGG-19 (Simonyan & Zisserman 2015) with torchvision's submodule names.
 
-Torchvision's facts: convolutions have biases even before a batch norm; `features.N` counts activations and poolings;
-the last map is pooled adaptively to 7x7 and flattened channels first; Dropout 0.5 after both hidden linear layers.
+As in torchvision: convolutions have biases even before a batch norm; `features.N` numbers activations and poolings too;
+the last map is pooled adaptively to 7x7 and flattened channels first; dropout 0.5 after both hidden linear layers.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ linear_init = nn.initializers.normal(0.01)
 class VGG(nn.Module):
     """`(x, train)` -> logits `b num_classes`, or with `features` the second hidden layer `b 4096` after its ReLU.
 
-    `x` is `b h w 3` in ImageNet normalisation, h and w at least 32. In training with dropout > 0 a `dropout` random key
-    is needed.
+    `x` is `b h w 3` in ImageNet normalisation, h and w at least 32. Training with dropout > 0 requires a `dropout`
+    random key.
     """
 
     num_classes: int
@@ -65,9 +65,9 @@ class VGG(nn.Module):
 
 
 def adaptive_average_pool(x: Float[Array, "b h w c"], side: int) -> Float[Array, "b side side c"]:
-    """Means over side x side areas, as in PyTorch: area i of n rows is [floor(i n / side), ceil((i + 1) n / side)).
+    """Averages over side x side areas, as in PyTorch: area i of n rows is [floor(i n / side), ceil((i + 1) n / side)).
 
-    Areas overlap where n is no multiple of `side`; fewer rows than `side` are repeated.
+    Areas overlap if n is not a multiple of `side`; if n < `side`, rows repeat.
     """
     rows, columns = (jnp.asarray(_areas(n, side), x.dtype) for n in x.shape[1:3])
     return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision="highest")
@@ -82,9 +82,9 @@ def _areas(n: int, side: int) -> Float[np.ndarray, "side n"]:
 
 
 def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint in timm's or torchvision's layout, in the latter.
+    """Renames the tensors of a checkpoint in timm's layout to torchvision's.
 
-    timm has the linear layers as convolutions over the 7x7 map, and other names for them.
+    timm stores the linear layers as convolutions over the 7x7 map, under other names.
     """
     timm = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
     renamed = {}

@@ -1,8 +1,7 @@
 """ViT-B/16 (Dosovitskiy et al. 2021) with torchvision's submodule names.
 
-Torchvision's facts: pre-norm blocks, exact (erf) GELU, LayerNorm eps 1e-6, the class token first, its output after the
-last norm is classified; the fused projection `in_proj` holds the rows of queries, keys and values one after the other,
-each head by head.
+As in torchvision: pre-norm blocks, exact (erf) GELU, LayerNorm eps 1e-6; the class token comes first and its output
+after the last norm is classified; the fused projection `in_proj` stacks queries, keys and values, each head by head.
 """
 
 import re
@@ -30,8 +29,8 @@ linear_default = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 class VisionTransformer(nn.Module):
     """`(x, train)` -> logits `b num_classes`, or with `features` the normalised class token `b 768`.
 
-    `x` is `b h w 3` in ImageNet normalisation, h and w multiples of 16. The position embedding has the size of the
-    pictures that the parameters were made for; see `fit_resolution`. There is no dropout, as in torchvision's default.
+    `x` is `b h w 3` in ImageNet normalisation, h and w multiples of 16. The position embedding fixes the input size,
+    see `fit_resolution`. There is no dropout, as in torchvision's default.
     """
 
     num_classes: int = 1000
@@ -39,7 +38,7 @@ class VisionTransformer(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"], *, train: bool, features: bool = False) -> Float[Array, "b k"]:
-        del train  # it computes alike
+        del train  # no layer depends on it
         x = PatchProjection(WIDTH, self.dtype, name="conv_proj")(x)
         token = self.param("class_token", nn.initializers.zeros, (1, 1, WIDTH)).astype(x.dtype)
         x = jnp.concatenate([jnp.broadcast_to(token, (len(x), 1, WIDTH)), x], axis=1)
@@ -54,7 +53,7 @@ class VisionTransformer(nn.Module):
 
 
 class PatchProjection(nn.Module):
-    """The convolution of stride `patch`, as one matrix product: `b h w c` -> `b h/patch*w/patch width`, row by row."""
+    """Convolution with stride `patch` as one matrix product: `b h w c` -> `b h/patch*w/patch width`, row by row."""
 
     width: int
     dtype: jnp.dtype | None = None
@@ -87,7 +86,7 @@ class EncoderLayer(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Twelve heads of 64 over all tokens; the softmax is at least float32."""
+    """Self-attention with 12 heads of width 64; the softmax is computed in float32 or wider."""
 
     dtype: jnp.dtype | None = None
 
@@ -107,7 +106,7 @@ def _norm(name: str) -> nn.LayerNorm:
 
 
 def fit_resolution(params: dict[str, Any], resolution: int) -> dict[str, Any]:
-    """The parameters for square pictures of `resolution`: their position embeddings resized (antialiased bicubic)."""
+    """Resizes the position embeddings (antialiased bicubic) for square images of `resolution` pixels."""
     positions, side = params[POSITIONS], resolution // PATCH
     token, grid = positions[:, :1], positions[:, 1:]
     stored = round(grid.shape[1] ** 0.5)
@@ -118,9 +117,9 @@ def fit_resolution(params: dict[str, Any], resolution: int) -> dict[str, Any]:
 
 
 def from_half_range(variables: dict[str, Any], *, mean: tuple[float, ...], std: tuple[float, ...]) -> dict[str, Any]:
-    """Variables for pictures normalised with `mean` and `std`, of a network for pictures in [-1, 1].
+    """Converts the variables of a network for inputs in [-1, 1] to inputs normalised with `mean` and `std`.
 
-    The first layer is linear and pads nothing, so it takes the difference up exactly: 2 (std x + mean) - 1.
+    The first layer is linear and unpadded, so it absorbs the change of range 2 (std x + mean) - 1 exactly.
     """
     first = variables["params"]["conv_proj"]
     factor, offset = 2 * jnp.asarray(std), 2 * jnp.asarray(mean) - 1
@@ -131,7 +130,7 @@ def from_half_range(variables: dict[str, Any], *, mean: tuple[float, ...], std: 
     return {**variables, "params": {**variables["params"], "conv_proj": adapted}}
 
 
-# timm's names and those of old torchvision checkpoints, by regular expression, for those of the modules above.
+# Regular expressions from timm's names and those of old torchvision checkpoints to those of the modules above.
 RENAMES = [
     (r"^cls_token$", "class_token"),
     (r"^pos_embed$", POSITIONS),
@@ -149,9 +148,9 @@ RENAMES = [
 
 
 def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint in timm's (`vit_base_patch16_224`) or torchvision's layout, in the latter.
+    """Renames the tensors of a checkpoint in timm's layout (`vit_base_patch16_224`) to torchvision's.
 
-    The attention's `in_proj_weight` and `in_proj_bias` become `in_proj.weight` and `in_proj.bias`, as of a layer.
+    The attention's `in_proj_weight` and `in_proj_bias` become `in_proj.weight` and `in_proj.bias`, like a layer's.
     """
     renamed = {}
     for key, value in flat.items():

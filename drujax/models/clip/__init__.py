@@ -1,8 +1,8 @@
-"""CLIP (Radford et al., ICML 2021; official code openai/CLIP at d05afc43): pictures and texts in one space of features.
+"""CLIP (Radford et al., ICML 2021; official code openai/CLIP at d05afc43): a joint embedding of images and texts.
 
-CLIP-LIT judges with ViT-B/32 how well lit a picture is, by two learned prompts, and with RN101 whether it still shows
-the same. The networks are for inference, and for gradients to pictures and prompts. `pretrained.py` has their
-variables.
+CLIP-LIT uses ViT-B/32 with two learned prompts to judge how well lit an image is, and RN101 to compare its content
+before and after. The networks support inference, and gradients with respect to images and prompts.
+`drujax.weights.pretrained.clip` loads their weights.
 """
 
 from drujax.models.clip.resnet import ModifiedResNet

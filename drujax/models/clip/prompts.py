@@ -1,7 +1,7 @@
-"""The text from which CLIP-LIT learns its prompts: sixteen times the word "X".
+"""Initial text of CLIP-LIT's learned prompts: the word "X" sixteen times.
 
-Numbers of words are those of openai/CLIP's vocabulary (clip/bpe_simple_vocab_16e6.txt.gz at d05afc43): 256 bytes from
-"!" on, the same at the end of a word, 48894 merges, and two tokens more. The tokenizer makes texts lower case.
+Token ids are those of openai/CLIP's vocabulary (clip/bpe_simple_vocab_16e6.txt.gz at d05afc43): 256 bytes starting at
+"!", the same at the end of a word, 48894 merges, and the start and end tokens. The tokenizer lower-cases its text.
 """
 
 import jax.numpy as jnp
@@ -17,21 +17,21 @@ START, END = 49406, 49407
 
 
 def prompt_tokens(length: int = LENGTH) -> Int[np.ndarray, " t"]:
-    """The text of `length` words "X" as OpenAI's tokenizer writes it."""
+    """Returns the token ids of `length` words "X", as OpenAI's tokenizer gives them."""
     return np.array([START, *[X] * length, END, *[0] * (CONTEXT - length - 2)])
 
 
 def end_of(length: int = LENGTH) -> int:
-    """The position of the end token in `prompt_tokens`, of which `TextTransformer` takes the output."""
+    """Returns the position of the end token in `prompt_tokens`, whose output `TextTransformer` projects."""
     return length + 1
 
 
 def initial_prompt(words: Float[np.ndarray, "v c"], length: int = LENGTH) -> Float[Array, "t c"]:
-    """The embeddings of `prompt_tokens` by the table `words`: what both prompts are before they are learned.
+    """Looks up `prompt_tokens` in the embedding table `words`: the initial value of both prompts.
 
     Raises:
-        UsageError: the table is not of OpenAI's vocabulary.
+        UsageError: the table is smaller than OpenAI's vocabulary.
     """
     if len(words) <= END:
-        raise UsageError(f"CLIP's vocabulary has {END + 1} words, not {len(words)}")
+        raise UsageError(f"CLIP's token embedding must have {END + 1} rows, got {len(words)}")
     return jnp.asarray(words[prompt_tokens(length)])

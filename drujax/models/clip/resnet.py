@@ -1,8 +1,8 @@
-"""CLIP's residual image encoder (RN101 and its kin) with OpenAI's submodule names.
+"""CLIP's ResNet image encoder (RN101 and others) with OpenAI's submodule names.
 
-What differs from He et al.'s: a stem of three 3x3 convolutions and a mean over 2x2 pixels; no convolution of a block
-has a stride, but means over 2x2 pixels come before the last of its branch and before its shortcut's; attention of the
-mean to all pixels instead of a mean at the end.
+Differences from He et al.'s: the stem has three 3x3 convolutions and 2x2 average pooling; blocks downsample by 2x2
+average pooling before the last convolution of the branch and before the shortcut's, instead of strides; the final
+average pooling is replaced by attention pooling.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from drujax.models.layers.norm import BatchNorm
 
 
 class ModifiedResNet(nn.Module):
-    """Pictures b h w 3 in CLIP's normalisation -> features b embedding, not of unit length. Defaults: RN101.
+    """Images b h w 3 in CLIP's normalisation -> features b embedding, not normalised to unit length. Defaults: RN101.
 
-    With `stages` instead the maps by which CLIP-LIT compares pictures: the outputs of the stem (h/4 w/4) and of the
-    four stages (h/4 w/4 to h/32 w/32).
+    With `stages` it returns instead the feature maps by which CLIP-LIT compares images: the outputs of the stem
+    (h/4 w/4) and of the four stages (h/4 w/4 to h/32 w/32).
 
-    For inference: with the statistics of OpenAI's training set. h and w are those of the pictures that the parameters
-    were made for (224), multiples of 32.
+    Inference only: batch norm uses the running statistics. h and w are multiples of 32, fixed by the positional
+    embedding (224 for OpenAI's weights).
 
     Attributes:
-        blocks: in each of the four stages.
+        blocks: number of blocks in each of the four stages.
         width: of the first stage's 3x3 convolutions; a stage's output is four times as wide as these.
-        heads: of the attention at the end; OpenAI's are 64 wide.
-        embedding: features.
+        heads: of the attention pooling; OpenAI's are 64 wide.
+        embedding: number of features.
     """
 
     blocks: Sequence[int] = (3, 4, 23, 3)
@@ -55,7 +55,7 @@ class ModifiedResNet(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 to `width`, 3x3, 1x1 to four times the width; `halves` the size before the last."""
+    """1x1 to `width`, 3x3, 1x1 to four times the width; with `halves`, 2x2 average pooling before the last."""
 
     width: int
     halves: bool
@@ -78,7 +78,7 @@ class Bottleneck(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """A map b h w c -> b embedding: the attention of its mean to the mean and all pixels, row by row."""
+    """Attention pooling, b h w c -> b embedding: the mean attends to the mean and all pixels (row-major)."""
 
     heads: int
     embedding: int
@@ -97,5 +97,5 @@ class AttentionPool(nn.Module):
 
 
 def _halved(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Means over 2x2 pixels; an odd last row or column is dropped."""
+    """2x2 average pooling; an odd last row or column is dropped."""
     return nn.avg_pool(x, (2, 2), strides=(2, 2))

@@ -1,8 +1,8 @@
 """CLIP's two transformers: the image encoder ViT-B/32 and the text encoder, with OpenAI's submodule names.
 
-OpenAI's facts: pre-norm blocks, LayerNorm eps 1e-5, GELU approximated by x sigmoid(1.702 x); heads are 64 wide; the
-fused projection `in_proj` holds the rows of queries, keys and values one after the other, each head by head. (A state
-dictionary calls its arrays `in_proj_weight` and `in_proj_bias`.)
+As in OpenAI's code: pre-norm blocks, LayerNorm eps 1e-5, GELU approximated by x sigmoid(1.702 x); heads of width 64;
+the fused projection `in_proj` stacks queries, keys and values, each head by head. (In a state dict its arrays are
+named `in_proj_weight` and `in_proj_bias`.)
 """
 
 import flax.linen as nn
@@ -16,10 +16,10 @@ HEAD_WIDTH = 64
 
 
 class VisionTransformer(nn.Module):
-    """Pictures b h w 3 in CLIP's normalisation -> features b embedding, not of unit length. Defaults: ViT-B/32.
+    """Images b h w 3 in CLIP's normalisation -> features b embedding, not normalised to unit length.
 
-    h and w are those of the pictures that the parameters were made for (224), multiples of `patch`. A class token comes
-    first, and its output after the last norm is projected.
+    Defaults: ViT-B/32. h and w are multiples of `patch`, fixed by the positional embedding (224 for OpenAI's weights).
+    The class token comes first, and its output after the last norm is projected.
     """
 
     patch: int = 32
@@ -42,11 +42,11 @@ class VisionTransformer(nn.Module):
 
 
 class TextTransformer(nn.Module):
-    """Embeddings of words b t width -> features b embedding, not of unit length. Defaults: of ViT-B/32 and RN101.
+    """Token embeddings b t width -> features b embedding, not normalised to unit length.
 
-    It takes embeddings, not numbers of words, so that a prompt can be learned. `end` is the position of the end token,
-    whose output is projected, in all texts of the batch. No word sees one behind it, so those behind `end` are left
-    out, which changes nothing: their gradient is zero.
+    Defaults: ViT-B/32 and RN101. Takes embeddings rather than token ids, so that prompts can be learned. `end` is the
+    position of the end token, whose output is projected, in all texts of the batch. Attention is causal, so tokens
+    after `end` have no influence and are dropped; their gradient is zero.
     """
 
     width: int = 512
@@ -65,7 +65,7 @@ class TextTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)); `causal`: tokens see those before them and themselves."""
+    """x + attention(norm(x)), then x + mlp(norm(x)); `causal` masks attention to later tokens."""
 
     causal: bool = False
 
@@ -78,7 +78,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention of heads 64 wide."""
+    """Self-attention with heads of width 64."""
 
     causal: bool
 

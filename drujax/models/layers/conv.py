@@ -1,7 +1,7 @@
-"""Convolution, pooling and upsampling of all networks: the one place where their form is chosen by backend.
+"""Convolution, pooling and upsampling of all networks; the only place that selects an implementation by backend.
 
-`conv_forms` has the forms. Layout NHWC, kernels HWIO. Padding is explicit, symmetric zeros as in PyTorch ("SAME" pads
-otherwise at stride 2).
+`conv_forms` holds the implementations. Layout NHWC, kernels HWIO. Padding is explicit and symmetric with zeros, as in
+PyTorch ("SAME" pads asymmetrically at stride 2).
 """
 
 import functools
@@ -51,7 +51,7 @@ class Kernel(NamedTuple):
 
 
 class Parameters(nn.Module):
-    """Those of a `Conv` alone, for a network that computes with several kernels at once."""
+    """Declares the parameters of a `Conv` without applying it, for networks that combine kernels first."""
 
     shape: tuple[int, int, int, int]
 
@@ -73,9 +73,9 @@ def conv2d(
 ) -> Float[Array, "b h2 w2 o"]:
     """Cross-correlation of `x` with the square `kernel`.
 
-    `form` names one of `conv_forms.FORMS`, computed wherever the program runs. None is XLA's convolution on GPU and
-    TPU, and on CPU what `select_implementation` says for these shapes; it is chosen when the program is lowered, by the
-    platform it is lowered for. The forms agree up to rounding, gradients too.
+    `form` names one of `conv_forms.FORMS`, used on every platform. With None, GPU and TPU use XLA's convolution and CPU
+    uses what `select_implementation` returns for these shapes; the choice is made when the program is lowered, by the
+    target platform. All forms agree up to rounding, including their gradients.
     """
     geometry = Geometry(stride, padding, groups, dilation)
     on_cpu = form or select_implementation(x.shape, kernel.shape, geometry)
@@ -87,7 +87,7 @@ def conv2d(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv2d(x, kernel, geometry, on_cpu, elsewhere):
-    """The form of the platform. Its gradient is written out below: autodiff would save what every branch needs."""
+    """Convolves by the platform's form. The VJP is explicit: autodiff would save the residuals of all branches."""
     branches = {name: functools.partial(forward, name, geometry) for name in (on_cpu, elsewhere)}
     return jax.lax.platform_dependent(x, kernel, cpu=branches[on_cpu], default=branches[elsewhere])
 
@@ -112,11 +112,11 @@ def max_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 def upsample2(x: Float[Array, "b h w c"], *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
-    """Bilinear upsampling to twice the size, equal to PyTorch's `upsample(scale_factor=2, mode="bilinear")`.
+    """Bilinear upsampling by a factor of 2, equal to PyTorch's `upsample(scale_factor=2, mode="bilinear")`.
 
-    `align_corners` has PyTorch's meaning: with True the corner pixels of input and output coincide (what the official
-    EnlightenGAN was trained with, under torch 0.3.1); with False pixels are areas, and borders are repeated.
-    Slices and lerps only, no gather, so that the gradient is as cheap. At least float32 inside.
+    `align_corners` has PyTorch's meaning: with True the corner pixels of input and output coincide (the official
+    EnlightenGAN was trained so, with torch 0.3.1); with False pixels are areas, and the border is replicated.
+    Uses slices and interpolation, no gather, so that the gradient is cheap as well. Computes in float32 or wider.
     """
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     for axis in (1, 2):
@@ -125,10 +125,10 @@ def upsample2(x: Float[Array, "b h w c"], *, align_corners: bool) -> Float[Array
 
 
 def resize_aligned(x: Float[Array, "b h w c"], size: tuple[int, ...]) -> Float[Array, "b h2 w2 c"]:
-    """Bilinear resizing to `size` (rows, columns) in which the corner pixels of input and output coincide.
+    """Bilinear resizing to `size` (rows, columns) with coinciding corner pixels of input and output.
 
-    PyTorch's `interpolate(mode="bilinear", align_corners=True)`: output j of m samples the n inputs at
-    j (n - 1) / (m - 1). As two matrix products; at least float32 inside.
+    Equals PyTorch's `interpolate(mode="bilinear", align_corners=True)`: output j of m samples the n inputs at
+    j (n - 1) / (m - 1). Computed as two matrix products, in float32 or wider.
     """
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     rows, columns = (_aligned(n, m).astype(wide.dtype) for n, m in zip(x.shape[1:3], size, strict=True))
@@ -137,13 +137,13 @@ def resize_aligned(x: Float[Array, "b h w c"], size: tuple[int, ...]) -> Float[A
 
 
 def _aligned(n: int, m: int) -> Float[np.ndarray, "m n"]:
-    """The weights of n inputs in m outputs of `resize_aligned`."""
+    """Interpolation matrix of `resize_aligned` from n inputs to m outputs."""
     where = np.arange(m) * ((n - 1) / max(m - 1, 1))
     return np.maximum(0, 1 - np.abs(where[:, None] - np.arange(n)))
 
 
 def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
-    """One axis of `upsample2`: output 2i lies between inputs i - 1 and i, output 2i + 1 between i and i + 1."""
+    """Upsamples one axis: output 2i lies between inputs i - 1 and i, output 2i + 1 between i and i + 1."""
     n = x.shape[axis]
     before = jnp.concatenate(
         [jax.lax.slice_in_dim(x, 0, 1, axis=axis), jax.lax.slice_in_dim(x, 0, n - 1, axis=axis)], axis

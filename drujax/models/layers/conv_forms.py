@@ -1,24 +1,22 @@
-"""The forms in which a convolution can be computed, each equal to the plain one, and the rule that picks one on CPU.
+"""Implementations ("forms") of the 2-D convolution, all equal up to rounding, and the rule that selects one on CPU.
 
-XLA's convolution is the right one on GPU and TPU. On CPU some families of shapes fall off its fast paths, by factors
-of 10 to 1000 in at least one of forward, input gradient and weight gradient:
+XLA's convolution (`plain`) is the right choice on GPU and TPU. On CPU it is 10 to 1000 times too slow for some shapes,
+in at least one of forward pass, input gradient and weight gradient. The forms for these shapes:
 
-* maps smaller than the kernel of one of these passes (the weight gradient's kernel is the output map, so a padding of
-  more than half the kernel is enough), as PatchGAN's 4x4 kernels at padding 2 meet them on maps of a few pixels:
-  one matrix product for each kernel position (`matmul`), which also never multiplies the padding's zeros: more than
-  half of the work on a 3x3 map;
-* 1x1 kernels, whose gradients are such products too;
-* depthwise kernels (MobileNetV2): multiply-adds of shifted maps (`depthwise`), whose sums for the weight gradient are
-  taken row by row, or on large maps (Zero-DCE++) tile by tile (`tiles`);
-* hardly any channels in and out (SCI, RUAS), which fill no vector: multiply-adds of whole planes, one for each weight
-  (`planes`), back to the input, too, and one product of moved planes back to the weights;
-* maps that shrink, as those do that were padded by reflection (CLIP-LIT): the convolution that keeps the size, cut
-  (`cut`).
+* `matmul`, one matrix product per kernel position: for feature maps smaller than the kernel of one of the passes. The
+  weight gradient's kernel is the output map, so padding by more than half the kernel suffices, as in PatchGAN's 4x4
+  kernels with padding 2 on maps of a few pixels. It also skips the padding's zeros, over half of the work on a 3x3 map.
+  1x1 kernels use it too: their gradients are such products.
+* `depthwise`, multiply-adds of shifted maps: for depthwise kernels (MobileNetV2). The weight gradient sums row by row;
+  on large maps (Zero-DCE++) `tiles` sums tile by tile.
+* `planes`, multiply-adds of whole planes, one per weight: for so few channels (SCI, RUAS) that a pixel does not fill a
+  vector register. The weight gradient is one matrix product of shifted planes.
+* `cut`, a size-preserving convolution whose output is cropped: for convolutions without padding, as they follow
+  reflection padding (CLIP-LIT).
+* `strips`, a weight gradient by strips of rows: for large maps. XLA's runs at a quarter of the processor's speed on
+  some machines (Intel Sapphire Rapids) and at full speed on others (AMD Zen 4); this one is fast on both.
 
-Another, the weight gradient on large maps, runs at a quarter of the processor's speed on some machines (Intel's
-Sapphire Rapids) and at full speed on others (AMD's Zen 4); by strips of rows (`strips`) it is fast on both.
-
-All forms keep the batch as the leading dimension, so that a batch sharded over devices stays so.
+All forms keep the batch as the leading dimension, so a batch that is sharded over devices stays sharded.
 """
 
 import functools
@@ -31,18 +29,18 @@ import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Float
 
-# Four megabytes of maps are worked on at once: little enough for the caches, and enough for one matrix product.
+# Working set of one step: 4 MB of float32, which fits into the caches and is enough for an efficient matrix product.
 CACHE_FLOATS = 2**20
-# Pixels of a map on which sums for every column of a row no longer stay in the caches.
-LARGE = 56 * 56
-# Multiply-adds in a picture.
-LITTLE = 2**18
-# Weights that make one output, and weights that one input meets.
+# Pixels of an output map from which the row-by-row sums of `depthwise` no longer fit into the caches.
+LARGE_MAP = 56 * 56
+# Multiply-adds per image below which `plain` is used, see `select_implementation`.
+SMALL_WORK = 2**18
+# `planes` is used up to this number of weights per output, and per input.
 FEW_WEIGHTS = 64
 
 
 class Geometry(NamedTuple):
-    """What a convolution is, beside its arrays."""
+    """Hyperparameters of a convolution."""
 
     stride: int
     padding: int
@@ -50,28 +48,28 @@ class Geometry(NamedTuple):
     dilation: int = 1
 
     def output_size(self, h: int, w: int, k: int) -> tuple[int, int]:
-        """Rows and columns that a k x k kernel makes of an h x w map."""
-        reach = self.dilation * (k - 1) + 1
-        h_out, w_out = ((n + 2 * self.padding - reach) // self.stride + 1 for n in (h, w))
+        """Returns the rows and columns of the output of a k x k kernel on an h x w map."""
+        extent = self.dilation * (k - 1) + 1
+        h_out, w_out = ((n + 2 * self.padding - extent) // self.stride + 1 for n in (h, w))
         return h_out, w_out
 
 
 class Form(NamedTuple):
-    """A way to convolve: `output(x, kernel, geometry)`, and gradients where autodiff's are not the best."""
+    """An implementation: `output(x, kernel, geometry)`, and gradients where autodiff's are slow."""
 
     output: Callable
     weight_gradient: Callable | None = None
     input_gradient: Callable | None = None
-    # Whether XLA is kept from fusing it with what is around it, see `_perhaps_apart`.
-    apart: bool = True
+    # Whether XLA must not fuse it with the surrounding program, see `_call`.
+    isolated: bool = True
 
 
 def select_implementation(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], geometry: Geometry) -> str:
-    """The name of the form in `FORMS` that is fastest on CPU, as measured on AVX-512 machines of two makers.
+    """Returns the name in `FORMS` of the fastest form on CPU, as measured on AVX-512 machines of two vendors.
 
-    A small map has at most 7x7 output pixels: there `matmul` is faster in all three passes. Up to 13x13 it would still
-    be as fast, but its many products take the compiler time. For so little work that XLA's slowest path takes no
-    millisecond, that time is not worth it.
+    On output maps of at most 7x7 pixels `matmul` is faster in all three passes. Up to 13x13 it is on par, but its many
+    products take longer to compile. Below `SMALL_WORK` even XLA's slowest path takes less than a millisecond, which
+    does not justify the compile time.
     """
     _, h, w, c = x_shape
     k, _, _, features = kernel_shape
@@ -80,8 +78,8 @@ def select_implementation(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...
     if groups > 1:
         if not groups == c == features or dilation > 1:
             return "plain"
-        return "tiles" if stride == 1 and h_out * w_out >= LARGE else "depthwise"
-    if h_out * w_out * k**2 * c * features < LITTLE:
+        return "tiles" if stride == 1 and h_out * w_out >= LARGE_MAP else "depthwise"
+    if h_out * w_out * k**2 * c * features < SMALL_WORK:
         return "plain"
     few = stride == 1 and k**2 * max(c, features) <= FEW_WEIGHTS
     if dilation > 1:
@@ -102,8 +100,8 @@ def select_implementation(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...
 def forward(
     form: str, geometry: Geometry, x: Float[Array, "b h w c"], kernel: Float[Array, "k k i o"]
 ) -> Float[Array, "b h2 w2 o"]:
-    """The convolution."""
-    return _perhaps_apart(_output, form, geometry, x, kernel)
+    """Convolves `x` with `kernel` by the given form."""
+    return _call(_output, form, geometry, x, kernel)
 
 
 def gradients(
@@ -115,20 +113,20 @@ def gradients(
 ) -> tuple[Float[Array, "b h w c"], Float[Array, "k k i o"]]:
     """Pulls the cotangent `dy` of the output back to the input and to the kernel.
 
-    They are apart from each other, too: a caller often needs only one of them, and XLA then drops the other.
+    The two are separate programs: callers often need only one, and XLA then drops the other.
     """
-    dx = _perhaps_apart(_input_gradient, form, geometry, kernel, dy, size=x.shape[1:3])
-    return dx, _perhaps_apart(_weight_gradient, form, geometry, x, dy, k=kernel.shape[0])
+    dx = _call(_input_gradient, form, geometry, kernel, dy, size=x.shape[1:3])
+    return dx, _call(_weight_gradient, form, geometry, x, dy, k=kernel.shape[0])
 
 
-def _perhaps_apart(function: Callable[..., Array], form: str, geometry: Geometry, *arrays: Array, **static) -> Array:
-    """Calls a function such that, where the form asks for it, XLA fuses nothing of it with anything outside.
+def _call(function: Callable[..., Array], form: str, geometry: Geometry, *arrays: Array, **static) -> Array:
+    """Calls a function; for an isolated form, prevents XLA from fusing it with the surrounding program.
 
-    Such a form uses its input many times, each time another part. XLA for CPU would rather compute what the input is
-    made of anew for each of them than store it, and does not stop at an optimization_barrier.
+    Isolated forms read many overlapping slices of their input. XLA:CPU would recompute the input for each slice instead
+    of storing it, even across an optimization_barrier.
     """
     y = function(*arrays, form=form, geometry=geometry, **static)
-    return cast(Array, set_xla_metadata(y, inlineable="false")) if FORMS[form].apart else y
+    return cast(Array, set_xla_metadata(y, inlineable="false")) if FORMS[form].isolated else y
 
 
 @functools.partial(jax.jit, static_argnames=("form", "geometry"))
@@ -165,21 +163,21 @@ def plain(x: Float[Array, "b h w c"], kernel: Float[Array, "k k i o"], geometry:
     )
 
 
-def turned_round(output: Callable) -> Callable:
-    """The input gradient at stride 1 of the form with this `output`: the convolution of the cotangents with the kernel
-    turned round.
+def flipped_kernel_gradient(output: Callable) -> Callable:
+    """Input gradient at stride 1 of the form with this `output`: convolves the cotangents with the flipped kernel.
 
-    For XLA's convolution autodiff says the same but for the order of the kernel's dimensions, with which XLA:CPU takes
-    50 to 80 times as long inside a conditional (CLIP-LIT's phases).
+    Autodiff of XLA's convolution gives the same up to the kernel's layout, which makes XLA:CPU 50 to 80 times slower
+    inside a conditional (CLIP-LIT's phases).
     """
 
     def gradient(
         kernel: Float[Array, "k k i o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
     ) -> Float[Array, "b h w c"]:
-        beyond = geometry.dilation * (kernel.shape[0] - 1) - geometry.padding
-        turned = kernel[::-1, ::-1]
-        back = turned if geometry.groups > 1 else jnp.swapaxes(turned, 2, 3)  # a depthwise kernel leads nowhere else
-        return output(dy, back, geometry._replace(padding=beyond))
+        padding = geometry.dilation * (kernel.shape[0] - 1) - geometry.padding
+        flipped = kernel[::-1, ::-1]
+        if geometry.groups == 1:  # depthwise kernels have no channels to swap
+            flipped = jnp.swapaxes(flipped, 2, 3)
+        return output(dy, flipped, geometry._replace(padding=padding))
 
     return gradient
 
@@ -187,7 +185,7 @@ def turned_round(output: Callable) -> Callable:
 def matmul(
     x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry
 ) -> Float[Array, "b h2 w2 o"]:
-    """The sum, over the kernel's positions, of (pixels under this position) @ (its weights)."""
+    """Sums, over the kernel's positions, (pixels under the position) @ (its weights)."""
     k, _, _, features = kernel.shape
     h_out, w_out = geometry.output_size(x.shape[1], x.shape[2], k)
     products = []
@@ -201,7 +199,7 @@ def matmul(
 def matmul_weight_gradient(
     x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 o"], k: int, geometry: Geometry
 ) -> Float[Array, "k k c o"]:
-    """For each position of the kernel: (pixels under it) transposed @ (cotangents of the outputs they went to)."""
+    """For each position of the kernel: (pixels under it) transposed @ (cotangents of their outputs)."""
     products = {(i, j): jnp.zeros((x.shape[-1], dy.shape[-1]), x.dtype) for i in range(k) for j in range(k)}
     for i, j, outputs, inputs in _positions(x.shape[1:3], k, geometry):
         products[i, j] = jnp.tensordot(x[:, *inputs], dy[:, *outputs], ((0, 1, 2), (0, 1, 2)))
@@ -211,11 +209,11 @@ def matmul_weight_gradient(
 def strips_weight_gradient(
     x: Float[Array, "b h w c"], dy: Float[Array, "b h w o"], k: int, geometry: Geometry
 ) -> Float[Array, "k k c o"]:
-    """The sum, over strips of rows that fit into the cache, of one matrix product each.
+    """Sums one matrix product per strip of rows; strips are sized to fit into the cache.
 
-    Weight i, j gathers pixel (r, q) times cotangent (r + p - i, q + p - j). So k x k copies of the cotangents, each
-    shifted its way, stand beside each other, and pixels transposed @ cotangents has all k x k weights at once. Copying
-    the pixels instead would be slower: the product transposes them, too.
+    Weight i, j sums pixel (r, q) times cotangent (r + p - i, q + p - j). With k x k shifted copies of the cotangents
+    concatenated along the channels, pixels transposed @ cotangents gives all k x k weights at once. Copying the pixels
+    instead would be slower, because the product also transposes them.
     """
     b, h, w, c = x.shape
     features, p = dy.shape[-1], geometry.padding
@@ -238,7 +236,7 @@ def strips_weight_gradient(
 def planes(
     x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry
 ) -> Float[Array, "b h2 w2 o"]:
-    """At stride 1: for each weight, a plane of the input, moved, times it. Rows of planes fill vectors."""
+    """At stride 1: sums shifted input planes, each times one weight. Rows of a plane fill vector registers."""
     k, _, c, features = kernel.shape
     h_out, w_out = geometry.output_size(x.shape[1], x.shape[2], k)
     wide = jnp.promote_types(x.dtype, jnp.float32)
@@ -254,38 +252,38 @@ def planes(
 def planes_weight_gradient(
     x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 o"], k: int, geometry: Geometry
 ) -> Float[Array, "k k c o"]:
-    """At stride 1: the planes of the input, each moved k x k ways, times those of the cotangents, as one product."""
+    """At stride 1: one matrix product of the k x k shifted input planes with the planes of the cotangents."""
     _, h_out, w_out, features = dy.shape
     wide = jnp.promote_types(x.dtype, jnp.float32)
     inputs = jnp.moveaxis(_padded(x, geometry.padding), -1, 0).astype(wide)
     starts = [geometry.dilation * i for i in range(k)]
-    moved = [inputs[:, :, top : top + h_out, left : left + w_out] for top in starts for left in starts]
+    shifted = [inputs[:, :, top : top + h_out, left : left + w_out] for top in starts for left in starts]
     cotangents = jnp.moveaxis(dy, -1, 0).astype(wide).reshape(features, -1)
-    return (jnp.stack(moved).reshape(-1, cotangents.shape[1]) @ cotangents.T).reshape(k, k, -1, features)
+    return (jnp.stack(shifted).reshape(-1, cotangents.shape[1]) @ cotangents.T).reshape(k, k, -1, features)
 
 
 def cut(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c o"], geometry: Geometry) -> Float[Array, "b h2 w2 o"]:
-    """Padded so that the size stays, for which XLA is fast, and then cut to the pixels asked for."""
-    keeping, beyond = _keeping_size(kernel.shape[0], geometry)
-    return plain(x, kernel, keeping)[:, beyond:-beyond, beyond:-beyond]
+    """Convolves with size-preserving padding, for which XLA is fast, and crops the output."""
+    same, margin = _same_padding(kernel.shape[0], geometry)
+    return plain(x, kernel, same)[:, margin:-margin, margin:-margin]
 
 
 def cut_input_gradient(
     kernel: Float[Array, "k k c o"], dy: Float[Array, "b h2 w2 o"], geometry: Geometry
 ) -> Float[Array, "b h w c"]:
-    keeping, beyond = _keeping_size(kernel.shape[0], geometry)
-    return turned_round(plain)(kernel, _padded(dy, beyond), keeping)
+    same, margin = _same_padding(kernel.shape[0], geometry)
+    return flipped_kernel_gradient(plain)(kernel, _padded(dy, margin), same)
 
 
 def cut_weight_gradient(
     x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 o"], k: int, geometry: Geometry
 ) -> Float[Array, "k k c o"]:
-    keeping, beyond = _keeping_size(k, geometry)
-    return strips_weight_gradient(x, _padded(dy, beyond), k, keeping)
+    same, margin = _same_padding(k, geometry)
+    return strips_weight_gradient(x, _padded(dy, margin), k, same)
 
 
-def _keeping_size(k: int, geometry: Geometry) -> tuple[Geometry, int]:
-    """With the padding that keeps the size, and the pixels at each border that are more than were asked for."""
+def _same_padding(k: int, geometry: Geometry) -> tuple[Geometry, int]:
+    """Returns the geometry with size-preserving padding, and the margin to crop from its output."""
     return geometry._replace(padding=k // 2), k // 2 - geometry.padding
 
 
@@ -301,7 +299,7 @@ def depthwise(
 def depthwise_weight_gradient(
     x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 c"], k: int, geometry: Geometry
 ) -> Float[Array, "k k 1 c"]:
-    """Row by row of the output: one elementwise multiply-add a tap, where a reduction over all pixels would crawl."""
+    """One elementwise multiply-add per output row and tap; XLA:CPU is slow at reductions over all pixels."""
     b, h_out, w_out, c = dy.shape
     wide = jnp.promote_types(x.dtype, jnp.float32)
     padded = _padded(x, geometry.padding)
@@ -319,8 +317,9 @@ def depthwise_weight_gradient(
 def tiles_weight_gradient(
     x: Float[Array, "b h w c"], dy: Float[Array, "b h2 w2 c"], k: int, geometry: Geometry
 ) -> Float[Array, "k k 1 c"]:
-    """At stride 1, tile by tile: what the k x k taps read again and again of both maps stays in the caches, and so do
-    the sums. The tiles of all pictures are one step.
+    """At stride 1, tile by tile, so that both maps' tiles and the sums stay in the caches for all k x k taps.
+
+    One step processes the same tile of all images of the batch.
     """
     b, h, w, c = dy.shape
     rows = min(h, 8)
@@ -336,7 +335,7 @@ def tiles_weight_gradient(
         top, left = n // across * rows, n % across * columns
         pixels = jax.lax.dynamic_slice(x, (0, top, left, 0), (b, rows + k - 1, columns + k - 1, c))
         cotangents = jax.lax.dynamic_slice(dy, (0, top, left, 0), (b, rows, columns, c))
-        # Apart, or each tap would fetch its tile from the whole maps.
+        # Isolated, otherwise each tap would slice its tile from the whole maps again.
         return set_xla_metadata(_add_taps(pixels, cotangents, sums, k=k), inlineable="false")
 
     sums = jax.lax.fori_loop(0, down * across, add_tile, (jnp.zeros((b, columns, c), wide),) * k**2)
@@ -345,7 +344,7 @@ def tiles_weight_gradient(
 
 @functools.partial(jax.jit, static_argnames="k")
 def _add_taps(pixels, cotangents, sums, *, k: int):
-    """Adds to the sums, b w c for each tap, what the rows of a tile have of it."""
+    """Adds the rows of a tile to the sums, b w c for each tap."""
     totals = []
     for total, tap in zip(sums, _taps(pixels, k, Geometry(1, 0, 1)), strict=True):
         for row in range(cotangents.shape[1]):
@@ -354,9 +353,9 @@ def _add_taps(pixels, cotangents, sums, *, k: int):
     return tuple(totals)
 
 
-def _evenly(n: int, fitting: int) -> int:
-    """The size of equal parts of n, the last perhaps smaller, of at most `fitting` and at least one each."""
-    return -(-n // max(1, -(-n // max(1, fitting))))
+def _evenly(n: int, limit: int) -> int:
+    """Returns the size of equal parts of n (the last may be smaller), each at least 1 and at most `limit`."""
+    return -(-n // max(1, -(-n // max(1, limit))))
 
 
 def _padded(x: Float[Array, "b h w c"], padding: int) -> Float[Array, "b h2 w2 c"]:
@@ -364,7 +363,7 @@ def _padded(x: Float[Array, "b h w c"], padding: int) -> Float[Array, "b h2 w2 c
 
 
 def _taps(x: Float[Array, "b h w c"], k: int, geometry: Geometry) -> list[Float[Array, "b h2 w2 c"]]:
-    """For each of the k x k kernel positions, row by row: the input pixels that it meets, one for each output pixel."""
+    """Returns, for each of the k x k kernel positions in row-major order, its input pixel for every output pixel."""
     stride = geometry.stride
     h_out, w_out = geometry.output_size(x.shape[1], x.shape[2], k)
     padded = _padded(x, geometry.padding)
@@ -378,18 +377,18 @@ def _taps(x: Float[Array, "b h w c"], k: int, geometry: Geometry) -> list[Float[
 def _positions(
     size: tuple[int, ...], k: int, geometry: Geometry
 ) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
-    """The kernel's positions i, j that meet any pixel of a map; and where they do: rows and columns of the output, and
-    of the input.
+    """Yields the kernel's positions i, j that overlap the map, each with the (rows, columns) of the outputs and of the
+    inputs where they do.
     """
-    where = [[_meeting(n, at, k, geometry) for at in range(k)] for n in size]
-    for i, (rows_out, rows_in) in enumerate(where[0]):
-        for j, (columns_out, columns_in) in enumerate(where[1]):
+    overlaps = [[_overlap(n, at, k, geometry) for at in range(k)] for n in size]
+    for i, (rows_out, rows_in) in enumerate(overlaps[0]):
+        for j, (columns_out, columns_in) in enumerate(overlaps[1]):
             if rows_out.start < rows_out.stop and columns_out.start < columns_out.stop:
                 yield i, j, (rows_out, columns_out), (rows_in, columns_in)
 
 
-def _meeting(n: int, at: int, k: int, geometry: Geometry) -> tuple[slice, slice]:
-    """Along one side of n pixels: the outputs for which position `at` of the kernel is on a pixel, and these pixels."""
+def _overlap(n: int, at: int, k: int, geometry: Geometry) -> tuple[slice, slice]:
+    """Along one axis of n pixels: the outputs whose kernel position `at` lies on a pixel, and these pixels."""
     stride, padding = geometry.stride, geometry.padding
     n_out, _ = geometry.output_size(n, n, k)
     first = max(0, -((at - padding) // stride))
@@ -399,11 +398,11 @@ def _meeting(n: int, at: int, k: int, geometry: Geometry) -> tuple[slice, slice]
 
 
 FORMS = {
-    "plain": Form(plain, apart=False),
-    "strips": Form(plain, strips_weight_gradient, turned_round(plain), apart=False),
+    "plain": Form(plain, isolated=False),
+    "strips": Form(plain, strips_weight_gradient, flipped_kernel_gradient(plain), isolated=False),
     "matmul": Form(matmul, matmul_weight_gradient),
     "depthwise": Form(depthwise, depthwise_weight_gradient),
-    "tiles": Form(depthwise, tiles_weight_gradient, turned_round(depthwise)),
-    "planes": Form(planes, planes_weight_gradient, turned_round(planes)),
-    "cut": Form(cut, cut_weight_gradient, cut_input_gradient, apart=False),
+    "tiles": Form(depthwise, tiles_weight_gradient, flipped_kernel_gradient(depthwise)),
+    "planes": Form(planes, planes_weight_gradient, flipped_kernel_gradient(planes)),
+    "cut": Form(cut, cut_weight_gradient, cut_input_gradient, isolated=False),
 }

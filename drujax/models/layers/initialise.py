@@ -1,4 +1,4 @@
-"""The initial weights of the official codes."""
+"""Initial weights, drawn as the official codes draw them."""
 
 import dataclasses
 from typing import Any
@@ -15,8 +15,8 @@ kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
-    """How a code draws its weights. By default as PyTorch does where nothing is said: kernels and biases of
-    convolutions uniform within +-1 / sqrt(inputs of an output), norm scales 1.
+    """Initialisation scheme. The default is PyTorch's: convolution kernels and biases uniform within
+    ±1 / sqrt(fan in), norm scales 1.
 
     Attributes:
         normal: kernels are N(0, 0.02) and norm scales N(1, 0.02) instead.
@@ -31,24 +31,23 @@ ENLIGHTENGAN = Scheme(normal=True)
 
 
 def official(network: nn.Module, key: Key[Array, ""], *inputs: Array, **options: Any) -> dict[str, Any]:
-    """`initial_variables` of the official EnlightenGAN, for all its networks."""
+    """Returns `initial_variables` by the official EnlightenGAN's scheme, for any of its networks."""
     return initial_variables(network, key, *inputs, scheme=ENLIGHTENGAN, **options)
 
 
 def initial_variables(
     network: nn.Module, key: Key[Array, ""], *inputs: Array, scheme: Scheme, **options: Any
 ) -> dict[str, Any]:
-    """Variables of a network of convolutions and norms, drawn by `scheme`.
+    """Draws the variables of a network of convolutions and norms.
 
-    Norm biases are 0, running statistics 0 and 1, the share of a PReLU 0.25.
-
-    All numbers of a kind come from one draw: a compiled draw for each of a hundred tensors would take XLA 30 seconds.
+    Norm biases are 0, running means 0, running variances 1, PReLU slopes 0.25. All numbers of a kind come from one
+    draw: compiling a draw for each of a hundred tensors would take XLA 30 seconds.
 
     Args:
         network: a module whose layers hold `kernel` and `bias`, or `scale` and `bias`, or a PReLU's `weight`.
-        key: for this network alone.
-        inputs: as its call takes them; only shapes matter.
-        scheme: of the code.
+        key: random key, not to be used for another network.
+        inputs: arguments of the module's call; only their shapes matter.
+        scheme: initialisation scheme.
         options: keyword arguments of `network.init`.
     """
     shapes = jax.eval_shape(lambda: network.init(key, *inputs, **options))

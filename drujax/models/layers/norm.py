@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 class BatchNorm(nn.Module):
     """Normalises over batch and space; collections `params` (scale, bias) and `batch_stats` (mean, var).
 
-    As in PyTorch: eps 1e-5; the batch is normalised with its biased variance; the running average
-    (0.9 old + 0.1 new) takes the unbiased one. Statistics are at least float32, whatever the input.
+    As in PyTorch: eps 1e-5; the batch is normalised with its biased variance, and the running variance
+    (0.9 old + 0.1 new) takes the unbiased one. Statistics are computed in float32 or wider.
 
-    With `ghost_batches` = g > 1, the batch is cut into g consecutive chunks of ceil(b / g) (the last may be smaller),
-    each normalised by its own statistics, and the first feeds the running average: what PyTorch's DataParallel does on
-    g devices. The official EnlightenGAN trained with g = 3 (chunks of 11, 11, 10).
+    With `ghost_batches` = g > 1, the batch is split into g consecutive chunks of ceil(b / g) (the last may be smaller).
+    Each is normalised by its own statistics, and the first updates the running statistics, as PyTorch's DataParallel
+    does on g devices. The official EnlightenGAN was trained with g = 3 (chunks of 11, 11, 10).
     """
 
     ghost_batches: int = 1

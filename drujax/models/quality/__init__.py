@@ -1,1 +1,1 @@
-"""The networks of the metric NIMA."""
+"""Networks of the NIMA metric."""

@@ -1,8 +1,8 @@
 """Inception-ResNet-v2 (Szegedy et al. 2017) with timm's submodule names.
 
-timm's facts: no padding in the stem and where the size is halved; batch norm with epsilon 0.001 and ReLU after every
-convolution but the last of a residual block, which has a bias; residuals scaled by 0.17, 0.10, 0.20 in the three
-stages, and a last block without scale and ReLU; averages of 3x3 windows leave out what is beyond the border.
+As in timm: no padding in the stem and in the reductions; batch norm with epsilon 0.001 and ReLU after every convolution
+except the last of a residual block, which has a bias; residuals scaled by 0.17, 0.10, 0.20 in the three stages, and a
+last block without scaling and ReLU; 3x3 average pooling excludes the padding.
 """
 
 from typing import Any
@@ -19,9 +19,9 @@ EPSILON = 1e-3
 
 
 class InceptionResNetV2(nn.Module):
-    """Pictures b h w 3 in [-1, 1] -> the last feature map, b h/32 w/32 1536 (299 x 299 give 8 x 8).
+    """Images b h w 3 in [-1, 1] -> last feature map, b h/32 w/32 1536 (8 x 8 for 299 x 299).
 
-    For inference: statistics of the training set, no auxiliary head, no classifier.
+    Inference only: running statistics, no auxiliary head, no classifier.
     """
 
     @nn.compact
@@ -46,18 +46,18 @@ class InceptionResNetV2(nn.Module):
         return ConvNorm(FEATURES, 1, name="conv2d_7b")(x)
 
 
-# Branches of convolutions (width, kernel rows, kernel columns); in a residual block all keep the size.
+# Branches of convolutions (width, kernel rows, kernel columns); in a residual block all preserve the size.
 BLOCK35 = (((32, 1, 1),), ((32, 1, 1), (32, 3, 3)), ((32, 1, 1), (48, 3, 3), (64, 3, 3)))
 BLOCK17 = (((192, 1, 1),), ((128, 1, 1), (160, 1, 7), (192, 7, 1)))
 BLOCK8 = (((192, 1, 1),), ((192, 1, 1), (224, 1, 3), (256, 3, 1)))
 
-# The last convolution of each of these halves the size; the maximum of the input is one more branch.
+# The last convolution of each of these branches has stride 2; max pooling of the input is one more branch.
 MIXED6A = (((384, 3, 3),), ((256, 1, 1), (256, 3, 3), (384, 3, 3)))
 MIXED7A = (((256, 1, 1), (384, 3, 3)), ((256, 1, 1), (288, 3, 3)), ((256, 1, 1), (288, 3, 3), (320, 3, 3)))
 
 
 class ConvNorm(nn.Module):
-    """Convolution `conv`, batch norm `bn`, ReLU. With `columns` the kernel is `rows` x `columns`, else square."""
+    """Convolution `conv`, batch norm `bn`, ReLU. The kernel is `rows` x `columns`, or square without `columns`."""
 
     width: int
     rows: int
@@ -72,13 +72,13 @@ class ConvNorm(nn.Module):
             padding = rows // 2 if self.same else 0
             x = Conv(self.width, rows, stride=self.stride, padding=padding, use_bias=False, name="conv")(x)
         else:
-            pads: Any = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # flax annotates strings alone
+            pads: Any = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # flax's annotation allows only strings
             x = nn.Conv(self.width, (rows, columns), padding=pads, use_bias=False, name="conv")(x)
         return nn.relu(BatchNorm(epsilon=EPSILON, name="bn")(x, train=False))
 
 
 class Residual(nn.Module):
-    """x + scale * conv2d(all branches side by side), then ReLU, but not in the `last` block."""
+    """x + scale * conv2d(concatenated branches), then ReLU except in the `last` block."""
 
     branches: tuple
     scale: float
@@ -98,7 +98,7 @@ class Residual(nn.Module):
 
 
 class Reduction(nn.Module):
-    """Halves the size: branches whose last convolution has stride 2, beside the maximum over 3x3 windows."""
+    """Halves the size: concatenates branches whose last convolution has stride 2, and 3x3 max pooling."""
 
     branches: tuple
 
@@ -116,7 +116,7 @@ class Reduction(nn.Module):
 
 
 class Mixed5b(nn.Module):
-    """The first Inception block: 1x1, 5x5, two 3x3, and an average with a 1x1."""
+    """The first Inception block; branches: 1x1; 1x1, 5x5; 1x1, 3x3, 3x3; average pooling, 1x1."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w k"]:
@@ -131,7 +131,7 @@ class Mixed5b(nn.Module):
 
 
 def _branch_name(number: int, i: int, count: int) -> str:
-    """timm numbers the convolutions of a branch only where there are several."""
+    """Returns timm's name of a convolution; it numbers the convolutions of a branch only if there are several."""
     return f"branch{number}" if count == 1 else f"branch{number}.{i}"
 
 

@@ -1,7 +1,7 @@
-"""MobileNet (Howard et al. 2017) at width 1, with the layer names of Keras.
+"""MobileNet (Howard et al. 2017) with width multiplier 1 and Keras's layer names.
 
-Keras's facts: where the size is halved, one row and column of zeros at the bottom and on the right only; batch norm
-with epsilon 0.001 and ReLU6 after every convolution.
+As in Keras: stride 2 pads one row and column of zeros at the bottom and right only; batch norm with epsilon 0.001 and
+ReLU6 after every convolution.
 """
 
 import flax.linen as nn
@@ -19,9 +19,9 @@ BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)]
 
 
 class MobileNetV1(nn.Module):
-    """Pictures b h w 3 in [-1, 1], of sides that are multiples of 32 -> the last feature map, b h/32 w/32 1024.
+    """Images b h w 3 in [-1, 1], h and w multiples of 32 -> last feature map, b h/32 w/32 1024.
 
-    For inference: statistics of the training set, no classifier.
+    Inference only: running statistics, no classifier.
     """
 
     @nn.compact
@@ -34,7 +34,7 @@ class MobileNetV1(nn.Module):
 
 
 def _conv(x: Float[Array, "b h w c"], width: int, k: int, stride: int, name: str, groups: int = 1):
-    """Called inside of `MobileNetV1.__call__`, whose submodules these are."""
+    """To be called inside `MobileNetV1.__call__`, which owns the submodules."""
     if stride == 2:
         x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
     padding = k // 2 if stride == 1 else 0

@@ -1,4 +1,4 @@
-"""NIMA's networks: a backbone, the mean of its last map, a linear layer, and a distribution over the ratings 1..10.
+"""NIMA's networks: backbone, global average pooling, linear layer, softmax over the ratings 1..10.
 
 Talebi and Milanfar, "NIMA: Neural Image Assessment", IEEE TIP 27(8), 2018.
 """
@@ -13,7 +13,7 @@ RATINGS = 10
 
 
 class InceptionNIMA(nn.Module):
-    """IQA-PyTorch's default `nima`; pictures b 299 299 3 in [-1, 1] -> probabilities b 10."""
+    """IQA-PyTorch's default `nima`: images b 299 299 3 in [-1, 1] -> probabilities b 10."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b 10"]:
@@ -25,7 +25,7 @@ class InceptionNIMA(nn.Module):
 
 
 class MobileNetNIMA(nn.Module):
-    """idealo's (after titu1994's) network; pictures b 224 224 3 in [-1, 1] -> probabilities b 10."""
+    """idealo's network, after titu1994's: images b 224 224 3 in [-1, 1] -> probabilities b 10."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b 10"]:

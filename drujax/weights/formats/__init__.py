@@ -1,1 +1,1 @@
-"""Readers of other programs' weight files, none of which runs code from the file."""
+"""Readers of other programs' weight files; none runs code from the file."""

@@ -1,4 +1,4 @@
-"""Reads Keras's HDF5 weight files (.h5, .hdf5) into plain arrays, and gives them to flax modules by layer name."""
+"""Reads Keras's HDF5 weight files (.h5, .hdf5), and converts them to flax variables by layer name."""
 
 import importlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 from drujax.errors import UsageError
 from drujax.weights.torch_names import Variables, check, flatten, nest
 
-# Keras's names of arrays, and drujax's.
+# From Keras's array names to drujax's.
 _LEAVES = {
     **{"kernel": "kernel", "depthwise_kernel": "kernel", "bias": "bias", "gamma": "scale", "beta": "bias"},
     **{"moving_mean": "mean", "moving_variance": "var"},
@@ -18,15 +18,15 @@ _LEAVES = {
 
 
 def read_keras(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file of `save_weights` or of a whole saved model, as "layer/array": `conv1/kernel`.
+    """Reads the arrays of a `save_weights` file or of a saved model, by "layer/array", e.g. `conv1/kernel`.
 
-    Needs h5py (`pip install drujax[keras]`). Arrays alone are read, no configuration, and no links out of the file.
+    Needs h5py (`pip install drujax[keras]`). Reads arrays only: no configuration, and no external links.
 
     Raises:
-        UsageError: h5py is missing; the file is damaged, of another kind, or of Keras 3's other format.
-        OSError: it cannot be read.
+        UsageError: h5py is missing; the file is damaged, not HDF5, or in Keras 3's other format.
+        OSError: the file cannot be read.
     """
-    with open(path, "rb"):  # its errors name the file
+    with open(path, "rb"):  # an OSError from `open` names the file
         pass
     try:
         h5py: Any = importlib.import_module("h5py")
@@ -38,7 +38,7 @@ def read_keras(path: str | Path) -> dict[str, np.ndarray]:
         if not isinstance(item, h5py.Dataset) or "optimizer_weights" in name:
             return
         if item.external or item.is_virtual:
-            raise UsageError(f"{path}: {name} lies in another file")
+            raise UsageError(f"{path}: {name} is stored in another file, which is not read")
         layer, _, array = name.rpartition("/")
         arrays[f"{layer.rpartition('/')[2]}/{array.partition(':')[0]}"] = np.asarray(item)
 
@@ -48,24 +48,22 @@ def read_keras(path: str | Path) -> dict[str, np.ndarray]:
     except UsageError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise UsageError(f"{path}: the file is damaged or no HDF5: {error}") from error
+        raise UsageError(f"{path}: the file is damaged or not HDF5: {error}") from error
     if not arrays or all(name.startswith("vars/") for name in arrays):
-        raise UsageError(
-            f"{path}: it holds no weights by layer name, as Keras 2 and model.save_weights of .h5 write them"
-        )
+        raise UsageError(f"{path}: no weights by layer name found, as Keras 2 and model.save_weights write them to .h5")
     return arrays
 
 
 def from_keras(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Any], places: Mapping[str, str]) -> Variables:
-    """The variables that Keras's `arrays` hold, in float32.
+    """Converts Keras's arrays to float32 variables.
 
     Args:
-        arrays: by "layer/array", see `read_keras`.
-        shapes: the variables wanted, nested, with anything that has a shape as leaves.
+        arrays: arrays by "layer/array", see `read_keras`.
+        shapes: the expected variables, nested, with leaves that have a shape.
         places: the path of each Keras layer in the module.
 
     Raises:
-        UsageError: an array is missing, unknown or has another shape; one line names the first few.
+        UsageError: arrays are missing, unexpected or of the wrong shape; names the first few.
     """
     wanted = flatten(shapes)
     with_collection = {path.partition("/")[2]: path for path in wanted}

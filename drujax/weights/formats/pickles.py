@@ -1,8 +1,8 @@
-"""Interprets the pickle streams of PyTorch checkpoints without any way to run what they name.
+"""Interprets the pickle streams of PyTorch checkpoints without running any code from them.
 
-`pickle.load` imports and calls whatever a file asks for. Here the opcodes are interpreted one by one; a global stays a
-name, and the few names that state dictionaries need (`_CALLS`, `STORAGES`) are done by functions of this file.
-Every other name is refused. Tensors come back as descriptions (`Tensor`): the reader of the file format has their data.
+`pickle.load` imports and calls whatever a file asks for. This module interprets the opcodes one by one. A global stays
+a name; the few names that state dicts need (`_CALLS`, `STORAGES`) are implemented here, and all others are refused.
+Tensors are returned as descriptions (`Tensor`); the reader of the file format has their data.
 """
 
 import io
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from drujax.errors import UsageError
 
-# PyTorch's storage classes and the NumPy type of their elements. NumPy has no bfloat16: read as its 16 bits.
+# PyTorch's storage classes and the NumPy dtype of their elements. NumPy has no bfloat16: read as 16-bit integers.
 BFLOAT16 = "bfloat16"
 STORAGES = {
     "torch.DoubleStorage": "f8",
@@ -33,19 +33,19 @@ STORAGES = {
 
 
 class Damaged(ValueError):
-    """The stream is no pickle, breaks off, or says what PyTorch never writes."""
+    """The stream is not a pickle, truncated, or has content that PyTorch never writes."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """The name of something importable. It is never imported."""
+    """The name of an importable object. It is never imported."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of `size` elements, `start` elements into the stored data called `key`."""
+    """A range of `size` elements, starting at element `start` of the stored data `key`."""
 
     key: str
     kind: str
@@ -55,7 +55,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A strided view of a storage; offset and strides count elements."""
+    """A strided view of a storage; offset and strides are in elements."""
 
     storage: Storage
     offset: int
@@ -64,14 +64,17 @@ class Tensor:
 
 
 def read_pickle(stream: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, str]]:
-    """The object pickled at the stream's position, and the element type of each storage that it names, by key.
+    """Reads the pickle at the stream's position, and advances the stream past it.
 
-    The object is made of dict, list, tuple, str, numbers, bytes and `Tensor`. The stream is left behind it. (Both kinds
-    of stream bound a read by their own length, whatever length the pickle claims.)
+    Both kinds of stream bound reads by their own length, whatever length the pickle declares.
+
+    Returns:
+        The object, consisting of dict, list, tuple, str, numbers, bytes and `Tensor`; and the element type of each
+        storage that it refers to, by key.
 
     Raises:
-        UsageError: the pickle names something else than the parts of a state dictionary.
-        Damaged: the stream is no such pickle.
+        UsageError: the pickle names objects that a state dict does not need.
+        Damaged: the stream is not a valid pickle.
     """
     machine = _Machine()
     try:
@@ -80,13 +83,13 @@ def read_pickle(stream: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, str]]:
             if opcode.name == "STOP":
                 return machine.stack[-1], machine.kinds
             if opcode.name not in _ALLOWED:
-                raise UsageError(f"it uses the pickle operation {opcode.name}, which no state dictionary needs")
+                raise UsageError(f"contains the pickle opcode {opcode.name}, which a state dict does not need")
             machine.step(opcode.name, _argument(opcode, stream))
     except (UsageError, Damaged):
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise Damaged("its pickle makes no sense") from error
-    raise Damaged("its pickle has no end")
+        raise Damaged("its pickle is invalid") from error
+    raise Damaged("its pickle is truncated")
 
 
 def _argument(opcode: pickletools.OpcodeInfo, stream: io.BytesIO | mmap.mmap) -> Any:
@@ -111,11 +114,11 @@ _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 
 
 class _Machine:
-    """The stack machine of the binary pickle protocols, as far as checkpoints use it."""
+    """The stack machine of the binary pickle protocols, limited to what checkpoints use."""
 
     def __init__(self):
         self.stack: list[Any] = []
-        self.below: list[list[Any]] = []  # stacks under the marks
+        self.below: list[list[Any]] = []  # stacks below the marks
         self.memo: dict[int, Any] = {}
         self.kinds: dict[str, str] = {}
 
@@ -167,12 +170,12 @@ class _Machine:
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
                 if not isinstance(function, Global) or function.name not in _CALLS:
-                    raise Damaged("it calls what is no function")
+                    raise Damaged("its pickle calls an object that is not a function")
                 stack.append(_CALLS[function.name](*arguments))
             case "BUILD":
-                stack.pop()  # attributes of a dictionary (`_metadata`, versions of modules): nothing we need
+                stack.pop()  # attributes of a dict (`_metadata`, module versions), not needed
                 if not isinstance(stack[-1], dict):
-                    raise Damaged("it sets attributes of what has none")
+                    raise Damaged("its pickle sets attributes of an object that is not a dict")
             case "BINPERSID":
                 storage = _storage(*stack.pop())
                 if self.kinds.setdefault(storage.key, storage.kind) != storage.kind:
@@ -193,53 +196,53 @@ class _Machine:
 def _known(name: str) -> Global:
     if name not in _CALLS and name not in STORAGES:
         raise UsageError(
-            f"it names {name!r}, which no state dictionary needs and which may run code when loaded elsewhere. "
-            "Ask for a file made by torch.save(model.state_dict())"
+            f"contains the global {name!r}, which a state dict does not need and which may run code when unpickled. "
+            "Ask for a file written by torch.save(model.state_dict())"
         )
     return Global(name)
 
 
-# What follows gets whatever a stranger wrote, hence `Any`, and checks it.
+# The arguments of the functions below come from an untrusted file: hence `Any`, and the checks.
 
 
 def _dict(items: Any) -> dict[Any, Any]:
-    """Keys and values in turn. Only plain keys: hashing what is deeply nested may exhaust the C stack."""
+    """Builds a dict from alternating keys and values. Only plain keys: hashing nested ones may exhaust the C stack."""
     keys, values = items[::2], items[1::2]
     if not all(isinstance(key, str | int | float | None) for key in keys):
-        raise Damaged("a dictionary has keys which are neither text nor numbers")
+        raise Damaged("a dict has keys that are neither strings nor numbers")
     return dict(zip(keys, values, strict=True))
 
 
 def _ordered_dict(items: Any = None) -> dict[Any, Any]:
-    """Python 2 wrote its items as a list of pairs, Python 3 sets them afterwards."""
+    """Builds a dict. Python 2 passes the items as a list of pairs, Python 3 sets them afterwards."""
     if items is None:
         return {}
     made = _dict([part for key, value in items for part in (key, value)])
-    items.clear()  # nobody else needs it, and repeated calls cannot multiply it
+    items.clear()  # not used again; a file cannot multiply its contents by repeated calls
     return made
 
 
 def _storage(label: Any, kind: Any, key: Any, device: Any, size: Any, view: Any = None) -> Storage:
-    """The persistent id of a storage: "storage", class, key, device, elements and, in the old format, a view."""
+    """Parses the persistent id of a storage: "storage", class, key, device, size and, in the old format, a view."""
     if label != "storage" or type(key) is not str or type(size) is not int or size < 0:
-        raise Damaged("a persistent id is no storage's")
+        raise Damaged("a persistent id does not describe a storage")
     if view is None:
         return Storage(key, STORAGES[kind.name], size)
     _, start, length = view
     if type(start) is not int or type(length) is not int or not 0 <= start <= start + length <= size:
-        raise Damaged("a storage lies outside of its parent")
+        raise Damaged("a storage view exceeds its storage")
     return Storage(key, STORAGES[kind.name], length, start)
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
-    """What comes after the strides (requires_grad, hooks, metadata) does not change the values."""
+    """Describes a tensor; the arguments after the strides (requires_grad, hooks, metadata) do not affect its values."""
     numbers = (offset, *shape, *strides)
     if type(storage) is not Storage or not all(type(n) is int and n >= 0 for n in numbers):
         raise Damaged("a tensor has no storage, or a negative size, stride or offset")
     if len(shape) != len(strides) or len(shape) > 32:
-        raise Damaged("a tensor's sizes and strides do not fit together")
+        raise Damaged("a tensor's sizes and strides differ in number")
     if 0 not in shape and offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) >= storage.size:
-        raise Damaged("a tensor reaches beyond its storage")
+        raise Damaged("a tensor exceeds its storage")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 
 

@@ -1,1 +1,1 @@
-"""Published weights of backbones, CLIP and VGG16, as variables of drujax's networks."""
+"""Pretrained weights of backbones, CLIP and VGG16, as variables of drujax's networks."""

@@ -1,4 +1,4 @@
-"""Variables of a backbone: from a published checkpoint in torchvision's or timm's layout, or fresh."""
+"""Variables of a backbone, pretrained (a checkpoint in torchvision's or timm's layout) or randomly initialised."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,31 +17,32 @@ from drujax.weights.torch_names import Variables, from_torch, unwrapped
 
 
 def initialise(name: str, pretrained: str, *, num_classes: int, resolution: int, key: PRNGKeyArray) -> Variables:
-    """Variables of the backbone `name` for square pictures of `resolution`, with a new last layer of `num_classes`.
+    """Returns variables of the backbone `name` for square images of `resolution` pixels.
 
-    `pretrained` is as in `load_pretrained`, or "none": all weights fresh from `key`.
+    `pretrained` is as in `load_pretrained`, or "none" for random weights. The last layer, of `num_classes`, is always
+    newly initialised from `key`.
     """
     backbone = find(name)
     if resolution < backbone.least_resolution or resolution % backbone.resolution_step:
         steps = f" and a multiple of {backbone.resolution_step}" if backbone.resolution_step > 1 else ""
-        raise UsageError(f"resolution: {name} needs at least {backbone.least_resolution}{steps}, not {resolution}")
+        least = backbone.least_resolution
+        raise UsageError(f"resolution: must be at least {least}{steps} for {name}, got {resolution}")
     module = backbone.build(num_classes)
     picture = jnp.zeros((1, resolution, resolution, 3))
     if pretrained == "none":
         return jax.jit(lambda key: module.init(key, picture, train=False))(key)
     loaded = load_pretrained(name, pretrained)
     params = backbone.fit_resolution(loaded["params"], resolution)
-    # Compiled, it draws no other weights than these.
+    # Under jit, XLA drops the initialisation of all other layers.
     head = jax.jit(lambda key: module.init(key, picture, train=False)["params"][backbone.head])(key)
     return {**loaded, "params": {**params, backbone.head: head}}
 
 
 def load_pretrained(name: str, pretrained: str) -> Variables:
-    """Published variables of the backbone `name`, without the last layer when the checkpoint has none.
+    """Loads pretrained variables of the backbone `name`, without the last layer if the checkpoint has none.
 
-    `pretrained`: "imagenet" is the published file (`Backbone.weights`), downloaded once; anything else is a path to a
-    checkpoint (.pth, .pt, .npz, .safetensors) for pictures in ImageNet normalisation. Raises UsageError for a file that
-    does not hold this network.
+    `pretrained` is "imagenet" (the file `Backbone.weights`, downloaded once) or the path of a checkpoint (.pth, .pt,
+    .npz, .safetensors) for images in ImageNet normalisation. Raises UsageError if the file does not match the network.
     """
     backbone = find(name)
     if pretrained == "imagenet":
@@ -54,16 +55,16 @@ def load_pretrained(name: str, pretrained: str) -> Variables:
     try:
         variables = import_weights(name, flat)
     except UsageError as error:
-        raise UsageError(f"{path} is no checkpoint of {name}: {error}") from error
+        raise UsageError(f"{path}: not a checkpoint of {name}: {error}") from error
     if pretrained == "imagenet" and backbone.from_half_range is not None:
         return backbone.from_half_range(variables)
     return variables
 
 
 def import_weights(name: str, flat: Mapping[str, np.ndarray]) -> Variables:
-    """Converts a checkpoint's tensors `flat`, in any layout that the backbone `name` knows, to its variables.
+    """Converts the tensors `flat` of a checkpoint, in any layout supported by the backbone `name`, to its variables.
 
-    A missing last layer is left out; other missing, unknown or misshapen tensors raise UsageError.
+    The last layer may be missing; other missing, unexpected or misshapen tensors raise UsageError.
     """
     backbone = find(name)
     state = backbone.torchvision_names(dict(unwrapped(flat)))
@@ -78,7 +79,7 @@ def import_weights(name: str, flat: Mapping[str, np.ndarray]) -> Variables:
 
 
 def find(name: str) -> Backbone:
-    """The backbone called `name`; UsageError when there is none."""
+    """Returns the backbone called `name`. Raises UsageError if it is unknown."""
     if name not in BACKBONES:
         raise unknown("backbone", name, BACKBONES)
     return BACKBONES[name]

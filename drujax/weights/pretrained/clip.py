@@ -1,7 +1,7 @@
-"""CLIP's encoders from published checkpoints, or untrained.
+"""CLIP's encoders, pretrained or randomly initialised.
 
-Two layouts are known: OpenAI's own names, which open_clip and the files of timm's hub pages for it have (ViT and
-ResNet), and Hugging Face's `CLIPModel` (ViT). The sizes of the networks are read from the arrays.
+Two layouts are supported: OpenAI's names, also used by open_clip and timm's hub files (ViT and ResNet), and Hugging
+Face's `CLIPModel` (ViT). The sizes of the networks are inferred from the arrays.
 """
 
 import re
@@ -51,10 +51,10 @@ VIT = _openai(
 RESNET = _openai("RN101", "clip-rn101", "resnet101_clip.openai", "main", 479_000_000, None)
 
 VOCABULARY = 49408  # words
-# What checkpoints hold beside the weights: CLIP-LIT's temperature is fixed, the rest is known from shapes.
+# Unused entries of checkpoints: CLIP-LIT's temperature is fixed, the others follow from shapes.
 _NEEDLESS = re.compile(r"logit_scale|input_resolution|context_length|vocab_size|.*position_ids|attn_mask")
 
-# Hugging Face's names, by regular expression, for OpenAI's; and OpenAI's for those of the modules.
+# Regular expressions from Hugging Face's names to OpenAI's, and from OpenAI's to those of the modules.
 _RENAMES = [
     (r"^vision_model\.encoder\.layers\.", "visual.transformer.resblocks."),
     (r"^vision_model\.embeddings\.patch_embedding\.", "visual.conv1."),
@@ -74,18 +74,18 @@ _RENAMES = [
     (r"\.mlp\.fc2\.", ".mlp.c_proj."),
     (r"\.attn\.in_proj_", ".attn.in_proj."),
 ]
-_TRANSPOSED = ("visual_projection.weight", "text_projection.weight")  # linear layers there, plain matrices here
+_TRANSPOSED = ("visual_projection.weight", "text_projection.weight")  # linear layers there, matrices here
 
 
 class Encoder(NamedTuple):
     """A network and its variables, for `module.apply(variables, ...)`."""
 
-    module: Any  # nn.Module, whose `apply` may return variables, too, for all that a type checker knows
+    module: Any  # an nn.Module; `Any`, because its `apply` is typed as possibly returning variables too
     variables: Variables
 
 
 class CLIP(NamedTuple):
-    """Both encoders, and the table of the words' embeddings, of which the text encoder's input is made."""
+    """Both encoders, and the token embedding table, which gives the text encoder's input."""
 
     image: Encoder
     text: Encoder
@@ -93,44 +93,47 @@ class CLIP(NamedTuple):
 
 
 def load_clip(choice: str, *, argument: str = "--clip") -> CLIP:
-    """The encoders of pictures and texts by which CLIP-LIT judges light.
+    """Loads the image and text encoders with which CLIP-LIT judges exposure.
 
     Args:
-        choice: "openai" (ViT-B/32, downloaded once), "random" (the same, not trained; for trials without network), or
-            the path of a checkpoint in a layout that this module knows.
-        argument: the user's, for what errors say.
+        choice: "openai" (ViT-B/32, downloaded once), "random" (the same architecture, untrained; for tests without
+            network), or the path of a checkpoint in a supported layout.
+        argument: name of the user's option, for error messages.
 
     Raises:
-        UsageError: the file holds no CLIP, or cannot be downloaded.
+        UsageError: the file is not a CLIP checkpoint, or cannot be downloaded.
     """
     return random_clip() if choice == "random" else _load(choice, VIT, argument, import_clip)
 
 
 def load_clip_resnet(choice: str, *, argument: str = "--clip-resnet") -> Encoder:
-    """The encoder of pictures by whose stages CLIP-LIT compares pictures: RN101; arguments as in `load_clip`."""
+    """Loads the image encoder (RN101) by whose stages CLIP-LIT compares images; arguments as in `load_clip`."""
     if choice == "random":
         return random_encoder(ModifiedResNet(), picture(RESOLUTION))
     return _load(choice, RESNET, argument, import_image_encoder, ModifiedResNet)
 
 
 def import_clip(state: Mapping[str, np.ndarray]) -> CLIP:
-    """Converts a checkpoint's tensors, `state` by their names. UsageError where they do not make a CLIP."""
+    """Converts the state dict of a checkpoint. Raises UsageError if it does not match CLIP."""
     state = openai_names(state)
     image = import_image_encoder(state)
     context, width = shape = _array(state, "positional_embedding", 2).shape
     embedding = _array(state, "text_projection", 2).shape[1]
     text = TextTransformer(_multiple(width, HEAD_WIDTH), _count(state, "transformer.resblocks."), embedding, context)
     words = _array(state, "token_embedding.weight", 2)
-    for what, size, other in (("words", words.shape[1], width), ("features", embedding, image.module.embedding)):
-        if size != other:
-            raise UsageError(f"its two parts have {what} of {size} and {other} numbers")
+    for name, size, wanted in (
+        ("token_embedding.weight", words.shape[1], width),
+        ("text_projection", embedding, image.module.embedding),
+    ):
+        if size != wanted:
+            raise UsageError(f"{name} must have {wanted} columns, got {size}")
     of_text = {name: value for name, value in state.items() if not name.startswith(("visual.", "token_embedding."))}
     encoder = Encoder(text, _variables(text, of_text, _words(shape), end=context - 1))
     return CLIP(image, encoder, np.asarray(words, np.float32))
 
 
 def import_image_encoder(state: Mapping[str, np.ndarray], kind: type[nn.Module] | None = None) -> Encoder:
-    """Converts those of a checkpoint's tensors that belong to its encoder of pictures, which must be of a `kind`."""
+    """Converts the image encoder of a checkpoint's state dict; with `kind`, it must be of this class."""
     named = openai_names(state).items()
     state = {name.removeprefix("visual."): value for name, value in named if name.startswith("visual.")}
     if "proj" in state:
@@ -145,16 +148,16 @@ def import_image_encoder(state: Mapping[str, np.ndarray], kind: type[nn.Module] 
         module = ModifiedResNet(blocks, width, 32 * width // HEAD_WIDTH, embedding)
         resolution = 32 * _side(state, "attnpool.positional_embedding")
     else:
-        raise UsageError("it has no encoder of pictures by OpenAI's or Hugging Face's names")
+        raise UsageError("no image encoder with OpenAI's or Hugging Face's names found")
     if kind is not None and not isinstance(module, kind):
-        raise UsageError(f"its encoder of pictures is a {type(module).__name__}, not a {kind.__name__}")
+        raise UsageError(f"image encoder must be a {kind.__name__}, got a {type(module).__name__}")
     return Encoder(module, _variables(module, state, picture(resolution)))
 
 
 def openai_names(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint in OpenAI's or Hugging Face's layout, in the former, without what is no weight.
+    """Renames the tensors of a checkpoint in Hugging Face's layout to OpenAI's, and drops entries that are not weights.
 
-    The attention's `in_proj_weight` and `in_proj_bias` become `in_proj.weight` and `in_proj.bias`, as of a layer.
+    The attention's `in_proj_weight` and `in_proj_bias` become `in_proj.weight` and `in_proj.bias`, like a layer's.
     """
     renamed = {}
     for key, value in unwrapped(state).items():
@@ -177,7 +180,7 @@ def random_clip(
     resolution: int = RESOLUTION,
     seed: int = 0,
 ) -> CLIP:
-    """Encoders that are not trained, of other sizes than ViT-B/32's where given."""
+    """Returns untrained encoders, by default of ViT-B/32's sizes."""
     image, text = image or VisionTransformer(), text or TextTransformer()
     words = np.random.default_rng(seed).normal(0, 0.02, (VOCABULARY, text.width)).astype(np.float32)
     shape = (text.context, text.width)
@@ -186,9 +189,9 @@ def random_clip(
 
 
 def random_encoder(module: nn.Module, example: jax.ShapeDtypeStruct, *, seed: int = 0, **options: Any) -> Encoder:
-    """`module` with variables drawn by NumPy, which is quicker than to compile its initialisers.
+    """Initialises `module` randomly with NumPy, which is faster than compiling its initialisers.
 
-    As at the start of OpenAI's training, the branches of residual blocks of convolutions give zero.
+    As in OpenAI's initialisation, the residual branches of convolutional blocks are zero.
     """
     random = np.random.default_rng(seed)
 
@@ -206,7 +209,7 @@ def random_encoder(module: nn.Module, example: jax.ShapeDtypeStruct, *, seed: in
 
 
 def picture(resolution: int) -> jax.ShapeDtypeStruct:
-    """The shape of a batch of one square picture."""
+    """Returns the shape of a batch of one square image."""
     return jax.ShapeDtypeStruct((1, resolution, resolution, 3), jnp.float32)
 
 
@@ -216,7 +219,7 @@ def _words(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
 
 def _load(choice: str, file: File, argument: str, convert: Any, *details: Any) -> Any:
     if choice == "openai":
-        path = fetch(file, otherwise=f"{argument}=random uses untrained encoders, for trials")
+        path = fetch(file, otherwise=f"{argument}=random uses untrained encoders, for tests")
     else:
         path = Path(choice)
         if not path.is_file():
@@ -225,7 +228,7 @@ def _load(choice: str, file: File, argument: str, convert: Any, *details: Any) -
     try:
         return convert(state, *details)
     except UsageError as error:
-        raise UsageError(f"{argument}: {path} is no checkpoint of CLIP that fits: {error}") from error
+        raise UsageError(f"{argument}: {path}: not a matching CLIP checkpoint: {error}") from error
 
 
 def _shapes(module: nn.Module, example: jax.ShapeDtypeStruct, options: Mapping[str, Any]) -> Any:
@@ -239,29 +242,30 @@ def _variables(
 
 
 def _array(state: Mapping[str, np.ndarray], name: str, ndim: int) -> np.ndarray:
-    """An array from which a size is read."""
+    """Returns an array whose shape gives a size of the network."""
     value = state.get(name)
-    if value is None or value.ndim != ndim:
-        found = "lacks it" if value is None else f"has one of shape {value.shape}"
-        raise UsageError(f"its sizes are read from {name}, of {ndim} dimensions, and it {found}")
+    if value is None:
+        raise UsageError(f"{name} is missing")
+    if value.ndim != ndim:
+        raise UsageError(f"{name} must have {ndim} dimensions, got shape {value.shape}")
     return value
 
 
 def _count(state: Mapping[str, np.ndarray], prefix: str) -> int:
-    """How many layers there are, by the names of their arrays, which have a number behind the `prefix`."""
+    """Counts the layers by their arrays' names, in which a number follows the `prefix`."""
     return len({name.removeprefix(prefix).partition(".")[0] for name in state if name.startswith(prefix)})
 
 
 def _side(state: Mapping[str, np.ndarray], name: str) -> int:
-    """How many tokens a square picture is high and wide; one more position is for the whole."""
+    """Returns the side of the square grid of tokens; the class token has one more position."""
     positions = len(_array(state, name, 2)) - 1
     side = round(max(positions, 0) ** 0.5)
     if side == 0 or side**2 != positions:
-        raise UsageError(f"{name} has {positions + 1} positions: they are of no square and one more")
+        raise UsageError(f"{name} must have n * n + 1 positions, got {positions + 1}")
     return side
 
 
 def _multiple(width: int, divisor: int) -> int:
     if width == 0 or width % divisor:
-        raise UsageError(f"its layers are {width} wide, no multiple of {divisor}")
+        raise UsageError(f"width of the layers must be a multiple of {divisor}, got {width}")
     return width

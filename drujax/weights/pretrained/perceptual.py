@@ -1,4 +1,4 @@
-"""The VGG16 of the self-feature-preserving loss, by name."""
+"""Weights of the VGG16 of the self-feature-preserving loss."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,16 +25,16 @@ VGG16 = hub_file(
 
 
 def perceptual_variables(choice: str, *, width: int = 64, seed: int = 0) -> Variables:
-    """Variables of `VGG16Features`.
+    """Loads the variables of `VGG16Features`.
 
     Args:
-        choice: "imagenet" (downloaded once), "random" (He initialisation, not trained; for trials without network), or
-            the path of a VGG16 checkpoint in a layout that `vgg16_features` knows.
-        width: channels of the first block; only "random" can have another than VGG16's 64.
+        choice: "imagenet" (downloaded once), "random" (He initialisation, untrained; for tests without network), or the
+            path of a VGG16 checkpoint in a layout supported by `vgg16_features`.
+        width: channels of the first block; applies to "random" only (VGG16: 64).
         seed: of "random".
 
     Raises:
-        UsageError: the file holds no VGG16, or cannot be downloaded.
+        UsageError: the file is not a VGG16 checkpoint, or cannot be downloaded.
     """
     if choice == "random":
         return _random(width, seed)
@@ -63,23 +63,24 @@ def _random(width: int, seed: int) -> Variables:
     layers = {}
     for key, (name, layer) in zip(keys, sorted(shapes.items()), strict=True):
         kernel = he_normal()(key, layer["kernel"].shape, jnp.float32)
-        # The pictures come as 0..255; a first layer for 0..1 would give features of that size, which is as good to the
-        # instance normalisation that follows, but not to bfloat16.
+        # Inputs are in 0..255. Dividing the first kernel keeps features of moderate size: the instance normalisation
+        # that follows does not need it, but bfloat16 does.
         layers[name] = {"kernel": kernel / 255 if name == "conv1_1" else kernel, "bias": jnp.zeros(layer["bias"].shape)}
     return {"params": layers}
 
 
 def vgg16_features(state: Mapping[str, np.ndarray]) -> Variables:
-    """The variables of `VGG16Features` from a checkpoint of VGG16; layers behind relu5_1 are left out.
+    """Converts the state dict of a VGG16 checkpoint to the variables of `VGG16Features`, dropping layers after relu5_1.
 
-    Three layouts are known: PyTorch's names convB_C (the official EnlightenGAN's `vgg16.weight`), the same as HWIO
-    arrays `convB_C/kernel`, and torchvision's or timm's `features.N`. The first two come from the Caffe model and take
-    BGR in 0..255 as the network gives it. Torchvision's take RGB in 0..1 over the standard deviation of ImageNet: the
-    first kernel's channels are reversed and divided by 255 times that deviation. Neither subtracts ImageNet's mean
-    afterwards, because the official loss does not: both see pictures brighter by it than they were trained with.
+    Three layouts are supported: PyTorch's names convB_C (the official EnlightenGAN's `vgg16.weight`), the same as HWIO
+    arrays `convB_C/kernel`, and torchvision's or timm's `features.N`. The first two come from the Caffe model, whose
+    input is BGR in 0..255, as `VGG16Features` computes it. Torchvision's input is RGB in 0..1 divided by ImageNet's
+    standard deviation, so the first kernel's channels are reversed and divided by 255 times that deviation. ImageNet's
+    mean is not subtracted in either case, because the official loss does not: the inputs are brighter by it than those
+    in training.
 
     Raises:
-        UsageError: no such layout, or a layer is missing or has another shape.
+        UsageError: the layout is unknown, or a layer is missing or of the wrong shape.
     """
     import jax
 
@@ -98,7 +99,7 @@ def vgg16_features(state: Mapping[str, np.ndarray]) -> Variables:
         named = {f"{known[name]}.{places[name][2]}": value for name, value in state.items() if known[name] in _VGG16}
     first = named.get("conv1_1.weight")
     if first is None or first.ndim != 4:
-        raise UsageError(f"it is no VGG16: its first array is called {next(iter(state), None)!r}")
+        raise UsageError(f"not a VGG16 checkpoint: its first array is {next(iter(state), None)!r}")
     if "features.0.weight" in state:
         named["conv1_1.weight"] = _to_bgr255(first)
     module = VGG16Features(width=first.shape[0])
@@ -112,7 +113,7 @@ def _to_bgr255(kernel: np.ndarray) -> np.ndarray:
     return (kernel / (255 * np.array(IMAGENET_STD))[:, None, None])[:, ::-1]
 
 
-# VGG16's convolutions up to relu5_1, and their places in torchvision's `features`.
+# VGG16's convolutions up to relu5_1, and their indices in torchvision's `features`.
 _VGG16 = {
     **{"conv1_1": 0, "conv1_2": 2, "conv2_1": 5, "conv2_2": 7, "conv3_1": 10, "conv3_2": 12, "conv3_3": 14},
     **{"conv4_1": 17, "conv4_2": 19, "conv4_3": 21, "conv5_1": 24},

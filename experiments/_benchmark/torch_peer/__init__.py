@@ -1,9 +1,9 @@
-"""The peer of `experiments.benchmark --peer=torch`: the methods in PyTorch, computed as their official codes do.
+"""The peer of `experiments.benchmark --peer=torch`: the methods in PyTorch, computed as in their official codes.
 
-A file a method, written from its paper and what its official code computes. The networks take drujax's own variables,
-so that both sides run the same weights.
+One file per method, written from its paper and the behaviour of its official code. The networks load drujax's
+variables, so that both sides use the same weights.
 
-Imported only when PyTorch is asked for; it is no dependency of drujax.
+Imported on request only; PyTorch is not a dependency of drujax.
 """
 
 from collections.abc import Callable, Mapping

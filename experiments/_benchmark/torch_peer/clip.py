@@ -1,4 +1,4 @@
-"""CLIP's encoders in PyTorch, as far as CLIP-LIT's enhancement needs them: ViT-B/32, texts, and RN101's stages."""
+"""The CLIP encoders that CLIP-LIT's enhancement needs, in PyTorch: ViT-B/32, the text encoder, and RN101's stages."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class Transformer(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Pictures b 3 r r -> features, as `drujax.models.clip.VisionTransformer`."""
+    """Images b 3 r r -> features, as `drujax.models.clip.VisionTransformer`."""
 
     def __init__(self, module: Any, resolution: int):
         super().__init__()
@@ -64,8 +64,9 @@ class VisionTransformer(nn.Module):
 
 
 class TextTransformer(nn.Module):
-    """Embeddings of words b t c -> features, as `drujax.models.clip.TextTransformer`; the official code lets words pass
-    that stand behind the end.
+    """Token embeddings b t c -> features, as `drujax.models.clip.TextTransformer`.
+
+    Like the official code, it also processes the tokens after the end token.
     """
 
     def __init__(self, module: Any):
@@ -100,7 +101,7 @@ class Bottleneck(nn.Module):
 
 
 class Stages(nn.Module):
-    """Pictures b 3 r r -> the maps of stem and stages, as `drujax.models.clip.ModifiedResNet` with `stages`."""
+    """Images b 3 r r -> feature maps of stem and stages, as `drujax.models.clip.ModifiedResNet` with `stages`."""
 
     def __init__(self, module: Any):
         super().__init__()

@@ -1,4 +1,4 @@
-"""CLIP-LIT in PyTorch: the enhancement network, and the official step that trains it against prompts."""
+"""CLIP-LIT in PyTorch: the enhancement network, and the official step that trains it with learned prompts."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from experiments._benchmark.torch_peer.common import Peer, Variables
 
 
 class Block(nn.Module):
-    """Two convolutions without bias, padded by reflection."""
+    """Two convolutions without bias, with reflection padding."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -27,7 +27,7 @@ class Block(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Features beside the means of parts of the picture."""
+    """Pyramid pooling: features fused with average pools of several sizes."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -45,7 +45,7 @@ class Pyramid(nn.Module):
 
 
 class CLIPLIT(nn.Module):
-    """Images b c h w in 0..1 -> enhanced ones, as `drujax.models.clip_lit`."""
+    """Images b c h w in 0..1 -> enhanced images, as `drujax.models.clip_lit`."""
 
     def __init__(self, *, padding: Literal["reflect", "zeros"], epsilon: float):
         super().__init__()
@@ -72,13 +72,13 @@ class CLIPLIT(nn.Module):
 
 
 class Trainer(Peer):
-    """The enhancement network at work against prompts, its optimiser, and the official training step.
+    """The enhancement network, its optimiser, and the official training step with learned prompts.
 
     Args:
-        method: `drujax.methods.clip_lit.CLIPLIT`, for its encoders and the size of their pictures.
+        method: `drujax.methods.clip_lit.CLIPLIT`, for its encoders and their input size.
         variables: of the enhancement network.
-        prompts: embeddings of both, 2 t c.
-        end: position of the end in them.
+        prompts: embeddings of both prompts, 2 t c.
+        end: position of the end token in them.
     """
 
     def __init__(self, method: Any, variables: Variables, prompts: np.ndarray, end: int, **how: Any):
@@ -95,7 +95,7 @@ class Trainer(Peer):
         self._mean, self._std = mean, std
 
     def step(self, dark: Tensor) -> float:
-        """One update; returns the loss."""
+        """Runs one update; returns the loss."""
         enhanced = self._network(dark)
         with torch.no_grad():
             texts = F.normalize(self._text(self._prompts, self._end), dim=-1)
@@ -106,7 +106,7 @@ class Trainer(Peer):
         shares = (1.0, 1.0, 1.0, 1.0, 0.5)
         changes = zip(shares, self._stages(seen), before, strict=True)
         identity = sum((a * F.mse_loss(new, old) for a, new, old in changes), start=torch.zeros(()))
-        loss = 16 * 20 * backlit + 25 * 0.9 * 8 * identity  # which the official code sums over a batch of 8
+        loss = 16 * 20 * backlit + 25 * 0.9 * 8 * identity  # the official code sums it over a batch of 8
         self._adam.zero_grad()
         loss.backward()
         self._adam.step()
@@ -121,5 +121,5 @@ class Trainer(Peer):
 
 
 def without(variables: Variables, module: str) -> Variables:
-    """Variables but for those of one module."""
+    """Returns the variables without those of one module."""
     return {kind: {k: v for k, v in of_kind.items() if k != module} for kind, of_kind in variables.items()}

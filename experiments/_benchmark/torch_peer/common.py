@@ -1,4 +1,4 @@
-"""What all peers share: how they compute, and drujax's variables as their weights."""
+"""Common parts of the PyTorch peers: memory format, dtype, device, and loading of drujax's variables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,14 +13,14 @@ Variables = Mapping[str, Any]
 
 
 class Peer:
-    """How a peer computes: layout of its arrays, arithmetic ("float32", or "bfloat16" by autocast), device."""
+    """Base class with the peer's memory format, dtype ("float32", or "bfloat16" by autocast) and device."""
 
     def __init__(self, *, channels_last: bool, dtype: str = "float32", device: str = "cpu"):
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self._dtype, self._device = dtype, device
 
     def put(self, x: np.ndarray) -> Tensor:
-        """b h w c to a tensor b c h w."""
+        """Converts an array b h w c to a tensor b c h w."""
         tensor = torch.from_numpy(np.moveaxis(x, -1, 1).copy())
         return tensor.to(self._device, memory_format=self._layout)
 
@@ -32,7 +32,7 @@ class Peer:
 
 
 class Enhancer(Peer):
-    """A network that makes a brighter picture, as the official test runs it; images are b c h w in 0..1."""
+    """An enhancement network in inference mode, as in the official test; images are b c h w in 0..1."""
 
     def __init__(self, network: nn.Module, variables: Variables, **how: Any):
         super().__init__(**how)
@@ -40,17 +40,17 @@ class Enhancer(Peer):
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> np.ndarray:
-        """The enhanced pictures, b h w 3."""
+        """Returns the enhanced images, b h w 3."""
         with self._arithmetic():
             enhanced = self._network(images)
         return enhanced.float().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def load(network: nn.Module, variables: Variables, unused: Sequence[str] = ()) -> nn.Module:
-    """Fills a network with drujax's variables, which have its names.
+    """Loads drujax's variables, which have the same names, into a network.
 
-    Arrays whose names begin with one of `unused` may be missing: the official code computes with them, and throws away
-    what it gets.
+    Arrays whose names start with one of `unused` may be missing: the official code computes with them but discards the
+    result.
     """
     state = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in to_torch(variables).items()}
     missing, unexpected = network.load_state_dict(state, strict=False)

@@ -1,8 +1,8 @@
 """EnlightenGAN in PyTorch: the networks, VGG16 and the official training step.
 
-What the official training step does twice is done twice here: the discriminators see the enhanced pictures once for the
-generator's loss and once for their own, the patches go through D and VGG16 one by one, the generator's backward pass
-also fills the discriminators' gradients, and VGG16 runs to conv5_3 though relu5_1 is compared.
+It repeats the redundant work of the official training step: the discriminators process the enhanced images once for the
+generator's loss and once for their own, the patches pass through D and VGG16 one by one, the generator's backward pass
+also computes the discriminators' gradients, and VGG16 runs to conv5_3 although relu5_1 is compared.
 """
 
 from typing import Any
@@ -34,12 +34,12 @@ class Generator(nn.Module):
         self.conv10 = nn.Conv2d(width, 3, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Enhanced images, b c h w in 0..1."""
+        """Returns enhanced images, b c h w in 0..1."""
         r, g, b = images.split(1, 1)
         return (self.generate(images * 2 - 1, 1 - (0.299 * r + 0.587 * g + 0.114 * b)) + 1) / 2
 
     def generate(self, image: Tensor, attention: Tensor) -> Tensor:
-        """The same in -1..1, as in training."""
+        """Returns enhanced images for inputs in -1..1, as in training."""
         pyramid = [attention]
         for _ in range(4):
             pyramid.append(F.max_pool2d(pyramid[-1], 2))
@@ -63,7 +63,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """PatchGAN without norm, 4x4 kernels with padding 2."""
+    """PatchGAN without normalisation layers, 4x4 kernels with padding 2."""
 
     def __init__(self, strided_layers: int, features: int):
         super().__init__()
@@ -80,7 +80,7 @@ class Discriminator(nn.Module):
 
 
 class VGG16(nn.Module):
-    """VGG16 to conv5_3, of which relu5_1 is returned: no pooling before block 5, BGR of 0..255 without a mean."""
+    """VGG16 to conv5_3, returning relu5_1: no pooling before block 5, BGR in 0..255 without mean subtraction."""
 
     BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
@@ -124,9 +124,7 @@ class Trainer(Peer):
     def step(
         self, dark: Tensor, darkened: Tensor, attention: Tensor, bright: Tensor, offsets: np.ndarray, patch_size: int
     ) -> float:
-        """One update of the three networks: pictures b c h w, and the rows and columns of the patches p 2. Returns the
-        generator's loss.
-        """
+        """Updates the three networks; returns the generator's loss. Images are b c h w, `offsets` p 2 (row, column)."""
         adam_g, adam_d_global, adam_d_local = self.optimisers
         with self._arithmetic():
             fake = self.generator.generate(darkened, attention)
@@ -176,7 +174,7 @@ class Trainer(Peer):
 
 
 def _towards(scores: Tensor, target: int) -> Tensor:
-    """The least-squares loss of a GAN."""
+    """Least-squares GAN loss."""
     return F.mse_loss(scores, torch.full_like(scores, target))
 
 

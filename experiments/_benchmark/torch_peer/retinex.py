@@ -1,4 +1,4 @@
-"""The smoothness that SCI and RUAS share, in PyTorch: 24 directions, each a difference and weights of its own."""
+"""The smoothness loss shared by SCI and RUAS, in PyTorch: weighted differences in 24 directions."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _OFFSET = (16 / 255, 128 / 255, 128 / 255)
 
 
 def smoothed(images: Tensor, illumination: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights b 1 h w and absolute differences b 3 h w of all pixels and their neighbours, for each direction."""
+    """Yields, per direction, weights b 1 h w and absolute differences b 3 h w of all pairs of neighbours."""
     triples = images.contiguous().view(-1, 3) @ torch.tensor(_TO_YCBCR, device=images.device)
     ycbcr = (triples + torch.tensor(_OFFSET, device=images.device)).view(images.shape)
     for rows, columns in DIRECTIONS:
@@ -23,7 +23,7 @@ def smoothed(images: Tensor, illumination: Tensor) -> Iterator[tuple[Tensor, Ten
 
 
 def shifted(x: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """All pixels that have a neighbour at the offset, and these neighbours."""
+    """Returns the two members of all pairs of pixels that are (`rows`, `columns`) apart."""
     _, _, h, w = x.shape
     (top, low), (left, right) = ((max(n, 0), max(-n, 0)) for n in (rows, columns))
     return x[:, :, top : h - low, left : w - right], x[:, :, low : h - top, right : w - left]

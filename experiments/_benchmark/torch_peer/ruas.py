@@ -1,4 +1,4 @@
-"""RUAS in PyTorch: the released cells, and the official training step, mended where no PyTorch since 1.5 runs it."""
+"""RUAS in PyTorch: the released cells, and the official training step, fixed to run on PyTorch >= 1.5."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ NOISE = {
 
 
 class Operation(nn.Module):
-    """[res][dil]conv{1x1,3x3}: "res" adds the input, "dil" has a dilation of 2."""
+    """[res][dil]conv{1x1,3x3}: "res" adds the input, "dil" has dilation 2."""
 
     def __init__(self, kind: str, features: int):
         super().__init__()
@@ -33,7 +33,7 @@ class Operation(nn.Module):
 
 
 class Cell(nn.Module):
-    """Three distillations of a residual path, and what is left; a place without an operation skips."""
+    """Three distilled branches of a residual path and its end; places without an operation are the identity."""
 
     def __init__(self, operations: dict[str, str], features: int):
         super().__init__()
@@ -55,7 +55,7 @@ class Cell(nn.Module):
 
 
 class Estimation(nn.Module):
-    """Images -> the illumination and the picture of each of three unrolled steps."""
+    """Images -> (illumination, enhanced image) of each of three unrolled steps."""
 
     def __init__(self):
         super().__init__()
@@ -75,7 +75,7 @@ class Estimation(nn.Module):
 
 
 class Removal(nn.Module):
-    """Pictures -> their noise."""
+    """Images -> estimated noise."""
 
     def __init__(self, features: int = 6):
         super().__init__()
@@ -91,7 +91,7 @@ class Removal(nn.Module):
 
 
 class RUAS(nn.Module):
-    """Images b c h w in 0..1 -> enhanced ones, as `drujax.models.ruas`."""
+    """Images b c h w in 0..1 -> enhanced images, as `drujax.models.ruas`."""
 
     def __init__(self, *, denoise: bool = True):
         super().__init__()
@@ -114,9 +114,7 @@ class Trainer(Peer):
         self._denoise_every, self._steps = denoise_every, 0
 
     def step(self, dark: Tensor) -> float:
-        """One update of illumination estimation, and each so many steps one of noise removal; returns the losses'
-        sum.
-        """
+        """Updates illumination estimation, and noise removal every `denoise_every` steps; returns the sum of losses."""
         self._steps += 1
         illumination, enhanced = self._network.enhance_net(dark)[-1]
         loss = 0.5 * F.mse_loss(illumination, dark)

@@ -1,4 +1,4 @@
-"""SCI in PyTorch: the network of one stage, the three stages that are trained, and the official training step."""
+"""SCI in PyTorch: the single-stage inference network, the three training stages, and the official training step."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from experiments._benchmark.torch_peer.retinex import smoothed
 
 
 class Illumination(nn.Module):
-    """Images -> their illumination."""
+    """Images -> illumination."""
 
     def __init__(self):
         super().__init__()
@@ -26,7 +26,7 @@ class Illumination(nn.Module):
 
 
 class Calibration(nn.Module):
-    """Reflectance -> what the next stage's input gets of it; one set of weights three times."""
+    """Reflectance -> residual that the next stage's input adds; one set of weights is applied three times."""
 
     def __init__(self, features: int = 16):
         super().__init__()
@@ -49,7 +49,7 @@ class Calibration(nn.Module):
 
 
 class SCI(nn.Module):
-    """Images b c h w in 0..1 -> enhanced ones, as `drujax.models.sci`."""
+    """Images b c h w in 0..1 -> enhanced images, as `drujax.models.sci`."""
 
     def __init__(self, *, stages: bool = False):
         super().__init__()
@@ -61,13 +61,13 @@ class SCI(nn.Module):
         return torch.clamp(images / self.enhance(images), 0, 1)
 
     def stages(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """What each stage saw, and the illumination that it made of it."""
-        seen, made = images, []
+        """Returns the input and the illumination of each stage."""
+        seen, outputs = images, []
         for _ in range(3):
             illumination = self.enhance(seen)
-            made.append((seen, illumination))
+            outputs.append((seen, illumination))
             seen = images + self.calibrate(torch.clamp(images / illumination, 0, 1))
-        return made
+        return outputs
 
 
 class Trainer(Peer):
@@ -79,7 +79,7 @@ class Trainer(Peer):
         self._adam = torch.optim.Adam(self._network.parameters(), lr=3e-4, weight_decay=3e-4)
 
     def step(self, dark: Tensor) -> float:
-        """One update; returns the loss."""
+        """Runs one update; returns the loss."""
         loss = torch.zeros((), device=dark.device)
         for seen, illumination in self._network.stages(dark):
             loss = loss + 1.5 * F.mse_loss(illumination, seen)

@@ -22,7 +22,7 @@ class Layer(nn.Module):
 
 
 class ZeroDCEpp(nn.Module):
-    """Images b c h w in 0..1, sides multiples of the ratio -> enhanced ones, as `drujax.models.zero_dce_pp`."""
+    """Images b c h w in 0..1, sides multiples of the ratio -> enhanced images, as `drujax.models.zero_dce_pp`."""
 
     def __init__(self, *, ratio: int, features: int):
         super().__init__()
@@ -35,7 +35,7 @@ class ZeroDCEpp(nn.Module):
         return self.enhance(image)[0]
 
     def enhance(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The enhanced images and their curves."""
+        """Returns the enhanced images and their curves."""
         x = image if self.ratio == 1 else F.interpolate(image, scale_factor=1 / self.ratio, mode="bilinear")
         curve = self._curve(x)
         if self.ratio > 1:
@@ -65,7 +65,7 @@ class Trainer(Peer):
         self._adam = torch.optim.Adam(self._network.parameters(), lr=1e-4, weight_decay=1e-4)
 
     def step(self, images: Tensor) -> float:
-        """One update; returns the loss."""
+        """Runs one update; returns the loss."""
         enhanced, curve = self._network.enhance(images)
         loss = (
             1600 * total_variation(curve)
@@ -88,7 +88,7 @@ def total_variation(curve: Tensor) -> Tensor:
 
 
 def spatial(enhanced: Tensor, images: Tensor) -> Tensor:
-    """Differences of neighbouring 4x4 regions, by four convolutions."""
+    """Differences of adjacent 4x4 regions, by four convolutions."""
     directions = torch.zeros(4, 1, 3, 3, device=images.device)
     directions[:, :, 1, 1] = 1
     for direction, (i, j) in zip(directions, ((1, 0), (1, 2), (0, 1), (2, 1)), strict=True):

@@ -1,4 +1,4 @@
-"""What the benchmark of the metrics times where weights are missing, and that IQA-PyTorch computes the same."""
+"""The metric benchmark's substitutes for missing weights, and agreement with IQA-PyTorch."""
 
 import importlib
 
@@ -14,20 +14,20 @@ from drujax.weights.torch_names import flatten
 from experiments._benchmark.metric_scorers import scorer
 
 
-def test_a_metric_that_needs_no_weights_is_itself(tmp_path):
+def test_a_metric_without_weights_is_timed_itself(tmp_path):
     images = paint(0, 0, (32, 48))[None]
     np.testing.assert_array_equal(scorer("piqe", images, tmp_path)(), piqe(images))
 
 
-def test_of_ma_it_is_the_features(tmp_path, monkeypatch):
+def test_ma_times_the_features(tmp_path, monkeypatch):
     groups = Features(*(np.full((2, count), value) for count, value in ((18, 1.0), (45, 2.0), (75, 3.0))))
-    module = importlib.import_module("drujax.metrics.ma")  # in drujax.metrics the name is the function's
+    module = importlib.import_module("drujax.metrics.ma")  # drujax.metrics.ma is the function
     monkeypatch.setattr(module, "features", lambda images: groups)
     features = scorer("ma", np.zeros((2, 60, 60, 3), np.uint8), tmp_path)()
     np.testing.assert_array_equal(features, np.repeat([[1.0, 2.0, 3.0]] * 2, (18, 45, 75), axis=1))
 
 
-def test_generated_weights_are_those_of_the_network(tmp_path):
+def test_generated_weights_match_the_network(tmp_path):
     scorer("nima", np.zeros((1, 8, 8, 3), np.uint8), tmp_path)
     variables = flatten(load_variables("pyiqa", tmp_path / "nima.npz"))
     kernel = variables["params/classifier.2/kernel"]
@@ -35,12 +35,14 @@ def test_generated_weights_are_those_of_the_network(tmp_path):
     assert {float(value.min()) for path, value in variables.items() if path.endswith(("/scale", "/var"))} == {1.0}
 
 
-def test_pi_is_timed_by_its_parts(tmp_path):
-    with pytest.raises(UsageError, match="--metric=pi: its parts are timed alone, --metric=ma and --metric=niqe"):
+def test_pi_is_refused(tmp_path):
+    with pytest.raises(
+        UsageError, match="--metric=pi: not supported; measure its parts, --metric=ma and --metric=niqe"
+    ):
         scorer("pi", np.zeros((1, 8, 8, 3), np.uint8), tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore")  # of other projects
+@pytest.mark.filterwarnings("ignore")  # from IQA-PyTorch and its dependencies
 @pytest.mark.parametrize(("metric", "tolerance"), [("ma", 1e-5), ("nima", 1e-5)])
 def test_iqa_pytorch_computes_the_same(tmp_path, metric, tolerance):
     pytest.importorskip("pyiqa", reason="IQA-PyTorch is no dependency of drujax")

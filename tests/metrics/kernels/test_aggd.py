@@ -1,4 +1,4 @@
-"""Fits of generalised Gaussians: the search equals comparing with every entry, and known shapes are found."""
+"""Fits of generalised Gaussians: the search equals exhaustive comparison, and known shapes are recovered."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_grid():
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_nearest_equals_comparing_with_every_entry(descending):
+def test_nearest_equals_exhaustive_comparison(descending):
     table = 1 / GRID.ratio
     table = table[::-1] if descending else table
     random = np.random.default_rng(0)
@@ -38,17 +38,17 @@ def test_nearest_equals_comparing_with_every_entry(descending):
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0, 4.0])
-def test_shape_of_a_symmetric_one_is_found(alpha):
+def test_symmetric_shape_is_recovered(alpha):
     rho = np.exp(gammaln([1 / alpha]) + gammaln(3 / alpha) - 2 * gammaln(2 / alpha))
     np.testing.assert_allclose(ggd_shape(rho, GRID), alpha, atol=1e-9)
     assert np.isnan(ggd_shape(np.array([np.nan]), GRID)).all()
 
 
-def test_an_asymmetric_one_is_found():
-    # A shape of 2 is a Gaussian with a deviation for each side.
+def test_asymmetric_parameters_are_recovered():
+    # Shape 2 is a Gaussian with a standard deviation for each side.
     random = np.random.default_rng(1)
     x = np.abs(random.normal(size=400_000))
-    right = random.uniform(size=x.size) < 3 / (3 + 1.5)  # halves weigh as their deviations
+    right = random.uniform(size=x.size) < 3 / (3 + 1.5)  # each half's mass is proportional to its deviation
     x = np.where(right, 3 * x, -1.5 * x)
     found = fit(x)
     np.testing.assert_allclose(found.alpha, 2, rtol=0.02)
@@ -57,7 +57,7 @@ def test_an_asymmetric_one_is_found():
     np.testing.assert_allclose(found.mean, x.mean(), rtol=0.02)
 
 
-def test_zeros_belong_to_neither_side_and_one_side_alone_has_no_fit():
+def test_zeros_belong_to_neither_side_and_a_single_side_has_no_fit():
     found = fit(np.array([-1.0, -2.0, 0.0, 0.0, 3.0]))
     np.testing.assert_allclose(found.sigma, [[np.sqrt(2.5), 3]])
     for one_sided in (np.array([1.0, 2.0]), np.zeros(4)):

@@ -1,4 +1,4 @@
-"""Grey levels: exact sums, ties as the references round them, floats like bytes."""
+"""Grey levels: exact sums, ties rounded as in the references, floats equal to uint8."""
 
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ def test_rounds_the_exact_sum(kind):
     ours = levels(PICTURE, kind)
     for rgb, level in zip(PICTURE.reshape(-1, 3).tolist(), ours.ravel().tolist(), strict=True):
         exact = sum(weight * value for weight, value in zip(EXACT[kind], rgb, strict=True)) + offset
-        assert abs(exact - level) <= Fraction(1, 2)  # a tie may go either way
+        assert abs(exact - level) <= Fraction(1, 2)  # ties may round either way
     assert np.array_equal(levels(PICTURE / 255, kind), ours)
     assert np.array_equal(levels((PICTURE / np.float32(255)).astype(np.float32), kind), ours)
 
@@ -31,7 +31,7 @@ def test_matlab_weights_are_the_first_row_of_the_inverse():
     np.testing.assert_allclose([float(weight) for weight in EXACT["matlab"]], np.linalg.inv(matrix)[0], rtol=1e-12)
 
 
-def test_ties_go_where_float32_takes_them():
+def test_ties_round_as_in_float32():
     ties = np.array([[[r, g, b] for r in range(256) for g in (40, 90) for b in range(256)]], np.uint8)
     ties = ties[:, (ties[0].astype(int) @ [299, 587, 114]) % 1000 == 500]
     ours = levels(ties, "yiq")[0]
@@ -43,7 +43,7 @@ def test_ties_go_where_float32_takes_them():
     assert 0 < (ours == exact).mean() < 1  # some up, some down
 
 
-def test_stretching_makes_the_brightest_255():
+def test_stretching_maps_the_maximum_to_255():
     dark = PICTURE // 5
     grey = stretched_levels(dark)
     assert grey.max() == 255

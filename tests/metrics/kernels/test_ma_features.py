@@ -21,15 +21,15 @@ PICTURES = [
     *("synth_flat", "synth_grad", "synth_dark_odd"),
 ]
 
-# Largest relative difference of a feature. "matlab" is a float64 write-up that was checked against the official code.
-# IQA-PyTorch rounds kernels and grids to float32, so that one block in thousands gets another step of the grid.
+# Largest relative difference of a feature. "matlab" is a float64 port that was verified against the official code.
+# IQA-PyTorch rounds kernels and grids to float32, so that one block in thousands gets another grid point.
 GOLDENS = {
     "matlab": (("ma_f1_official_np", "ma_f2_official_np", "ma_f3_official_np"), 1e-7),
     "pyiqa": (tuple(f"nrqm_f{group}_pi_ycbcr_crop4_pyiqa" for group in (1, 2, 3)), 3e-6),
 }
 
 
-# It differs from "matlab" by size only in remainders by 3 and in odd halves: these have all, and compile four programs.
+# Size matters only through remainders by 3 and odd halves: these images cover all cases and compile four programs.
 FOR_PYIQA = [name for name in PICTURES if name.startswith(("I", "anime", "synth", "peppers", "lowlight_z", "chelsea"))]
 ROWS = [("matlab", name) for name in PICTURES] + [("pyiqa", name) for name in FOR_PYIQA]
 
@@ -55,7 +55,7 @@ def test_every_golden_picture_is_tested(shared):
         assert {row["image"] for row in csv.DictReader(file)} == set(PICTURES)
 
 
-def test_a_batch_gives_what_its_pictures_give_and_no_flag_is_left_changed():
+def test_features_do_not_depend_on_the_batch_and_x64_stays_disabled():
     pictures = np.random.default_rng(0).integers(0, 256, (3, 60, 53, 3), np.uint8)
     together = features(pictures)
     assert jnp.zeros(()).dtype == np.float32
@@ -66,24 +66,24 @@ def test_a_batch_gives_what_its_pictures_give_and_no_flag_is_left_changed():
 
 
 @pytest.mark.parametrize("reference", GOLDENS)
-def test_even_pictures_have_features(reference):
+def test_features_of_constant_images_are_finite(reference):
     for level in (0, 200):
         for group in features(np.full((64, 64, 3), level, np.uint8), reference=reference):
             assert np.isfinite(group).all()
 
 
-def test_the_least_size():
+def test_minimum_size():
     least = LEAST_SIDE + 8
     random = np.random.default_rng(1)
     assert np.isfinite(np.hstack(features(random.random((least, least, 3))))).all()
-    with pytest.raises(UsageError, match=f"ma: a picture of {least - 1}x{least} pixels .* at least {least}"):
+    with pytest.raises(UsageError, match=f"ma: each side must be >= {least} pixels, got {least - 1}x{least}"):
         features(random.random((least, least - 1, 3)))
     with pytest.raises(UsageError, match="45x45"):
         ma_features(np.zeros((1, 44, 80), np.uint8), "pyiqa")
 
 
-def test_choices_are_told():
-    unchecked = features.__wrapped__  # the tests' type checker would be faster
+def test_unknown_choices_are_refused():
+    unchecked = features.__wrapped__  # without the tests' type checker, which would raise first
     with pytest.raises(UsageError, match="reference: unknown value 'octave'. .*pyiqa, matlab"):
         unchecked(np.zeros((64, 64, 3)), reference="octave")
     with pytest.raises(UsageError, match="protocol: unknown value 'pirm'"):
@@ -91,8 +91,8 @@ def test_choices_are_told():
 
 
 @pytest.mark.parametrize("size", [(40, 48), (41, 47), (44, 45), (46, 51)])
-def test_pyramid_by_halves_of_spectra_is_the_whole_transform(size):
-    """Against the definition: complex transforms of centred masks, real parts taken at the end."""
+def test_pyramid_by_half_spectra_equals_the_full_transform(size):
+    """The definition: complex transforms with centred masks, and the real part of the result."""
     from drujax.metrics.kernels import steerable
 
     image = np.random.default_rng(2).random(size)
@@ -118,7 +118,7 @@ def test_pyramid_by_halves_of_spectra_is_the_whole_transform(size):
 
 
 @pytest.mark.parametrize("reference", GOLDENS)
-def test_block_features_are_those_of_each_block_alone(reference):
+def test_block_features_equal_a_loop_over_blocks(reference):
     from scipy.fft import dctn
 
     image = np.random.default_rng(3).random((31, 26)) ** 2

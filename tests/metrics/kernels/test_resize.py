@@ -1,4 +1,4 @@
-"""Resizing against MATLAB's own results and by its defining properties."""
+"""imresize against MATLAB's results, and its defining properties."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +16,7 @@ def test_equals_matlab(goldens):
         np.testing.assert_allclose(imresize(grey, 0.5), features[f"{name}/gray_imresize_half_f64"], atol=1e-12)
 
 
-def test_half_size_is_the_same_eight_taps_everywhere():
+def test_half_size_uses_the_same_eight_taps_everywhere():
     weight = taps(40, 20, 0.5).weight
     assert weight.shape == (20, 8)
     np.testing.assert_allclose(weight, np.tile([-3, -9, 29, 111, 111, 29, -9, -3], (20, 1)) / 256, atol=1e-15)
@@ -30,7 +30,7 @@ def test_sizes_and_constants(scale, expected):
     assert (result == 201.3).all()  # exactly
 
 
-def test_ramps_stay_ramps_inside():
+def test_ramps_are_preserved_inside():
     ramp = np.arange(40.0)[:, None] * np.ones(3)
     np.testing.assert_allclose(imresize(ramp, 0.5, (20, 3))[3:-3, 0], 2 * np.arange(20)[3:-3] + 0.5)
     np.testing.assert_allclose(imresize(ramp, 2.0)[6:-6, 0], np.arange(80)[6:-6] / 2 - 0.25)
@@ -43,6 +43,6 @@ def test_jax_arrays_and_transposes():
     np.testing.assert_allclose(imresize(picture.T, 0.5).T, expected, atol=1e-12)
 
 
-def test_mirrored_as_often_as_needed():
+def test_mirrored_repeats_the_reflection():
     np.testing.assert_array_equal(mirrored(np.arange(-4, 7), 2), [0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1])
     np.testing.assert_array_equal(mirrored(np.arange(-3, 6), 4), [2, 1, 0, 0, 1, 2, 3, 3, 2])

@@ -1,4 +1,4 @@
-"""Every form of the convolution equals the plain one; upsampling equals an independent reading of its definition."""
+"""Every form of the convolution equals the plain one; upsampling equals an independent implementation."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from drujax.models.layers.conv import conv2d, max_pool2, resize_aligned, upsampl
 from drujax.models.layers.conv_forms import FORMS, Geometry, select_implementation
 from tests.support import devices
 
-# form, input shape, kernel shape, stride, padding, groups: each family that a network here has, odd sizes, batch 1
+# form, input shape, kernel shape, stride, padding, groups: each family of shapes used here, odd sizes, batch 1
 CASES = [
     ("matmul", (2, 5, 5, 3), (4, 4, 3, 5), 2, 2, 1),  # PatchGAN: strided
     ("matmul", (1, 3, 3, 3), (4, 4, 3, 5), 1, 2, 1),  # kernel larger than the map
@@ -19,7 +19,7 @@ CASES = [
     ("matmul", (1, 2, 2, 3), (3, 3, 3, 4), 1, 1, 1),  # the generator's bottleneck on a 32-pixel crop
     ("matmul", (2, 6, 9, 2), (3, 3, 2, 3), 2, 1, 1),
     ("matmul", (1, 5, 6, 3), (5, 5, 3, 2), 2, 2, 1),
-    ("matmul", (1, 1, 1, 3), (3, 3, 3, 4), 1, 1, 1),  # most positions never meet a pixel
+    ("matmul", (1, 1, 1, 3), (3, 3, 3, 4), 1, 1, 1),  # most kernel positions overlap only padding
     ("matmul", (2, 5, 4, 6), (1, 1, 6, 3), 1, 0, 1),
     ("matmul", (1, 5, 7, 3), (1, 1, 3, 4), 2, 0, 1),
     ("strips", (2, 14, 15, 16), (3, 3, 16, 4), 1, 1, 1),
@@ -39,7 +39,7 @@ CASES = [
 
 
 def value_and_gradients(x_shape, kernel_shape, dtype, seed=0, **geometry):
-    """The output and both gradients for some cotangent; float64 arrays need x64."""
+    """Returns the output and both gradients for a random cotangent; float64 arrays need x64."""
     rng = np.random.default_rng(seed)
     x, kernel = (jnp.asarray(rng.normal(size=shape), dtype) for shape in (x_shape, kernel_shape))
 
@@ -68,17 +68,17 @@ def test_forms_equal_the_plain_convolution(form, x_shape, kernel_shape, stride, 
 
 
 @pytest.mark.parametrize(("form", "x_shape", "kernel_shape", "stride", "padding", "groups"), CASES)
-def test_rule_picks_the_form_that_fits(form, x_shape, kernel_shape, stride, padding, groups, monkeypatch):
-    monkeypatch.setattr(conv_forms, "LITTLE", 0)
+def test_rule_selects_the_form_for_each_family(form, x_shape, kernel_shape, stride, padding, groups, monkeypatch):
+    monkeypatch.setattr(conv_forms, "SMALL_WORK", 0)
     assert select_implementation(x_shape, kernel_shape, Geometry(stride, padding, groups)) == form
 
 
-def test_little_work_is_left_to_the_plain_form():
+def test_small_work_uses_the_plain_form():
     assert select_implementation((1, 6, 6, 4), (4, 4, 4, 8), Geometry(2, 2, 1)) == "plain"
 
 
 def test_dilation():
-    """Against the kernel with zeros between its weights."""
+    """A dilated kernel equals the kernel with zeros between its weights."""
     rng = np.random.default_rng(0)
     x, kernel = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((2, 9, 8, 3), (3, 3, 3, 4)))
     spread = jnp.zeros((5, 5, 3, 4)).at[::2, ::2].set(kernel)
@@ -95,7 +95,7 @@ def test_dilation():
 
 @pytest.mark.parametrize("size", [(7, 10), (3, 1), (12, 12)])
 def test_resize_aligned_samples_from_corner_to_corner(size):
-    """A plane stays one, and corners stay corners."""
+    """A linear ramp stays linear, and corner values are kept."""
     rows, columns = np.mgrid[:5, :6]
     x = jnp.asarray((2.0 * rows + 3.0 * columns)[None, :, :, None], jnp.float32)
     y = np.asarray(resize_aligned(x, size))[0, :, :, 0]
@@ -117,8 +117,8 @@ def test_rule_keeps_large_maps_plain_unless_a_gradient_would_overhang():
 def test_program_for_another_platform_has_the_plain_convolution(
     form, x_shape, kernel_shape, stride, padding, groups, monkeypatch
 ):
-    """Forward and both gradients, lowered here for a TPU, have the plain program's convolutions; a CPU's have not."""
-    monkeypatch.setattr(conv_forms, "LITTLE", 0)
+    """Lowered for TPU, forward and both gradients have the plain program's convolutions; for CPU they do not."""
+    monkeypatch.setattr(conv_forms, "SMALL_WORK", 0)
 
     def pull_ones(x, kernel, form=None):
         value, pull = jax.vjp(
@@ -140,7 +140,7 @@ def test_sharded_batch_stays_sharded():
 
 
 def check_sharded(case):
-    """Four devices give what one gives, and none is sent another's pixels: only the kernel's gradient is summed."""
+    """Four devices give the result of one; the only communication is the sum of the kernel's gradient."""
     _, (_, *pixels), kernel_shape, stride, padding, groups = case
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     rng = np.random.default_rng(0)
@@ -184,7 +184,7 @@ def test_max_pool2_drops_an_odd_last_row_and_column():
 
 
 def interpolated(x: np.ndarray, axis: int, *, align_corners: bool) -> np.ndarray:
-    """PyTorch's definition: the source coordinate of each output pixel, read by piecewise linear interpolation."""
+    """PyTorch's definition: interpolates linearly at the source coordinate of each output pixel."""
     n = x.shape[axis]
     j = np.arange(2 * n)
     at = j * (n - 1) / (2 * n - 1) if align_corners else np.clip((j + 0.5) / 2 - 0.5, 0, n - 1)

@@ -25,7 +25,7 @@ def test_real_vgg16(shared):
         np.testing.assert_array_equal(params["conv1_1"]["kernel"], stored["conv1_1/kernel"].astype(np.float32))
 
 
-def test_a_file_without_vgg16_is_told(tmp_path):
+def test_a_file_without_vgg16_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
-    with pytest.raises(UsageError, match=r"perceptual: .*a.npz: it is no VGG16"):
+    with pytest.raises(UsageError, match=r"perceptual: .*a.npz: not a VGG16 checkpoint"):
         perceptual_variables(str(tmp_path / "a.npz"))
