@@ -60,7 +60,8 @@ def merge_copies(
                 example = example or (pictures[first].candidate.id, pictures[second].candidate.id)
         counts.append(merged)
     regrouped = [dataclasses.replace(picture, group=groups.find(picture.group)) for picture in pictures]
-    return regrouped, Copies(*counts, example)
+    equal, near = counts
+    return regrouped, Copies(equal, near, example)
 
 
 def _equal_files(
