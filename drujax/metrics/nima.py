@@ -128,7 +128,7 @@ def load_variables(reference: Reference, path: str | Path) -> Variables:
 
 
 class Network(NamedTuple):
-    """What a reference consists of: its published weights, network, input and checkpoint layout."""
+    """A reference: its published weights, network, input side, preprocessing and checkpoint converter."""
 
     file: File
     module: Callable[[], Any]

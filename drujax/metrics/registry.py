@@ -1,6 +1,6 @@
-"""The no-reference metrics by name: what `drujax score` and the tables know of each.
+"""No-reference metrics by name, with what `drujax score` and the tables need about each.
 
-A metric is one module: its function, and a `METRIC` that describes it. Its line in `METRICS` is all else that it takes.
+To add a metric, write a module with its function and a `METRIC` that describes it, and add its name to `METRICS`.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from drujax.errors import unknown
 from drujax.runtime.remote_file import File
 
-# Name -> module, imported when the metric is asked for.
+# Name -> module, imported on first use.
 METRICS = {name: f"drujax.metrics.{name}" for name in ("brisque", "niqe", "piqe", "ma", "pi", "nima")}
 
 
@@ -20,11 +20,11 @@ class Metric:
 
     Attributes:
         name: of the metric, and of its function in its module.
-        lower_is_better: which way is better.
-        smallest: the smallest side of an image in pixels.
-        range: the values it takes, in words.
-        references: the implementations whose arithmetic it can follow, the default first, each with the files that it
-            needs and that do not ship with drujax.
+        lower_is_better: whether lower scores are better.
+        smallest: minimum side of an image in pixels.
+        range: range of scores, as text.
+        references: implementations that it reproduces, the default first, each with the files that it needs and that
+            do not ship with drujax.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Metric:
     references: Mapping[str, tuple[File, ...]]
 
     def needs(self, reference: str) -> tuple[File, ...]:
-        """Return the files that `reference` needs. Raises UsageError for an unknown reference."""
+        """Returns the files that `reference` needs. Raises UsageError if it is unknown."""
         if reference not in self.references:
             raise unknown(f"--reference: {self.name}", reference, self.references)
         return self.references[reference]
 
     @property
     def function(self) -> Callable:
-        """`function(images, *, reference=...)` -> one float for each image."""
+        """The metric itself: `function(images, *, reference=...)` -> one float per image."""
         return getattr(importlib.import_module(METRICS[self.name]), self.name)
 
 
 def find(name: str) -> Metric:
-    """Return the metric called `name`. Raises UsageError if it is unknown."""
+    """Returns the metric called `name`. Raises UsageError if it is unknown."""
     if name not in METRICS:
         raise unknown("metric", name, METRICS)
     return importlib.import_module(METRICS[name]).METRIC

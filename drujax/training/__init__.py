@@ -1,4 +1,4 @@
-"""What all methods share while they are trained: state, step, loop, checkpoints, the run's folder."""
+"""Training infrastructure of all methods: state, step, loop, checkpoints, run folder."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""How a method is trained: the options that all methods share."""
+"""Training options that all methods share."""
 
 import dataclasses
 import math
@@ -9,36 +9,36 @@ from drujax.errors import UsageError, check_at_least
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Data, schedule and optimiser of a training run; the defaults are EnlightenGAN's official ones."""
+    """Data, schedule and optimiser of a training run; the defaults are the official EnlightenGAN's."""
 
     # Side of the training images in pixels.
     size: int = 320
-    # How images get that size: random crops, or whole pictures resized without keeping their aspect ratio.
+    # Random crops of that size, or whole images resized to it (aspect ratio not kept).
     view: Literal["crop", "whole"] = "crop"
-    # Flips half of the images horizontally, and half vertically.
+    # Flip half of the images horizontally, and half vertically.
     flips: bool = True
     # Dark images per step, and as many bright ones.
     batch_size: int = 32
     # Epochs at a constant learning rate.
     constant_epochs: int = 100
-    # Epochs over which the learning rate then falls linearly to zero.
+    # Epochs of linear decay of the learning rate to zero, after the constant ones.
     decay_epochs: int = 100
-    # Training steps; the schedule is stretched to fit. By default they follow from the epochs and the dataset's size.
+    # Training steps; the schedule is scaled to fit. By default computed from the epochs and the size of the dataset.
     steps: int | None = None
-    # Learning rate of the network that enhances.
+    # Learning rate of the enhancement network.
     learning_rate: float = 1e-4
-    # How dark and bright images are paired: at random in each epoch, or in fixed pairs as the official EnlightenGAN.
+    # Pairing of dark and bright images: random in each epoch, or fixed as in the official EnlightenGAN.
     pairing: Literal["random", "official"] = "random"
-    # Where a compared method's official code and paper differ, which one its losses follow (docs/method.md).
+    # Which losses to use where a compared method's official code and paper differ (docs/method.md).
     loss_form: Literal["official", "paper"] = "official"
-    # Decay of an exponential moving average of the weights, which is then sampled and exported instead of them.
+    # Decay of an exponential moving average of the weights, which is then used for samples and export.
     ema_decay: float | None = None
 
     def __post_init__(self):
         check_at_least(1, size=self.size, batch_size=self.batch_size, steps=self.steps)
         check_at_least(0, constant_epochs=self.constant_epochs, decay_epochs=self.decay_epochs)
         if self.constant_epochs + self.decay_epochs == 0:
-            raise UsageError("constant_epochs: must be >= 1 where decay_epochs is 0, got 0")
+            raise UsageError("constant_epochs: must be >= 1 if decay_epochs is 0, got 0")
         if not 0 < self.learning_rate < math.inf:
             raise UsageError(f"learning_rate: must be positive and finite, got {self.learning_rate}")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:

@@ -1,4 +1,4 @@
-"""The length of a run, and the learning rate over it."""
+"""Length of a run, and learning rate schedules."""
 
 from typing import Any, Literal
 
@@ -27,10 +27,10 @@ def linear_decay(
 
 
 def run_length(recipe: Recipe, epoch: Literal["dark", "pairs", "all"], dataset: Any) -> tuple[int, float]:
-    """Return the number of steps of a run, and of one epoch of its schedule.
+    """Returns the number of steps of a run, and of one epoch of its schedule.
 
     Args:
-        recipe: epochs, batch size, or steps where they are given; the schedule is then stretched to fit.
+        recipe: epochs and batch size; if it gives the number of steps, the schedule is scaled to fit.
         epoch: the images that an epoch sees once: the dark ones, pairs (each image of the larger of both sets), or all
             images, dark or bright, of which a batch holds `recipe.batch_size` each.
         dataset: a `drujax.data.dataset.Dataset`.

@@ -1,4 +1,4 @@
-"""Download files once into the user's cache, checked.
+"""Downloads files into the user's cache, once and with verified hashes.
 
 The cache is `~/.cache/drujax`, or the value of the environment variable DRUJAX_CACHE. A file gets its final name only
 when it is complete and its hash is correct. `NAME.sha256` next to it records the hash in the format of
@@ -28,7 +28,7 @@ TIMEOUT = 30  # seconds without data
 
 
 def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
-    """Return the path of `file` in the cache; download it there first if it is missing.
+    """Returns the path of `file` in the cache, downloading it first if it is missing.
 
     Before downloading it prints size, licence and URL to stderr, then the progress, unless `quiet`. The next call
     resumes an interrupted download if the file's hash is known.

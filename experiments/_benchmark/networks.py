@@ -55,10 +55,10 @@ class Train(Common):
         return recipe.batch_size, recipe.size
 
     def check(self) -> None:
-        """Raise UsageError for what cannot be timed."""
+        """Raises UsageError for options that cannot be measured."""
         _, size = self.shape
         if self.peer is not None and size % 16:
-            raise UsageError(f"size: must be a multiple of 16 for the peer, got {size}")
+            raise UsageError(f"size: must be a multiple of 16 with --peer, got {size}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""The backbones of the probability network F_q (paper, sec. 4.1), by name.
+"""Backbones of the probability network F_q (paper, sec. 4.1), by name.
 
-Modules are called as `module.apply(variables, x, train=False)` with `x` float `b h w 3` in ImageNet normalisation, and
-return logits `b num_classes`, or the input of the last linear layer `b features` with `features=True`. Submodules have
-torchvision's names, so that its checkpoints map by a table of suffixes (`drujax.weights.pretrained.backbones`).
+Modules are called as `module.apply(variables, x, train=False)` with float `x`, `b h w 3`, in ImageNet normalisation.
+They return logits `b num_classes`, or with `features=True` the input of the last linear layer, `b features`. Submodules
+have torchvision's names, so that its checkpoints convert by a table of suffixes
+(`drujax.weights.pretrained.backbones`).
 
-A backbone is one module with its rows `BACKBONES`; its line in the table below is all else that it takes.
+To add a backbone, write a module with rows `BACKBONES` and add the module to the table below.
 """
 
 from drujax.models.backbones import mobilenet_v2, resnet, vgg, vit

@@ -1,4 +1,4 @@
-"""What a backbone's file says of it."""
+"""The description of a backbone: constructor, pretrained weights and their conversion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,33 +11,33 @@ from jaxtyping import Array, Float, UInt8
 
 from drujax.runtime.remote_file import File, hub_file
 
-# Of red, green, blue in 0..1, over ImageNet.
+# Statistics of ImageNet's RGB values in 0..1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """One architecture: how to build it and how its published weights are named."""
+    """An architecture, its pretrained weights, and how published checkpoints convert."""
 
     name: str
     build: Callable[..., nn.Module]  # (num_classes) -> module
     features: int  # width of the input of the last linear layer
     head: str  # name of the last linear layer
-    weights: File | None = None  # published ImageNet weights
-    # The tensors of a published checkpoint in any supported layout, in torchvision's.
+    weights: File | None = None  # pretrained on ImageNet
+    # Renames the tensors of a published checkpoint from any supported layout to torchvision's.
     torchvision_names: Callable[[dict[str, Any]], dict[str, Any]] = lambda flat: flat
-    # Adapts published parameters to another resolution; a network that only convolves and pools needs nothing.
+    # Adapts pretrained parameters to another resolution; convolutional networks need no change.
     fit_resolution: Callable[[dict[str, Any], int], dict[str, Any]] = lambda params, resolution: params
-    # Adapts the published variables to ImageNet normalisation, where they expect images in [-1, 1].
+    # Adapts pretrained variables for inputs in [-1, 1] to ImageNet normalisation; None if they use the latter.
     from_half_range: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    resolution: int = 224  # of the published weights
+    resolution: int = 224  # of the pretrained weights
     least_resolution: int = 1
     resolution_step: int = 1
 
 
 def timm_weights(name: str, model: str, revision: str, *, licence: str, size: int, sha256: str | None = None) -> File:
-    """The ImageNet weights of timm's `model`, at `revision` of its hub page."""
+    """Describes the ImageNet weights of timm's `model`, at `revision` of its hub page."""
     return hub_file(
         name,
         f"ImageNet weights of timm's {model}",
@@ -52,5 +52,5 @@ def timm_weights(name: str, model: str, revision: str, *, licence: str, size: in
 
 
 def normalise(images: UInt8[Array | np.ndarray, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """Pictures 0..255 in ImageNet normalisation."""
+    """Converts images in 0..255 to ImageNet normalisation."""
     return (jnp.asarray(images, jnp.float32) / 255 - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STD)
