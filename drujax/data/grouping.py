@@ -5,7 +5,7 @@ or nearly equal pictures are then merged, because a copy of a training picture a
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from drujax.data.labels import Measured
 from drujax.data.near_copies import find_near_copies
@@ -50,18 +50,16 @@ def merge_copies(
         The pictures with their new groups, and what was merged.
     """
     groups = _Groups({picture.group for picture in pictures}, named)
-    counts = []
-    example: tuple[str, str] | None = None
-    for pairs in (_equal_files(pictures, hashes, named), find_near_copies([p.fingerprint for p in pictures])):
-        merged = 0
-        for first, second in pairs:
-            if groups.merge(pictures[first].group, pictures[second].group):
-                merged += 1
-                example = example or (pictures[first].candidate.id, pictures[second].candidate.id)
-        counts.append(merged)
+
+    def merge(pairs: Iterable[tuple[int, int]]) -> list[tuple[str, str]]:
+        """The ids of the pairs that were in two groups."""
+        found = ((pictures[first], pictures[second]) for first, second in pairs)
+        return [(a.candidate.id, b.candidate.id) for a, b in found if groups.merge(a.group, b.group)]
+
+    exact = merge(_equal_files(pictures, hashes, named))
+    near = merge(find_near_copies([picture.fingerprint for picture in pictures]))
     regrouped = [dataclasses.replace(picture, group=groups.find(picture.group)) for picture in pictures]
-    equal, near = counts
-    return regrouped, Copies(equal, near, example)
+    return regrouped, Copies(len(exact), len(near), next(iter(exact + near), None))
 
 
 def _equal_files(
