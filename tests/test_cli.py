@@ -15,9 +15,11 @@ from PIL import Image
 import drujax
 from drujax import cli
 from drujax.data.qab import HIGH, LOW
+from drujax.enhance.command import Enhance
 from drujax.enhance.enhancer import Enhancer
 from drujax.enhance.loading import resolve
 from drujax.enhance.zoo import DEFAULT_MODEL
+from drujax.pictures.inputs import MAX_PIXELS
 from drujax.pictures.io import read_picture
 from drujax.runtime.version import __version__
 from drujax.weights import safetensors_io
@@ -60,20 +62,20 @@ def test_a_folder_with_a_bad_picture(frames, model, tmp_path, capsys):
     (frames / "bad.png").write_text("no picture")
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--strength", "0.5") == 1
     said = capsys.readouterr()
-    assert said.out == f"{tmp_path}/out: 3 enhanced, 1 left out\n"
-    assert said.err.count(f"left out {frames}/bad.png: not a picture of a known kind") == 1
+    assert said.out == f"{tmp_path}/out: 3 enhanced, 1 failed\n"
+    assert said.err.count(f"failed: {frames}/bad.png: not a picture of a known kind") == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg", "c.png"]
     half = Enhancer(model)(read_picture(frames / "c.png").rgb, strength=0.5)
     assert np.array_equal(read_picture(tmp_path / "out" / "c.png").rgb, half)
 
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--skip-existing") == 1
-    assert capsys.readouterr().out == f"{tmp_path}/out: 3 there already, 1 left out\n"
+    assert capsys.readouterr().out == f"{tmp_path}/out: 3 existing, 1 failed\n"
     assert np.array_equal(read_picture(tmp_path / "out" / "c.png").rgb, half)
 
 
 def test_a_bright_picture_stays_as_it_is(frames, model, tmp_path, capsys):
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model) == 0
-    said = f"{tmp_path}/out: 2 enhanced, 1 bright already (--strength=1 changes them, too)\n"
+    said = f"{tmp_path}/out: 2 enhanced, 1 already bright (--strength=1 enhances them, too)\n"
     assert capsys.readouterr().out == said
     assert (tmp_path / "out" / "b.jpg").read_bytes() == (frames / "b.jpg").read_bytes()
 
@@ -98,10 +100,13 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["enhance"], r"INPUT: give at least one picture or folder"),
         (["enhance", "missing.png"], r"missing.png: no such file or folder"),
         (["enhance", "{a}", "--stength=1"], r"error: Unrecognized options: --stength=1. Did you mean --strength\?$"),
-        (["enhance", "{a}", "--strength=2", "--model={model}"], r"strength: must be a number in 0..1 or 'auto', got 2"),
+        (
+            ["enhance", "{a}", "--strength=2", "--model={model}"],
+            r"error: --strength: must be a number in 0..1 or 'auto', got 2",
+        ),
         (
             ["enhance", "{a}", "{b}", "--strength=-0.1", "--model={model}"],
-            r"error: strength: must be a number in 0..1 or .auto., got -0.1",
+            r"error: --strength: must be a number in 0..1 or .auto., got -0.1$",
         ),
         (["enhance", "{a}", "--strength=x"], r"--strength: 'x' is neither a number nor auto"),
         (["enhance", "{a}", "--model=dru-vitb16"], r"--model: unknown value 'dru-vitb16'. Did you mean dru-vit-b16\?"),
@@ -111,7 +116,7 @@ def test_models_that_ship_with_the_package_are_found(name):
             ["enhance", "{a}", "--max-pixels=100", "--model={model}"],
             r"a.png: too large \(126 pixels; the limit is 100\)",
         ),
-        (["enhance", "{a}", "--max-pixels=0"], r"--max-pixels: 0 is under 1"),
+        (["enhance", "{a}", "--max-pixels=0"], r"--max-pixels: must be >= 1, got 0"),
         (["enhance", "{a}", "-o", "{a}"], r"would overwrite the input"),
         (["sort", "{a}", "--format=xml"], r"invalid choice 'xml' for argument '--format'. Expected one of"),
         (["sort", "{a}", "--low=200"], r"low: 200 is above high, 150"),
@@ -137,6 +142,19 @@ def test_models_that_ship_with_the_package_are_found(name):
             r"epsilon: must be >= 0 and finite, got nan",
         ),
         (["enhance", "{a}", "--rounding=up"], r"invalid choice 'up' for argument '--rounding'"),
+        (["enhance", "{a}", "--strength=nan"], r"--strength: must be a number in 0..1 or 'auto', got nan$"),
+        (["enhance", "{a}", "--quality=0"], r"--quality: must be a whole number from 1 to 100, got '0'"),
+        (["enhance", "{a}", "--quality=best"], r"--quality: must be a whole number from 1 to 100, got 'best'"),
+        (["enhance", "{a}", "--format=gif"], r"invalid choice 'gif' for argument '--format'"),
+        (["enhance", "{a}", "--suffix=.jpg"], r"--suffix: .jpg is a file type; --format=jpg chooses it"),
+        (["enhance", "{a}", "--overwrite", "--skip-existing"], r"--overwrite and --skip-existing: give one of them"),
+        (["enhance", "{a}", "-q", "-v"], r"--quiet and --verbose: give one of them"),
+        (["enhance", "{a}", "--device=npu"], r"invalid choice 'npu' for argument '--device'"),
+        (["enhance", "{a}", "--device=tpu", "--model={model}"], r"--device: JAX has no tpu here, only .*drujax\[tpu\]"),
+        (["score", "{a}", "--device=tpu"], r"--device: JAX has no tpu here"),
+        (["enhance", "*.nothing"], r"\*.nothing: no file matches this pattern"),
+        (["enhance", "{a}", "-o"], r"Missing value for argument '-o/--output'"),
+        (["{a}"], r"command: missing before .*a.png. Try: drujax enhance .*a.png$"),
     ],
 )
 def test_a_users_mistake_is_one_line(frames, model, arguments, message, capsys):
@@ -167,7 +185,7 @@ def test_sort_tells_class_and_means(frames, capsys):
     assert run("sort", frames) == 1
     said = capsys.readouterr()
     assert said.out.count("\n") == 4
-    assert "left out" in said.err
+    assert f"failed: {frames}/bad.png: not a picture" in said.err
 
 
 def test_convert_makes_a_model_of_a_checkpoint(tmp_path, model, capsys):
@@ -193,6 +211,170 @@ def test_convert_makes_a_model_of_a_checkpoint(tmp_path, model, capsys):
     assert not (tmp_path / "b.safetensors").exists()
 
 
+# ----- results that exist
+
+
+def test_a_result_that_exists_is_replaced_only_on_request(frames, model, capsys):
+    assert run("enhance", frames / "a.png", "--model", model) == 0
+    result = (frames / "a_enhanced.png").read_bytes()
+    (frames / "a_enhanced.png").write_bytes(b"mine")
+    capsys.readouterr()
+    assert run("enhance", frames / "a.png", "--model", model) == 2
+    assert one_line(capsys) == (
+        f"drujax: error: {frames}/a_enhanced.png: exists; --overwrite replaces it, --skip-existing accepts it"
+    )
+    assert run("enhance", frames / "a.png", "--model", model, "--skip-existing") == 0
+    assert capsys.readouterr().out == f"{frames}/a_enhanced.png: 1 existing\n"
+    assert (frames / "a_enhanced.png").read_bytes() == b"mine"
+    assert run("enhance", frames / "a.png", "--model", model, "--overwrite") == 0
+    assert (frames / "a_enhanced.png").read_bytes() == result
+
+
+def test_the_same_command_twice(frames, model, capsys, monkeypatch):
+    """As `drujax enhance *` gives it, the second time with the results among the inputs."""
+    monkeypatch.chdir(frames)
+    assert run("enhance", *sorted(os.listdir()), "--model", model) == 0
+    before = {path: path.read_bytes() for path in frames.iterdir()}
+    capsys.readouterr()
+    assert run("enhance", *sorted(os.listdir()), "--model", model) == 1
+    said = capsys.readouterr()
+    assert said.out == "beside the inputs: 3 existing (--overwrite replaces them)\n"
+    assert said.err == "3 files skipped: 2 .png, 1 .jpg (results of an earlier run)\n"
+    Path("d.png").write_bytes(Path("a.png").read_bytes())
+    assert run("enhance", "*", "--model", model, "--skip-existing") == 0  # a pattern that the shell left alone
+    assert capsys.readouterr().out == "beside the inputs: 1 enhanced, 3 existing\n"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+# ----- options
+
+
+def test_dry_run_prints_what_would_be_done_and_needs_no_model(frames, tmp_path, capsys):
+    (tmp_path / "out" / "c.png").mkdir(parents=True)
+    Image.new("RGB", (3, 3)).save(tmp_path / "out" / "a.png")
+    assert run("enhance", frames, "-o", tmp_path / "out", "--model=nonsense", "--dry-run") == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        f"{frames}/a.png -> {tmp_path}/out/a.png (exists)",
+        f"{frames}/b.jpg -> {tmp_path}/out/b.jpg",
+        f"{tmp_path}/out: 1 would be enhanced, 1 existing (--overwrite replaces them), 1 failed",
+    ]
+    assert said.err == f"failed: {tmp_path}/out/c.png: a folder of this name is in the way\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert run("enhance", frames / "b.jpg", "-n") == 0
+    assert not list(frames.glob("*_enhanced*"))
+
+
+def test_format_quality_and_suffix(frames, model, tmp_path, capsys):
+    sizes = []
+    for quality in (10, 90):
+        out = tmp_path / f"out{quality}"
+        options = ["--format=webp", f"--quality={quality}", "--suffix=-x", "--strength=1"]
+        assert run("enhance", frames, "-o", out, "--model", model, *options) == 0
+        assert sorted(path.name for path in out.iterdir()) == ["a-x.webp", "b-x.webp", "c-x.webp"]
+        assert read_picture(out / "a-x.webp").format == "WEBP"
+        sizes.append(sum(path.stat().st_size for path in out.iterdir()))
+    assert sizes[0] < sizes[1]
+    assert run("enhance", frames / "b.jpg", "--model", model, "--format=png") == 0  # bright, and converted
+    assert read_picture(frames / "b_enhanced.png").format == "PNG"
+
+
+def test_quiet_says_nothing_but_errors(frames, model, tmp_path, capsys):
+    (frames / "notes.txt").write_text("text")
+    assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--quiet") == 0
+    assert run("enhance", frames, "-o", tmp_path / "out", "-n", "-q", "--skip-existing") == 0
+    assert capsys.readouterr() == ("", "")
+    (frames / "bad.png").write_text("no picture")
+    assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "-q", "--overwrite") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"failed: {frames}/bad.png: not a picture")
+    assert said.err.count("\n") == 1
+    assert run("sort", frames, "--quiet", "--format=csv") == 1
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 4
+    assert said.err.count("\n") == 1
+
+
+def test_verbose_says_what_becomes_of_each_picture(frames, model, tmp_path, capsys, monkeypatch):
+    def broken(self, picture, strength):
+        if picture.rgb.mean() > 90 and picture.rgb.mean() < 110:
+            raise KeyError("a defect")
+        return enhance(self, picture, strength)
+
+    enhance = Enhancer.picture
+    monkeypatch.setattr(Enhancer, "picture", broken)
+    assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "-v") == 1
+    said = capsys.readouterr().err
+    assert f"enhanced: {frames}/a.png -> {tmp_path}/out/a.png\n" in said
+    assert f"unchanged: {frames}/b.jpg -> {tmp_path}/out/b.jpg\n" in said
+    assert f"failed: {frames}/c.png: internal error (KeyError: 'a defect'); please report it" in said
+    assert "Traceback" in said
+    assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--overwrite") == 1
+    assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(KeyError, match="a defect"):  # of the only picture
+        run("enhance", frames / "c.png", "--model", model)
+
+
+@pytest.mark.parametrize("command", ["enhance", "sort"])
+def test_subfolders(frames, command, capsys):
+    (frames / "deep").mkdir()
+    (frames / "a.png").rename(frames / "deep" / "a.png")
+    more = ["-n"] if command == "enhance" else []
+    for option, found in (("-r", True), ("--recursive", True), ("--no-recursive", False)):
+        assert run(command, frames, option, *more) == 0
+        assert ("a.png" in capsys.readouterr().out) == found
+
+
+def test_device(frames, model, tmp_path, capsys):
+    assert run("enhance", frames, "-o", tmp_path / "a", "--model", model, "--device=cpu") == 0
+    assert run("enhance", frames, "-o", tmp_path / "b", "--model", model, "--device=auto") == 0
+    assert (tmp_path / "a" / "a.png").read_bytes() == (tmp_path / "b" / "a.png").read_bytes()
+
+
+def test_inputs_among_the_options(frames, model, tmp_path):
+    out = tmp_path / "out"
+    assert run("enhance", frames / "a.png", "-o", out, frames / "b.jpg", "--model", model, "-q", frames / "c.png") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.jpg", "c.png"]
+
+
+def test_what_is_passed_by_is_said_once(frames, model, tmp_path, capsys):
+    for name in ("a.heic", "b.HEIC", "c.psd", "notes.txt", ".hidden.png"):
+        (frames / name).write_bytes(b"")
+    expected = "2 .heic, 1 .psd (convert to PNG or JPEG first)"
+    assert run("enhance", frames, "-o", tmp_path / "out", "--model", model) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("5 files skipped: ")
+    assert said.count("\n") == 1
+    assert expected in said
+    assert run("sort", frames) == 0
+    assert expected in capsys.readouterr().err
+
+
+def test_an_unreadable_folder_is_a_failure(frames, model, tmp_path, capsys, monkeypatch):
+    (frames / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):  # as the system does to anybody but root
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for arguments in (["enhance", frames, "-n"], ["sort", frames], ["sort", frames, frames / "closed"]):
+        assert run(*arguments) == 1
+        assert capsys.readouterr().err.count(f"failed: {frames}/closed: permission denied") >= 1
+
+
+def test_the_only_picture_that_fails_is_an_error(frames, model, capsys, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Enhancer, "picture", exhausted)
+    assert run("enhance", frames / "a.png", "--model", model) == 2
+    assert one_line(capsys) == f"drujax: error: {frames}/a.png: out of memory (what helps: a smaller picture)"
+
+
 def test_models_are_told(capsys):
     assert run("models", "--format=json") == 0
     known = json.loads(capsys.readouterr().out)
@@ -205,8 +387,17 @@ def test_help_and_version(capsys):
     for arguments in ([], ["--help"], ["-h"]):
         assert run(*arguments) == 0
         assert "drujax enhance frames/ -o brighter/" in capsys.readouterr().out
-    assert run("--version") == 0
-    assert capsys.readouterr().out == f"drujax {__version__}\n"
+    for arguments in (
+        ["--version"],
+        ["-V"],
+        *([name, "--version"] for name in cli.COMMANDS),
+        ["sort", "a", "--version"],
+    ):
+        assert run(*arguments) == 0
+        assert capsys.readouterr().out == f"drujax {__version__}\n"
+    with pytest.raises(SystemExit):
+        run("help", "sort")
+    assert "drujax sort" in capsys.readouterr().out
     for command in cli.COMMANDS:
         with pytest.raises(SystemExit) as stop:
             run(command, "--help")
@@ -214,10 +405,24 @@ def test_help_and_version(capsys):
         assert f"drujax {command}" in capsys.readouterr().out
 
 
+def test_each_option_has_a_help_text_of_its_own(capsys):
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit):
+            run(command, "--help")
+        # Each line has a border of two characters; options begin there, their texts further right.
+        lines = [line[2:].rstrip("│ ") for line in capsys.readouterr().out.splitlines() if line[:1] in "│ "]
+        options = "\n".join(lines).partition("\n-h, ")[2]
+        blocks = re.split(r"\n(?=-)", options)
+        texts = [" ".join(re.split(r"\n|  +", block)[1:]).partition("(default")[0].strip() for block in blocks]
+        assert len(texts) >= 2
+        assert all(len(text.split()) > 2 for text in texts), texts
+        assert len(set(texts)) == len(texts)
+
+
 def test_defaults_that_are_written_out_to_spare_an_import():
-    options = cli.Enhance(inputs=())
+    options = Enhance(inputs=())
     assert options.model == DEFAULT_MODEL
-    assert options.max_pixels == cli.MAX_PIXELS == Image.MAX_IMAGE_PIXELS
+    assert options.max_pixels == MAX_PIXELS == Image.MAX_IMAGE_PIXELS
     assert (cli.Sort(inputs=()).low, cli.Sort(inputs=()).high) == (LOW, HIGH)
 
 

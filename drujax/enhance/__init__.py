@@ -6,9 +6,10 @@ from drujax.runtime.lazy import exports
 
 if TYPE_CHECKING:
     from drujax.enhance.enhancer import Enhancer
-    from drujax.enhance.files import enhance_files, plan
+    from drujax.enhance.files import enhance_files
     from drujax.enhance.listing import list_models
     from drujax.enhance.loading import load_model
+    from drujax.enhance.plan import plan_jobs
     from drujax.enhance.strength import darkness
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
     "enhance_files",
     "list_models",
     "load_model",
-    "plan",
+    "plan_jobs",
 ]
 
 __getattr__, __dir__ = exports(
@@ -25,9 +26,10 @@ __getattr__, __dir__ = exports(
     __all__,
     {
         "enhancer": ["Enhancer"],
-        "files": ["enhance_files", "plan"],
+        "files": ["enhance_files"],
         "listing": ["list_models"],
         "loading": ["load_model"],
+        "plan": ["plan_jobs"],
         "strength": ["darkness"],
     },
 )

@@ -1,87 +1,71 @@
-"""Enhancing files and folders: which output belongs to which input, and the pictures in order, bad ones told.
+"""Enhancing files: the planned pictures in order, whatever happens to one of them.
 
 Reading and writing run in threads beside the network, a few pictures ahead of it and behind.
 """
 
 import collections
+import contextlib
 import dataclasses
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
-from drujax.errors import UsageError
-from drujax.pictures.discovery import pictures_of
-from drujax.pictures.formats import output_format, output_suffix
+from drujax.enhance.plan import Job
+from drujax.errors import UsageError, describe
+from drujax.pictures.formats import FORMATS
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import remove_leftovers, write_atomically
 
-MARK = "_enhanced"
 AHEAD = 2  # pictures read before the network wants them, and written after it is done with them
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One picture: read from `source`, written to `target`."""
-
-    source: Path
-    target: Path
+Status = Literal["enhanced", "unchanged", "exists", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a job: its picture was written, was `skipped` because its target exists, or has an `error`: the
-    one line that says why nothing was written.
+    """What became of a job.
+
+    Its result was written, "enhanced" or "unchanged"; there was a file already, which was left alone ("exists"); or it
+    "failed", with the line that says why. `cause` is what was raised, if anything, and `dropped` what of the source the
+    target does not hold (see `write_picture`).
     """
 
     job: Job
-    skipped: bool = False
+    status: Status
     error: str | None = None
-    dropped: tuple[str, ...] = ()  # what of the source the target does not hold, see write_picture
-
-
-def plan(inputs: Sequence[str | Path], output: str | Path | None = None) -> list[Job]:
-    """What is to be enhanced, and where to.
-
-    A folder stands for all pictures in it, recursively. Without `output` the results lie beside their inputs as
-    <stem>_enhanced<suffix>, and such results of an earlier run are no inputs. With several inputs or a folder
-    `output` is a folder, which mirrors the inputs' folders; with one file it is a file, or a folder where it exists or
-    has no suffix. GIF becomes PNG.
-
-    Raises:
-        UsageError: an input that does not exist, a folder without pictures, an output of an unknown format, two inputs
-            with one output, an output that would overwrite an input.
-    """
-    to_folder = output is not None and str(output).endswith(("/", os.sep))
-    output = Path(output) if output is not None else None
-    alone = len(inputs) == 1 and not to_folder
-    jobs = []
-    for path in map(Path, inputs):
-        sources = pictures_of(path)
-        if path.is_dir():
-            jobs += _folder_jobs(path, sources, output)
-        else:
-            jobs.append(Job(path, _target(path, Path(path.name), output, alone=alone)))
-    if output is not None and output.is_file() and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
-        raise UsageError(f"-o: {output} is a file, but several pictures need a folder.")
-    _refuse_collisions(jobs)
-    return jobs
+    cause: Exception | None = None
+    dropped: tuple[str, ...] = ()
 
 
 def enhance_files(
-    jobs: Sequence[Job], enhance: Callable[[Picture], Picture], *, skip_existing: bool = False
+    jobs: Sequence[Job],
+    enhance: Callable[[Picture], Picture],
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
 ) -> Iterator[Outcome]:
     """Carries the jobs out, in order; folders are made as needed, and rid of what killed runs left.
 
-    A picture that `enhance` hands back as it is (the same object) is copied. Those that cannot be read, enhanced or
-    held by the format of their output are told in their outcome; the others are done.
+    A picture that `enhance` hands back as it is (the same object) is copied. Whatever goes wrong with one picture, its
+    reading, its enhancement or its target, is in its outcome; the others are done.
+
+    Args:
+        jobs: from `plan_jobs`.
+        enhance: the same picture, or an enhanced one.
+        overwrite: replace files that exist; otherwise they stay, and their pictures are not even read.
+        quality: of JPEG and WebP, see `write_picture`.
 
     Raises:
-        OSError: an output cannot be written (a full disk, no permission), which would meet the next ones as well.
+        OSError: the disk is full, which would happen to the next pictures as well.
     """
     for folder in {job.target.parent for job in jobs}:
-        remove_leftovers(folder)
+        with contextlib.suppress(OSError):  # what is left there harms nobody
+            remove_leftovers(folder)
     reading: collections.deque[Future] = collections.deque()
     writing: collections.deque[Future] = collections.deque()
     todo = iter(jobs)
@@ -89,13 +73,12 @@ def enhance_files(
         try:
             while True:
                 while len(reading) <= AHEAD and (job := next(todo, None)) is not None:
-                    reading.append(readers.submit(_read, job, skip_existing=skip_existing))
+                    reading.append(readers.submit(_read, job, overwrite=overwrite))
                 if not reading:
                     break
-                outcome, picture = reading.popleft().result()
-                outcome, enhanced = _enhanced(outcome, picture, enhance)
-                writing.append(writers.submit(_write, outcome, enhanced, unchanged=enhanced is picture))
-                del picture, enhanced
+                work = _enhanced(reading.popleft().result(), enhance)
+                writing.append(writers.submit(_write, work, quality=quality))
+                del work
                 if len(writing) > AHEAD:
                     yield writing.popleft().result()
             while writing:
@@ -105,72 +88,98 @@ def enhance_files(
                 future.cancel()
 
 
-def _read(job: Job, *, skip_existing: bool) -> tuple[Outcome, Picture | None]:
-    """The outcome so far, and the picture where there is something to be done with it."""
-    if skip_existing and job.target.exists():
-        return Outcome(job, skipped=True), None
+def foreseen(job: Job, *, overwrite: bool) -> Outcome | None:
+    """Returns what will become of a job, where that shows without reading the picture."""
+    if job.error is not None:
+        return Outcome(job, "failed", job.error)
+    if not overwrite and os.path.isfile(job.target):
+        return Outcome(job, "exists")
     try:
-        return Outcome(job), read_picture(job.source)
-    except (UsageError, OSError) as error:
-        return Outcome(job, error=str(error)), None
+        _check_target(job.target)
+    except OSError as error:
+        return _failed(job, error)
+    return None
 
 
-def _enhanced(outcome: Outcome, picture: Picture | None, enhance: Callable) -> tuple[Outcome, Picture | None]:
-    if picture is None:
-        return outcome, None
-    try:
-        return outcome, enhance(picture)
-    except UsageError as error:
-        return Outcome(outcome.job, error=f"{outcome.job.source}: {error}"), None
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """A picture on its way to its target."""
+
+    job: Job
+    picture: Picture
+    changed: bool = False
 
 
-def _write(outcome: Outcome, picture: Picture | None, *, unchanged: bool) -> Outcome:
-    if picture is None:
+def _read(job: Job, *, overwrite: bool) -> _Work | Outcome:
+    outcome = foreseen(job, overwrite=overwrite)
+    if outcome is not None:
         return outcome
-    source, target = outcome.job.source, outcome.job.target
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if unchanged and source.suffix.lower() == target.suffix.lower():
+        return _Work(job, read_picture(job.source))
+    except Exception as error:
+        return _failed(job, error)
+
+
+def _enhanced(work: _Work | Outcome, enhance: Callable[[Picture], Picture]) -> _Work | Outcome:
+    if isinstance(work, Outcome):
+        return work
+    try:
+        picture = enhance(work.picture)
+    except Exception as error:
+        return _failed(work.job, error, f"{work.job.source}: ")
+    return _Work(work.job, picture, changed=picture is not work.picture)
+
+
+def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
+    if isinstance(work, Outcome):
+        return work
+    source, target = work.job.source, work.job.target
+    dropped = ()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not work.changed and quality is None and _format(source) == _format(target):
             write_atomically(target, source.read_bytes())  # coding a JPEG again would lose a little
         else:
-            return dataclasses.replace(outcome, dropped=write_picture(target, picture))
-    except UsageError as error:
-        return Outcome(outcome.job, error=str(error))
-    return outcome
+            dropped = write_picture(target, work.picture, quality=quality)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        return _failed(work.job, error)
+    return Outcome(work.job, "enhanced" if work.changed else "unchanged", dropped=dropped)
 
 
-def _folder_jobs(folder: Path, sources: list[Path], output: Path | None) -> list[Job]:
-    if output is not None:  # an output folder inside the input holds results of an earlier run
-        inside = output.resolve()
-        sources = [path for path in sources if inside not in path.resolve().parents or inside == folder.resolve()]
-    jobs = [Job(path, _target(path, path.relative_to(folder), output, alone=False)) for path in sources]
-    if output is None:
-        results = {job.target for job in jobs}
-        jobs = [job for job in jobs if job.source not in results]
-    if not jobs:
-        raise UsageError(f"{folder}: no pictures in this folder but those of the output.")
-    return jobs
+def _format(path: Path) -> str | None:
+    return FORMATS.get(path.suffix.lower())
 
 
-def _target(source: Path, relative: Path, output: Path | None, *, alone: bool) -> Path:
-    suffix = output_suffix(source)
-    if output is None:
-        target = source.with_name(source.stem + MARK + suffix)
-    elif alone and output.suffix and not output.is_dir():
-        target = output
+def _check_target(target: Path) -> None:
+    """Raises OSError where a file cannot be written to `target`, as far as that shows before a picture is enhanced."""
+    try:
+        if os.path.isdir(target):
+            raise IsADirectoryError(errno.EISDIR, "a folder of this name is in the way", str(target))
+        os.stat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # any other error, as of a name that is too long, is what writing would meet
+    folder = target.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(errno.ENOTDIR, "a file is in the way of a folder", str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def _failed(job: Job, error: Exception, prefix: str = "") -> Outcome:
+    """The outcome of a job that `error` ended; the line about what drujax does not expect says so."""
+    if isinstance(error, UsageError):
+        line = f"{prefix}{error}"
+    elif isinstance(error, OSError):
+        line = describe(error) if error.filename else f"{job.source}: {describe(error)}"
+        if error.errno == errno.ENAMETOOLONG:
+            line += " (what helps: a shorter --suffix, or -o FOLDER)"
+    elif isinstance(error, MemoryError):
+        line = f"{job.source}: out of memory (what helps: a smaller picture)"
     else:
-        target = output / relative.with_suffix(suffix)
-    output_format(target)
-    return target
-
-
-def _refuse_collisions(jobs: list[Job]) -> None:
-    inputs = {os.path.realpath(job.source): job.source for job in jobs}
-    outputs: dict[str, Path] = {}
-    for job in jobs:
-        target = os.path.realpath(job.target)
-        if target in inputs:
-            raise UsageError(f"-o: {job.target} would overwrite the input {inputs[target]}; choose another output.")
-        if target in outputs:
-            raise UsageError(f"-o: {outputs[target]} and {job.source} would both be written to {job.target}.")
-        outputs[target] = job.source
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        line = f"{job.source}: internal error ({said}); please report it with the picture"
+    return Outcome(job, "failed", line, error)

@@ -17,6 +17,7 @@ NOT_A_PICTURE = "not pictures"
 HIDDEN = "hidden"
 SPECIAL = "not regular files"
 SEARCHED = "linked, but searched already"
+ABOVE = "linked, but above this folder"
 
 SUFFIXES_SHOWN = 5
 LITTER = ("thumbs.db", "desktop.ini")  # which Windows hides
@@ -25,20 +26,20 @@ LITTER = ("thumbs.db", "desktop.ini")  # which Windows hides
 class Skipped:
     """What was passed by, each file or folder with its reason: one line for all of it.
 
-    `failures` are the folders that could not be read: there may have been pictures in them.
+    `failures` are the folders that gave no pictures although they should have: they could not be read, say.
     """
 
     def __init__(self):
         self._reasons: dict[str, tuple[str, str]] = {}
-        self.failures: dict[str, OSError] = {}
+        self.failures: dict[str, Exception] = {}
 
     def add(self, path: str | Path, reason: str, *, folder: bool = False) -> None:
         """Adds a file, or a folder with whatever is in it; what was added before keeps its first reason."""
         kind = "folder" if folder else Path(path).suffix.lower() or "without suffix"
         self._reasons.setdefault(str(path), (kind, reason))
 
-    def fail(self, folder: str | Path, error: OSError) -> None:
-        """Adds a folder that could not be read."""
+    def fail(self, folder: str | Path, error: Exception) -> None:
+        """Adds a folder that gave no pictures, and why."""
         self.failures.setdefault(str(folder), error)
 
     def __len__(self) -> int:
@@ -105,8 +106,11 @@ def find_pictures(folder: str | Path, *, recursive: bool = True, skipped: Skippe
         try:
             status = os.stat(here)
             identity = (status.st_dev, status.st_ino)
-            if identity in searched or (here.is_symlink() and here != folder and _leads_up(here)):
+            if identity in searched:
                 skips.add(here, SEARCHED, folder=True)
+                continue
+            if here != folder and here.is_symlink() and _leads_up(here):
+                skips.add(here, ABOVE, folder=True)
                 continue
             searched.add(identity)
             with os.scandir(here) as entries:

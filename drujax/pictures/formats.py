@@ -55,4 +55,4 @@ def output_format(path: str | Path) -> str:
 def output_suffix(source: str | Path) -> str:
     """Returns the suffix that the result of the picture `source` has unless another is chosen: its own, or .png."""
     suffix = Path(source).suffix
-    return ".png" if FORMATS.get(suffix.lower()) in READ_ONLY else suffix
+    return suffix if suffix.lower() in WRITTEN else ".png"

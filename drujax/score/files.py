@@ -100,12 +100,17 @@ class Pair:
     other: Path
 
 
-def pairs(inputs: Sequence[Path], against: Path, on_error: OnError) -> list[Pair]:
-    """Each picture of `inputs` with its namesake in the folder `against`: of the same path below the given folder, with
-    any suffix where there is only one. Pictures without one are told to `on_error`.
+def pairs(located: Iterable[tuple[Path, Path]], against: Path, on_error: OnError) -> list[Pair]:
+    """Each picture with its namesake in the folder `against`: of the same path below the given folder, with any suffix
+    where there is only one. Pictures without one go to `on_error`.
+
+    Args:
+        located: pictures, each with the file or folder that it was found in.
+        against: the folder of the others.
+        on_error: gets what has no partner.
 
     Raises:
-        UsageError: an input or folder that does not exist, or has no pictures.
+        UsageError: `against` does not exist, or has no pictures.
     """
     if not against.is_dir():
         raise UsageError(f"--against: {against} is no folder")
@@ -114,15 +119,14 @@ def pairs(inputs: Sequence[Path], against: Path, on_error: OnError) -> list[Pair
     for relative, path in by_path.items():
         by_stem[relative.with_suffix("")].append(path)
     found = []
-    for given in inputs:
-        for path in pictures_of(given):
-            relative = path.relative_to(given) if given.is_dir() else Path(path.name)
-            namesakes = [by_path[relative]] if relative in by_path else by_stem[relative.with_suffix("")]
-            if len(namesakes) == 1:
-                found.append(Pair(path, namesakes[0]))
-            else:
-                why = f"{len(namesakes)} pictures of its name" if namesakes else "no picture of its name"
-                on_error(path, UsageError(f"{path}: {why} in {against}"))
+    for path, given in located:
+        relative = path.relative_to(given) if given.is_dir() else Path(path.name)
+        namesakes = [by_path[relative]] if relative in by_path else by_stem[relative.with_suffix("")]
+        if len(namesakes) == 1:
+            found.append(Pair(path, namesakes[0]))
+        else:
+            why = f"{len(namesakes)} pictures of its name" if namesakes else "no picture of its name"
+            on_error(path, UsageError(f"{path}: {why} in {against}"))
     return found
 
 

@@ -77,7 +77,7 @@ def test_a_table_has_a_line_for_each_name_in_any_encoding(pictures, encoding):
         assert any(line.startswith(f"{pictures}/{shown}") for line in lines), shown
     said = done.stderr.decode(encoding)
     assert said.count("\n") == 1
-    assert said.startswith(rf"left out {pictures}/bad\x1b[31m.png: ")
+    assert said.startswith(rf"failed: {pictures}/bad\x1b[31m.png: ")
 
 
 @pytest.mark.parametrize("shell", ["2>&-", "2>/dev/full", "<&- 2>&-"])

@@ -1,6 +1,7 @@
-"""Which output belongs to which input, and what becomes of good and bad files; the network is a negative here."""
+"""What becomes of good and bad files and targets; the network is a negative here."""
 
 import dataclasses
+import errno
 import os
 import threading
 from pathlib import Path
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drujax.enhance.files import Job, enhance_files, plan
+from drujax.enhance import files
+from drujax.enhance.files import Outcome, enhance_files, foreseen
+from drujax.enhance.plan import plan_jobs
 from drujax.errors import UsageError
 from drujax.pictures.io import read_picture
+from drujax.pictures.picture import Picture
 
 
 def negative(picture):
@@ -24,132 +28,235 @@ def paint(*paths: Path, value: int = 10) -> None:
         Image.fromarray(np.full((4, 5, 3), value, np.uint8)).save(path)
 
 
-def pairs(jobs: list[Job], root: Path) -> dict[str, str]:
-    return {str(job.source.relative_to(root)): str(job.target.relative_to(root)) for job in jobs}
-
-
 @pytest.fixture
 def frames(tmp_path):
     paint(*(tmp_path / "frames" / name for name in ("b.png", "a.jpg", "deep/c.webp", "d.gif")))
     return tmp_path / "frames"
 
 
-def test_a_folder_is_mirrored_in_the_output_folder(tmp_path, frames):
-    jobs = plan([frames], tmp_path / "out")
-    assert pairs(jobs, tmp_path) == {
-        "frames/a.jpg": "out/a.jpg",
-        "frames/b.png": "out/b.png",
-        "frames/d.gif": "out/d.png",
-        "frames/deep/c.webp": "out/deep/c.webp",
+def carry_out(inputs: list[Path], output: Path | None, enhance=negative, **options) -> dict[str, Outcome]:
+    """The outcomes by the names of their sources."""
+    return {
+        outcome.job.source.name: outcome for outcome in enhance_files(plan_jobs(inputs, output), enhance, **options)
     }
-    assert all(outcome.error is None for outcome in enhance_files(jobs, negative))
+
+
+def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    return {name: outcome.status for name, outcome in outcomes.items()}
+
+
+def test_a_folder_is_enhanced(tmp_path, frames):
+    outcomes = carry_out([frames], tmp_path / "out")
+    assert statuses(outcomes) == dict.fromkeys(["a.jpg", "b.png", "d.gif", "c.webp"], "enhanced")
+    assert list(outcomes) == ["a.jpg", "b.png", "d.gif", "c.webp"]
     assert (read_picture(tmp_path / "out" / "deep" / "c.webp").rgb > 230).all()
 
 
-def test_without_output_results_lie_beside_and_are_not_taken_for_inputs(tmp_path, frames):
-    first = plan([frames])
-    assert pairs(first, frames)["deep/c.webp"] == "deep/c_enhanced.webp"
-    assert pairs(first, frames)["d.gif"] == "d_enhanced.png"
-    list(enhance_files(first, negative))
-    paint(frames / "sun_enhanced.png")  # no result of ours: there is no sun.png
-    assert pairs(plan([frames]), frames) == pairs(first, frames) | {"sun_enhanced.png": "sun_enhanced_enhanced.png"}
+# ----- one bad picture
 
 
-@pytest.mark.parametrize(
-    ("output", "target"),
-    [
-        ("out.png", "out.png"),
-        ("out.jpg", "out.jpg"),
-        ("new", "new/b.png"),
-        ("v1.2/", "v1.2/b.png"),
-        ("frames", None),
-        ("frames/deep", "frames/deep/b.png"),
-    ],
-)
-def test_one_file_goes_to_a_file_or_into_a_folder(tmp_path, frames, output, target):
-    output = f"{tmp_path}/{output}"
-    if target is None:
-        with pytest.raises(UsageError, match=r"-o: .*b.png would overwrite the input"):
-            plan([frames / "b.png"], output)
-    else:
-        assert pairs(plan([frames / "b.png"], output), tmp_path) == {"frames/b.png": target}
-
-
-def test_several_inputs_need_a_folder_and_different_names(tmp_path, frames):
-    paint(tmp_path / "other" / "b.png", tmp_path / "out.png")
-    jobs = plan([frames / "a.jpg", frames / "b.png"], tmp_path / "out")
-    assert pairs(jobs, tmp_path) == {"frames/a.jpg": "out/a.jpg", "frames/b.png": "out/b.png"}
-    with pytest.raises(UsageError, match=r"-o: .*frames/b.png and .*other/b.png would both be written to .*out/b.png"):
-        plan([frames, tmp_path / "other"], tmp_path / "out")
-    for inputs in ([frames], [frames / "a.jpg", frames / "b.png"]):
-        with pytest.raises(UsageError, match=r"-o: .*out.png is a file, but several pictures need a folder"):
-            plan(inputs, tmp_path / "out.png")
-
-
-def test_an_input_is_never_overwritten(tmp_path, frames):
-    os.symlink(frames, tmp_path / "link")
-    for output in (frames, tmp_path / "link"):
-        with pytest.raises(UsageError, match=r"would overwrite the input .*frames/a.jpg; choose another output"):
-            plan([frames], output)
-    with pytest.raises(UsageError, match=r"would overwrite the input"):
-        plan([frames / "a.jpg", frames / "b.png"], frames)
-
-
-def test_an_output_folder_inside_the_input_is_not_read(tmp_path, frames):
-    jobs = plan([frames], frames / "out")
-    list(enhance_files(jobs, negative))
-    assert pairs(plan([frames], frames / "out"), frames) == pairs(jobs, frames)
-    (tmp_path / "nothing").mkdir()
-    (frames / "out").rename(tmp_path / "nothing" / "out")
-    with pytest.raises(UsageError, match=r"nothing: no pictures in this folder but those of the output"):
-        plan([tmp_path / "nothing"], tmp_path / "nothing" / "out")
-
-
-def test_inputs_that_are_none(tmp_path, frames):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"empty: no pictures in this folder \(.png, .jpg"):
-        plan([tmp_path / "empty"])
-    with pytest.raises(UsageError, match=r"missing.png: no such file or folder"):
-        plan([tmp_path / "missing.png"])
-    with pytest.raises(UsageError, match=r"out.xyz: cannot write a picture with suffix '.xyz'. Choices: .png"):
-        plan([frames / "a.jpg"], tmp_path / "out.xyz")
-
-
-def test_bad_pictures_are_told_in_order_and_the_others_done(tmp_path, frames):
+def test_bad_pictures_are_reported_in_order_and_the_others_done(tmp_path, frames):
     (frames / "b.png").write_text("no picture")
     paint(frames / "c.png", value=77)
 
     def enhance(picture):
         if picture.rgb[0, 0, 0] == 77:
-            raise UsageError("too little memory")
+            raise UsageError("out of memory")
         return negative(picture)
 
-    outcomes = list(enhance_files(plan([frames], tmp_path / "out"), enhance))
-    assert [outcome.job.source.name for outcome in outcomes] == ["a.jpg", "b.png", "c.png", "d.gif", "c.webp"]
-    errors = [outcome.error for outcome in outcomes]
-    assert errors[1] == f"{frames}/b.png: not a picture of a known kind (PNG, JPEG, WEBP, TIFF, BMP, GIF, AVIF, TGA)"
-    assert errors[2] == f"{frames}/c.png: too little memory"
-    assert errors[0] is errors[3] is errors[4] is None
+    outcomes = carry_out([frames], tmp_path / "out", enhance)
+    assert list(outcomes) == ["a.jpg", "b.png", "c.png", "d.gif", "c.webp"]
+    assert outcomes["b.png"].error.startswith(f"{frames}/b.png: not a picture of a known kind (PNG, JPEG")
+    assert outcomes["c.png"].error == f"{frames}/c.png: out of memory"
+    assert [name for name, status in statuses(outcomes).items() if status == "failed"] == ["b.png", "c.png"]
     written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written == {"a.jpg", "d.png", "c.webp"}
 
 
-def test_transparency_that_the_output_cannot_hold_is_told(tmp_path):
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "out of memory (what helps: a smaller picture)"),
+        (KeyError("x"), "internal error (KeyError: 'x'); please report it with the picture"),
+        (OverflowError("a\nb"), "internal error (OverflowError: a b); please report it with the picture"),
+        (PermissionError(13, "Permission denied"), "permission denied"),
+    ],
+)
+@pytest.mark.parametrize("where", ["reading", "enhancing", "writing"])
+def test_whatever_happens_to_one_picture_the_others_are_done(tmp_path, monkeypatch, error, line, where):
+    paint(*(tmp_path / "in" / name for name in ("a.png", "c.png")), tmp_path / "in" / "b.png", value=10)
+    paint(tmp_path / "in" / "b.png", value=77)
+
+    def failing(function):
+        def call(*arguments, **options):
+            if any("b.png" in str(a) or (isinstance(a, Picture) and 77 in a.rgb) for a in arguments):
+                raise error
+            return function(*arguments, **options)
+
+        return call
+
+    if where != "enhancing":
+        name = "read_picture" if where == "reading" else "write_picture"
+        monkeypatch.setattr(files, name, failing(getattr(files, name)))
+    enhance = failing(negative) if where == "enhancing" else negative
+    outcomes = carry_out([tmp_path / "in"], tmp_path / "out", enhance)
+    assert statuses(outcomes) == {"a.png": "enhanced", "b.png": "failed", "c.png": "enhanced"}
+    assert outcomes["b.png"].error == f"{tmp_path}/in/b.png: {line}"
+    assert outcomes["b.png"].cause is error
+
+
+def test_a_link_to_nothing_and_a_link_to_itself_are_failures(tmp_path, frames):
+    (frames / "gone.png").symlink_to("nothing.png")
+    (frames / "self.png").symlink_to("self.png")
+    outcomes = carry_out([frames], tmp_path / "out")
+    assert outcomes["gone.png"].error == f"{frames}/gone.png: no such file or directory"
+    assert "symbolic links" in outcomes["self.png"].error
+    assert list(statuses(outcomes).values()).count("enhanced") == 4
+
+
+def test_transparency_that_the_output_cannot_hold_is_reported(tmp_path):
     Image.fromarray(np.full((4, 4, 4), 9, np.uint8)).save(tmp_path / "clear.png")
-    (outcome,) = enhance_files(plan([tmp_path / "clear.png"], tmp_path / "out.jpg"), negative)
+    (outcome,) = enhance_files(plan_jobs([tmp_path / "clear.png"], tmp_path / "out.jpg"), negative)
     assert (
         outcome.error == f"{tmp_path}/out.jpg: JPEG cannot hold the picture's transparency; choose .png, .webp or .tif"
     )
 
 
-def test_results_that_are_there_can_be_skipped(tmp_path, frames):
-    jobs = plan([frames], tmp_path / "out")
+# ----- one bad target
+
+
+def test_a_name_that_is_too_long_with_the_suffix(tmp_path):
+    long = "x" * 250 + ".png"
+    paint(tmp_path / "in" / long, tmp_path / "in" / "a.png")
+    outcomes = carry_out([tmp_path / "in"], None)
+    assert statuses(outcomes) == {long: "failed", "a.png": "enhanced"}
+    assert "file name too long (what helps: a shorter --suffix, or -o FOLDER)" in outcomes[long].error
+    assert statuses(carry_out([tmp_path / "in"], tmp_path / "out"))[long] == "enhanced"
+
+
+def test_a_folder_in_the_way_of_a_file(tmp_path, frames):
+    (tmp_path / "out" / "b.png").mkdir(parents=True)
+    for overwrite in (False, True):
+        outcomes = carry_out([frames], tmp_path / "out", overwrite=overwrite)
+        assert outcomes.pop("b.png").error == f"{tmp_path}/out/b.png: a folder of this name is in the way"
+        assert "failed" not in statuses(outcomes).values()
+
+
+def test_a_file_in_the_way_of_a_folder(tmp_path, frames):
+    paint(frames / "deep" / "er" / "e.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "deep").write_text("a file")
+    outcomes = carry_out([frames], tmp_path / "out")
+    assert [name for name, status in statuses(outcomes).items() if status == "failed"] == ["c.webp", "e.png"]
+    assert outcomes["e.png"].error == f"{tmp_path}/out/deep: a file is in the way of a folder"
+    assert (tmp_path / "out" / "deep").read_text() == "a file"
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_folder_that_cannot_be_written(tmp_path, frames, monkeypatch, seen_before):
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    enhanced = []
+    access, mkdir = os.access, Path.mkdir
+
+    def refuse(path, mode):  # as the system does to anybody but root
+        return not str(path).endswith("deep") and access(path, mode)
+
+    def cannot_make(self, *arguments, **options):
+        if self.name == "deep":
+            raise PermissionError(13, "Permission denied", str(self))
+        mkdir(self, *arguments, **options)
+
+    if seen_before:
+        monkeypatch.setattr(os, "access", refuse)
+    else:
+        monkeypatch.setattr(Path, "mkdir", cannot_make)
+    outcomes = carry_out([frames], tmp_path / "out", lambda picture: enhanced.append(1) or negative(picture))
+    assert outcomes.pop("c.webp").error == f"{tmp_path}/out/deep: permission denied"
+    assert set(statuses(outcomes).values()) == {"enhanced"}
+    assert len(enhanced) == (3 if seen_before else 4)  # no work for what cannot be written
+
+
+def test_a_gif_and_a_png_of_one_name_both_get_their_result(tmp_path):
+    paint(tmp_path / "in" / "a.gif", value=10)
+    paint(tmp_path / "in" / "a.png", value=90)
+    assert set(statuses(carry_out([tmp_path / "in"], tmp_path / "out")).values()) == {"enhanced"}
+    assert read_picture(tmp_path / "out" / "a.png").rgb[0, 0, 0] == 165
+    assert read_picture(tmp_path / "out" / "a.gif.png").rgb[0, 0, 0] == 245
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_stops_the_run(tmp_path, frames, monkeypatch, number):
+    def full(path, content, **options):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(files, "write_picture", full)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        carry_out([frames], tmp_path / "out")
+
+
+def test_leftovers_that_cannot_be_removed_are_no_failure(tmp_path, frames, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(files, "remove_leftovers", refuse)
+    assert set(statuses(carry_out([frames], tmp_path / "out")).values()) == {"enhanced"}
+
+
+# ----- results that exist, and pictures that stay as they are
+
+
+def test_results_that_exist_are_left_alone_unless_they_may_be_overwritten(tmp_path, frames):
+    jobs = plan_jobs([frames], tmp_path / "out")
     list(enhance_files(jobs[:2], negative))
     (tmp_path / "out" / "a.jpg").write_bytes(b"kept")
-    outcomes = list(enhance_files(jobs, negative, skip_existing=True))
-    assert [outcome.skipped for outcome in outcomes] == [True, True, False, False]
+    (frames / "a.jpg").write_bytes(b"not even read")
+    assert statuses(carry_out([frames], tmp_path / "out")) == {
+        "a.jpg": "exists",
+        "b.png": "exists",
+        "d.gif": "enhanced",
+        "c.webp": "enhanced",
+    }
     assert (tmp_path / "out" / "a.jpg").read_bytes() == b"kept"
-    assert (tmp_path / "out" / "d.png").exists()
+    paint(frames / "a.jpg")
+    assert set(statuses(carry_out([frames], tmp_path / "out", overwrite=True)).values()) == {"enhanced"}
+    assert read_picture(tmp_path / "out" / "a.jpg").rgb.mean() > 200
+
+
+def test_what_is_foreseen_is_what_happens(tmp_path, frames):
+    (tmp_path / "out" / "b.png").mkdir(parents=True)
+    paint(tmp_path / "out" / "a.jpg")
+    jobs = plan_jobs([frames], tmp_path / "out")
+    expected = [foreseen(job, overwrite=False) for job in jobs]
+    assert [outcome and outcome.status for outcome in expected] == ["exists", "failed", None, None]
+    assert not (tmp_path / "out" / "deep").exists()
+    happened = list(enhance_files(jobs, negative))
+    assert [outcome.error for outcome in happened] == [outcome and outcome.error for outcome in expected]
+
+
+def test_pictures_that_stay_as_they_are_are_copied_or_converted(tmp_path, frames):
+    outcomes = carry_out([frames], tmp_path / "out", lambda picture: picture)
+    assert set(statuses(outcomes).values()) == {"unchanged"}
+    for name in ("a.jpg", "b.png", "deep/c.webp"):
+        assert (tmp_path / "out" / name).read_bytes() == (frames / name).read_bytes()
+    assert read_picture(tmp_path / "out" / "d.png").format == "PNG"
+
+
+def test_the_quality_is_chosen(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "a.jpg", quality=90)
+    Image.fromarray(pixels).save(tmp_path / "in" / "b.webp", lossless=True)
+    sizes = {}
+    for name, enhance in (("changed", negative), ("unchanged", lambda picture: picture)):
+        for quality in (None, 20, 100):
+            out = tmp_path / f"{name}{quality}"
+            list(enhance_files(plan_jobs([tmp_path / "in"], out), enhance, quality=quality))
+            for path in out.iterdir():
+                sizes[name, path.suffix, quality] = path.stat().st_size
+    for name in ("changed", "unchanged"):
+        assert sizes[name, ".jpg", 20] < sizes[name, ".jpg", None] / 2
+        assert sizes[name, ".webp", 20] < sizes[name, ".webp", None] / 2
+    assert sizes["changed", ".jpg", 100] > sizes["changed", ".jpg", None]
 
 
 def test_reading_stays_a_few_pictures_ahead(tmp_path, monkeypatch):
@@ -162,7 +269,7 @@ def test_reading_stays_a_few_pictures_ahead(tmp_path, monkeypatch):
         return read_picture(path)
 
     monkeypatch.setattr("drujax.enhance.files.read_picture", reading)
-    outcomes = enhance_files(plan([tmp_path / "in"], tmp_path / "out"), negative)
+    outcomes = enhance_files(plan_jobs([tmp_path / "in"], tmp_path / "out"), negative)
     next(outcomes)
     assert len(read) <= 8
     outcomes.close()

@@ -121,7 +121,7 @@ def test_comparison_of_two_folders(folder, tmp_path, capsys):
     Image.fromarray(scene(2)).save(folder / "alone.png")
     assert run(folder, "--against", tmp_path / "other", "--metrics=brisque") == 1
     said = capsys.readouterr()
-    assert f"left out {folder}/alone.png: no picture of its name in {tmp_path}/other" in said.err
+    assert f"failed: {folder}/alone.png: no picture of its name in {tmp_path}/other" in said.err
     assert "mean difference" in said.out
 
 
