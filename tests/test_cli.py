@@ -111,7 +111,7 @@ def test_models_that_ship_with_the_package_are_found(name):
         ),
         (["enhance", "{a}", "--strength=x"], r"--strength: 'x' is neither a number nor auto"),
         (["enhance", "{a}", "--model=dru-vitb16"], r"--model: unknown value 'dru-vitb16'. Did you mean dru-vit-b16\?"),
-        (["enhance", "{a}", "--model={a}"], r"a.png is not a .safetensors file"),
+        (["enhance", "{a}", "--model={a}"], r"--model: must be a .safetensors file, got \S+a.png"),
         (["enhance", "{a}", "--model=x/y.safetensors"], r"x/y.safetensors"),
         (
             ["enhance", "{a}", "--max-pixels=100", "--model={model}"],

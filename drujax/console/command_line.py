@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -118,14 +119,14 @@ def with_flag(message: str, config: type) -> str:
     """Return `message` with the flag of `config` in place of the argument at its beginning.
 
     `batch_size: must be ...` becomes `--recipe.batch-size: must be ...`, the first flag of that name. Messages that
-    begin with no argument of `config` are returned unchanged.
+    begin with no argument of `config`, or with a file of such a name, are returned unchanged.
     """
     if match := re.match(r"Error parsing [\w.-]+: (?=[\w.]+: )", message):  # tyro's, of a class that refused its values
         message = message.removeprefix(match[0])
     argument, colon, rest = message.partition(": ")
     name = argument.replace("_", "-")
     flags = [flag for flag in _flags(config) if flag == f"--{name}" or flag.endswith(f".{name}")]
-    return f"{flags[0]}{colon}{rest}" if colon and flags else message
+    return f"{flags[0]}{colon}{rest}" if colon and flags and not os.path.lexists(argument) else message
 
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:
@@ -139,7 +140,7 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
 
 
 def _mistake(error: Exception) -> str | None:
-    """What to tell the user about `error`, in one line; None for a defect of the program."""
+    """Returns the line for the user about `error`; None for a defect of the program."""
     if isinstance(error, UsageError | OSError):
         return describe(error)
     if isinstance(error, ModuleNotFoundError) and (extra := extra_with(error.name)) is not None:

@@ -42,7 +42,7 @@ def convert_checkpoint(
     network = registry.find_network(name)
     output, checkpoint = Path(output), Path(checkpoint)
     if output.suffix != ".safetensors":
-        raise UsageError(f"-o: {output} does not end in .safetensors")
+        raise UsageError(f"output: must end in .safetensors, got {output}")
     of_model = models()[model].model.options if model in models() else {}
     merged = {**network.options, **network.official, **of_model, **(options or {})}
     module = network.module(merged)
@@ -74,12 +74,12 @@ def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
     for option in options:
         name, _, value = option.partition("=")
         if name not in known:
-            raise unknown("--option", name, known)
+            raise unknown("option", name, known)
         kind = type(known[name])
         try:
             parsed[name] = {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
         except (KeyError, ValueError):
-            raise UsageError(f"--option: {option}: must be of type {kind.__name__}, got {value!r}") from None
+            raise UsageError(f"option: {name} must be of type {kind.__name__}, got {value!r}") from None
     return parsed
 
 

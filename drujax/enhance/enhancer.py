@@ -35,9 +35,9 @@ class Enhancer:
         bright = enhancer(dark)                 # (h, w, 3) or (b, h, w, 3) -> the same shape and dtype
         half_way = enhancer(dark, strength=0.5)
 
-    By default the strength follows the picture's light (`drujax.enhance.strength.darkness`): a dark picture (eq. 1
-    of the paper) gets the network's answer, a bright one stays as it is, one between them gets a part. Strength 1 is
-    the network's answer whatever the picture.
+    By default the strength depends on how dark the picture is (`drujax.enhance.strength.darkness`): a dark picture
+    (eq. 1 of the paper) becomes the network's output, a bright one stays as it is, and those in between are blended in
+    proportion. With strength 1 every picture becomes the network's output.
 
     The network is compiled for each size, rounded up to its multiple (16 for EnlightenGAN), and kept.
     """
@@ -55,8 +55,8 @@ class Enhancer:
         Args:
             model: the network and its weights.
             margin: pixels of the picture's reflection that surround it for the network. By default as many as keep its
-                border free of what the network makes of the zeros beyond it; with 0 the result is that of the official
-                code, border and all.
+                border free of the effects of the network's zero padding; with 0 the result is that of the official
+                code, border included.
             guided: take only the exposure from the network and apply it along the picture's own edges
                 (`drujax.enhance.guided_filter`); False is the network's own picture. By default true for EnlightenGAN
                 alone.
@@ -100,14 +100,14 @@ class Enhancer:
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
     def __call__(self, image: ArrayLike, strength: Strength = "auto") -> Shaped[np.ndarray, "*b h w 3"]:
-        """The enhanced picture or batch of pictures, clipped and rounded, of the size of the given one.
+        """Returns the enhanced picture or batch, clipped and rounded, with the size and dtype of the given one.
 
         A model with the option `crop` (Zero-DCE++) cuts the last rows and columns of what it enhances.
 
         Args:
             image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; whatever
                 `drujax.pictures.arrays.as_images` takes. Computed in float32.
-            strength: s in input + s * (enhanced - input), 0..1; "auto": what each picture's light asks for.
+            strength: s in input + s * (enhanced - input), 0..1; "auto": by how dark each picture is.
 
         Raises:
             UsageError: another shape, dtype or range; NaN or infinity from the model; too little memory.
@@ -167,12 +167,12 @@ class Enhancer:
         return program
 
     def _padding(self, side: int) -> tuple[int, int]:
-        """What is put before and after a side: the margins, and what lacks to the multiple, as the generator pads."""
-        lacking = -(side + 2 * self._margin) % self._multiple
-        return self._margin + lacking // 2, self._margin + lacking - lacking // 2
+        """Padding before and after a side: margins, and up to a multiple of the size, as the generator pads."""
+        rest = -(side + 2 * self._margin) % self._multiple
+        return self._margin + rest // 2, self._margin + rest - rest // 2
 
     def picture(self, picture: Picture, strength: Strength = "auto") -> Picture:
-        """The picture with enhanced colours and everything else as it was; one without colour stays without.
+        """Returns the picture with enhanced colours and everything else as it was; a grey one stays grey.
 
         Where nothing changes, it is the same object.
         """
@@ -217,7 +217,7 @@ def _to_float(batch):
 def _mix(x, y, strength, *, guided, dtype, rounding):
     x = x[:, : y.shape[1], : y.shape[2]]
     y = transfer_luminance(x, y) if guided else y
-    mixed = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # y itself at strength 1, which floor would tell
+    mixed = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # exactly y at strength 1, for floor
     if jnp.issubdtype(dtype, jnp.floating):
         return mixed
     levels = mixed * jnp.iinfo(dtype).max

@@ -1,10 +1,10 @@
-"""The light that a network gives a picture, applied along the picture's own edges.
+"""The exposure of a network's output, transferred to the input image along the image's own edges.
 
-A network of small receptive field may light one part of an even sky and not the next, and blur or tint what it
-touches. A guided filter (He, Sun and Tang, "Guided Image Filtering", TPAMI 35(6), 2013) takes only the light from it:
-around each pixel, the logarithm of the gain becomes a linear function of the logarithm of the picture's luma, the one
-that fits the network's answer best. So equal neighbours stay equal, lines and texture are those of the picture, and so
-are the ratios of red, green and blue. Nothing becomes darker than it was.
+A network of small receptive field may brighten one part of an even sky and not the next, blur lines or shift colours.
+A guided filter (He, Sun and Tang, "Guided Image Filtering", TPAMI 35(6), 2013) takes only the exposure from its output:
+around each pixel, the logarithm of the gain becomes the linear function of the logarithm of the image's luma that fits
+the output best. So equal neighbours stay equal, lines and texture are those of the image, and so are the ratios of red,
+green and blue. Nothing becomes darker than it was.
 """
 
 from typing import NamedTuple
@@ -18,16 +18,16 @@ from drujax.pictures.color import luma
 
 # Half the side of the square that a linear function is fitted in, as a share of the picture's shorter side.
 RADIUS = 0.4
-# Variance of log luma below which a square counts as even.
+# Regularisation: squares whose log luma has a smaller variance count as even.
 EVEN = 0.02
-# Added to luma before its logarithm: four levels of 255, under which a gain would be that of noise.
+# Added to luma before its logarithm: four levels of 255. Below that, a gain would be that of noise.
 DARKEST = 4 / 255
 # The functions vary slowly: they are fitted on a grid of at most so many places a side.
 GRID = 64
 
 
 def transfer_luminance(image: Float[Array, "b h w 3"], enhanced: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """`image` with the light of `enhanced`, both nominally in [0, 1]; the result may exceed 1 where a colour clips."""
+    """Returns `image` with the exposure of `enhanced`, both nominally in [0, 1]; a clipping colour may exceed 1."""
     _, h, w, _ = image.shape
     guide = jnp.log(luma(image) + DARKEST)
     gain = jnp.log(luma(jnp.clip(enhanced, 0, 1)) + DARKEST) - guide
@@ -45,7 +45,7 @@ def transfer_luminance(image: Float[Array, "b h w 3"], enhanced: Float[Array, "b
     slope = (mean(centred * gain) - mean_centred * mean_gain) / (variance + EVEN)
     offset = mean_gain - slope * mean_guide
     slope, offset = (_both(rows.spread, columns.spread, x) for x in (slope, offset))
-    # Lights are brighter than what the function was fitted on: it must not go on downwards and dim them.
+    # Lamps are brighter than what the function was fitted on: extrapolated, it must not dim them.
     return image * jnp.exp(jnp.maximum(slope * guide + offset, 0))[..., None]
 
 

@@ -77,7 +77,7 @@ def as_json(rows: list[Row]) -> dict[str, Any]:
 
 
 def as_table(rows: list[Row]) -> str:
-    """The rows as aligned text, models and files apart, and how to get what is not here."""
+    """Format the rows as two aligned tables, of models and files, and a list of how to get what is not here."""
     cells = [["NAME", "HERE", "SIZE", "LICENCE", "NETWORK", "WHAT"]]
     for row in rows:
         size = "" if row.size is None else megabytes(row.size)

@@ -56,35 +56,38 @@ def build_model(variables: Variables, metadata: dict[str, Any]) -> Loaded:
 
 
 def resolve(name_or_path: str | Path) -> Path:
-    """The weight file of a model's name, of a path to one, or of a run's folder.
+    """Return the weight file of a model's name, of a path to one, or of a run's folder.
 
-    Weights that the authors of a method have released are downloaded (which tells their licence) and converted once.
+    Weights that the authors of a method have released are downloaded (which prints their licence) and converted once.
 
     Raises:
-        UsageError: one line: the nearest name, or how to get what is known but not on this machine.
+        UsageError: an unknown name (the message has the nearest one), a file that does not exist or is of another kind,
+            or a model that is not on this machine (the message says how to get it).
     """
     name, path = str(name_or_path), Path(name_or_path)
+    if not name:
+        raise UsageError("model: must be a name or a path, got ''")
     found = find(name)
     if found is not None:
         return found
     if name in models():
         if models()[name].model.file is not None:
             return import_released(name)
-        raise UsageError(f"--model: {name} is not on this machine. {models()[name].obtain}")
+        raise UsageError(f"model: {name} is not on this machine. {models()[name].obtain}")
     if path.is_dir():
         if not (path / "weights.safetensors").is_file():
-            raise UsageError(f"--model: {name} has no weights.safetensors (a run writes it when it ends)")
+            raise UsageError(f"model: no weights.safetensors in folder {name}; a training run writes it at its end")
         return path / "weights.safetensors"
     if path.is_file() and path.suffix != ".safetensors":
         raise UsageError(
-            f"--model: {name} is not a .safetensors file. A checkpoint of another program has to be converted first: "
+            f"model: must be a .safetensors file, got {name}. Convert the checkpoint of another program first: "
             f"drujax convert {name} --model NETWORK -o {path.stem}.safetensors"
         )
     if path.suffix == ".safetensors" or path.is_file() or len(path.parts) > 1:
         if not path.exists():
-            raise UsageError(f"--model: {name} does not exist")
+            raise UsageError(f"model: file not found: {name}")
         return path
-    raise unknown("--model", name, models())
+    raise unknown("model", name, models())
 
 
 def find(name: str) -> Path | None:

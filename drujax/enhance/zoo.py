@@ -46,4 +46,4 @@ def network_of(name: str) -> str:
     network = models()[name].network if name in models() else name
     if network in registry.networks():
         return network
-    raise unknown("--model", name, [*registry.networks(), *models()])
+    raise unknown("model", name, [*registry.networks(), *models()])

@@ -13,8 +13,8 @@ LEFTOVER_AGE = 3600.0  # seconds; no living process writes a file for so long
 
 def check_folder(argument: str, path: Path | None) -> None:
     """Raises UsageError, in the name of an `argument`, where the folder of a file to be written does not exist."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise UsageError(f"{argument}: {path.parent} is no folder")
+    if path is not None and not (folder := path.absolute().parent).is_dir():
+        raise UsageError(f"{argument}: {'not a folder' if folder.exists() else 'folder not found'}: {path.parent}")
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

@@ -1,6 +1,6 @@
 """Measuring speed and memory: contenders take turns in one process, so that they meet the same machine.
 
-Seconds depend on what else the machine does; a ratio of contenders measured in turn hardly does.
+Seconds depend on what else the machine does; the ratio of contenders that take turns depends on it much less.
 """
 
 import ctypes
@@ -89,7 +89,7 @@ def race(
 def compiled(name: str, function: Any, *arguments: Any) -> tuple[Contender, Any]:
     """A jitted function as a contender whose `run` calls it with the same arguments; and the compiled function.
 
-    `run` is no good for functions that use up their arguments (donation): replace it.
+    Replace `run` for functions that donate their arguments: it passes the same ones each time.
     """
     start = time.perf_counter()
     program = function.lower(*arguments).compile()
@@ -107,17 +107,16 @@ def count_flops(function: Callable, *arguments: Any) -> float:
 
 
 def peak_of(run: Callable[[], Any]) -> tuple[int | None, Any]:
-    """Bytes that memory grows by at most while `run` runs, and what it returns.
+    """The most bytes that memory grows by while `run` runs (measured on Linux), and what it returns.
 
-    On a GPU or TPU: the most bytes of the device that the process has had in use so far. None where neither can be
-    told: the former takes Linux.
+    On a GPU or TPU: the peak of the device's memory that the process has used so far. None where neither is known.
     """
     if jax.default_backend() != "cpu":
         result = run()
         return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use"), result
     _give_back()
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is in use now
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is reset to what is in use now
     except OSError:
         return None, run()
     before = _status("VmRSS")

@@ -1,7 +1,7 @@
 """Memory between the steps of a training on the CPU.
 
 XLA asks for a step's memory when the step begins and frees it at its end. Linux's C library gives blocks of that size
-back to the system, which must clear all of their pages anew for the next step: a tenth of the processor time of
+back to the system, which must clear all of their pages again for the next step: a tenth of the processor time of
 EnlightenGAN's, a third of Zero-DCE++'s.
 """
 

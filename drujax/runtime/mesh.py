@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from drujax.errors import UsageError
+from drujax.runtime.devices import devices as all_devices
 
 PATIENCE_MS = 3_600_000
 
@@ -31,15 +32,15 @@ def join_processes(coordinator: str | None, processes: int | None = None, proces
     """
     if coordinator in (None, "auto"):
         if processes is not None or process_index is not None:
-            raise UsageError(f"coordinator: {coordinator} goes without processes and process_index; give host:port")
+            raise UsageError(f"coordinator: must be host:port with processes and process_index, got {coordinator}")
         if coordinator is None:
             return
     elif not coordinator.rpartition(":")[2].isdigit():
-        raise UsageError(f"coordinator: {coordinator} is neither host:port nor auto")
+        raise UsageError(f"coordinator: must be host:port or auto, got {coordinator}")
     elif processes is None or process_index is None:
-        raise UsageError(f"coordinator: {coordinator} needs processes and process_index beside it")
+        raise UsageError(f"coordinator: {coordinator} also needs processes and process_index")
     elif not 0 <= process_index < processes:
-        raise UsageError(f"process_index: {process_index} is not one of 0 to {processes - 1}")
+        raise UsageError(f"process_index: must be in 0..{processes - 1}, got {process_index}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     if coordinator != "auto":
         jax.distributed.initialize(coordinator, processes, process_index)
@@ -47,7 +48,7 @@ def join_processes(coordinator: str | None, processes: int | None = None, proces
     try:
         jax.distributed.initialize()
     except ValueError as error:  # what JAX raises where it recognises no cluster
-        raise UsageError(f"coordinator: auto finds no cluster here ({error}); give host:port") from error
+        raise UsageError(f"coordinator: auto found no cluster here ({error}); give host:port") from error
 
 
 def meet(where: str) -> None:
@@ -64,8 +65,7 @@ def meet(where: str) -> None:
 
 def data_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """All devices (of all processes), or the given ones, along one axis named `data`."""
-    devices = jax.devices() if devices is None else devices
-    return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
+    return Mesh(np.asarray(all_devices() if devices is None else devices), ("data",), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -86,7 +86,9 @@ def local_batch_size(batch_size: int, mesh: Mesh) -> int:
     """
     if batch_size % mesh.size:
         nearest = max(round(batch_size / mesh.size), 1) * mesh.size
-        raise UsageError(f"batch_size: {batch_size} is no multiple of {mesh.size} devices; the nearest is {nearest}")
+        raise UsageError(
+            f"batch_size: must be a multiple of {mesh.size} (devices), got {batch_size}; nearest: {nearest}"
+        )
     return batch_size * len(mesh.local_devices) // mesh.size
 
 

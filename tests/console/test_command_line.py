@@ -108,3 +108,10 @@ def test_run_passes_defects_on():
         with pytest.raises(type(error)):
             command_line.run(lambda error=error: fail(error), "drujax")
     assert command_line.run(lambda: None, "drujax") == 0
+
+
+def test_arguments_in_errors_are_named_by_their_flags_unless_they_are_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command_line.with_flag("backbone: unknown value", Config) == "--backbone: unknown value"
+    (tmp_path / "backbone").mkdir()
+    assert command_line.with_flag("backbone: no pictures", Config) == "backbone: no pictures"

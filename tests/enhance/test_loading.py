@@ -74,11 +74,11 @@ def test_options_given_win_over_the_authors(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "enlightengann"}, "--model: unknown value 'enlightengann'. Did you mean enlightengan?"),
+        ({"model": "enlightengann"}, "model: unknown value 'enlightengann'. Did you mean enlightengan?"),
         ({"model": "sci-medium"}, r"g\.npz: does not match the network: missing 10 arrays"),
         ({"options": {"align_corner": True}}, "option: unknown value 'align_corner'. Did you mean align_corners?"),
         ({"options": {"align_corners": "yes"}}, "option align_corners: must be of type bool, got 'yes'"),
-        ({"output": "g.pth"}, r"-o: g\.pth does not end in \.safetensors"),
+        ({"output": "g.pth"}, r"output: must end in \.safetensors, got g\.pth"),
         ({}, r"g\.npz: does not match the network: wrong shape of 113 arrays"),  # of width 2, read as 32
         ({"part": "x"}, r"g\.npz: part 'x': only PyTorch checkpoints have parts"),
     ],
@@ -155,14 +155,15 @@ def test_models_by_name(cache, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("dru-resnet81", "--model: unknown value 'dru-resnet81'. Did you mean dru-resnet18"),
+        ("dru-resnet81", "model: unknown value 'dru-resnet81'. Did you mean dru-resnet18"),
         ("dru-vgg19", "dru-vgg19 is not on this machine. Train it"),
-        ("none.safetensors", r"none\.safetensors does not exist"),
-        ("runs/none", "runs/none does not exist"),
-        (".", r"has no weights\.safetensors \(a run writes it when it ends\)"),
+        ("none.safetensors", r"model: file not found: none\.safetensors"),
+        ("runs/none", "model: file not found: runs/none"),
+        ("", r"model: must be a name or a path, got ''$"),
+        (".", r"model: no weights\.safetensors in folder \.; a training run writes it at its end"),
         (
             "net.pth",
-            r"net\.pth is not a \.safetensors file.*drujax convert net\.pth --model NETWORK -o net\.safetensors",
+            r"model: must be a \.safetensors file, got net\.pth\. .*drujax convert net\.pth --model NETWORK -o net\.safetensors",
         ),
     ],
 )

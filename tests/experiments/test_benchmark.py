@@ -108,7 +108,7 @@ def test_peers_exist(name):
         (["train", "--rounds=0"], "--rounds: must be >= 1, got 0"),
         (["train", "--size=31"], "patch_size: must be <= recipe.size (31)"),
         (["train", "--method=sci", "--size=2"], "size: must be >= 3"),
-        (["scenes", "--out=no/b.json"], "--out: no is no folder"),
+        (["scenes", "--out=no/b.json"], "--out: folder not found: no"),
         (["enhance", "--height=40", "--peer=torch"], "--height: must be a multiple of 16 with --peer, got 40"),
         (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: must be a multiple of 12"),
         (["train", "--method=sci", "--gan.dtype=bfloat16"], "Unrecognized options: --gan.dtype=bfloat16"),

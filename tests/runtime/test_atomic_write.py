@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from drujax.runtime.atomic_write import remove_leftovers, write_atomically
+from drujax.errors import UsageError
+from drujax.runtime.atomic_write import check_folder, remove_leftovers, write_atomically
 
 
 def test_new_and_existing_files_are_written_whole(tmp_path):
@@ -60,3 +61,13 @@ def test_only_old_leftovers_of_killed_processes_are_removed(tmp_path):
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".drujax-2.tmp", "drujax-3.tmp", ".other.tmp"}
     remove_leftovers(tmp_path / "missing")
+
+
+def test_the_folder_of_a_file_to_be_written_is_checked(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    check_folder("out", None)
+    check_folder("out", tmp_path / "new")
+    with pytest.raises(UsageError, match=rf"^out: folder not found: {tmp_path}/missing$"):
+        check_folder("out", tmp_path / "missing" / "new")
+    with pytest.raises(UsageError, match=rf"^out: not a folder: {tmp_path}/file$"):
+        check_folder("out", tmp_path / "file" / "new")

@@ -68,7 +68,7 @@ def test_another_batch_is_another_run(tiny_run):
 
 def test_batch_is_shared_out_equally(four):
     assert four.sizes[8] == 8
-    assert four.sizes[6] == "batch_size: 6 is no multiple of 4 devices; the nearest is 8"
+    assert four.sizes[6] == "batch_size: must be a multiple of 4 (devices), got 6; nearest: 8"
     assert four.sizes[1].endswith("the nearest is 4")
 
 
@@ -80,11 +80,11 @@ def test_put_splits_and_replicates(four):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((None, 2, 0), "^coordinator: None goes without processes and process_index"),
-        (("auto", 2, 0), "^coordinator: auto goes without processes"),
-        (("localhost:1234",), "^coordinator: localhost:1234 needs processes and process_index"),
-        (("localhost:1234", 2, 2), "^process_index: 2 is not one of 0 to 1"),
-        (("localhost", 2, 0), "^coordinator: localhost is neither host:port nor auto"),
+        ((None, 2, 0), "^coordinator: must be host:port with processes and process_index, got None"),
+        (("auto", 2, 0), "^coordinator: must be host:port with processes .* got auto"),
+        (("localhost:1234",), "^coordinator: localhost:1234 also needs processes and process_index"),
+        (("localhost:1234", 2, 2), "^process_index: must be in 0..1, got 2"),
+        (("localhost", 2, 0), "^coordinator: must be host:port or auto, got localhost"),
     ],
 )
 def test_a_wrong_description_of_the_processes(arguments, message):
@@ -97,7 +97,7 @@ def test_auto_outside_of_a_cluster(monkeypatch):
         raise ValueError("coordinator_address should be defined.")  # JAX's words
 
     monkeypatch.setattr(jax.distributed, "initialize", initialize)
-    with pytest.raises(UsageError, match="^coordinator: auto finds no cluster here .*; give host:port$"):
+    with pytest.raises(UsageError, match="^coordinator: auto found no cluster here .*; give host:port$"):
         meshes.join_processes("auto")
 
 
