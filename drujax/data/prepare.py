@@ -27,7 +27,7 @@ from drujax.data.sources import Candidate, Scenes, file_hash, from_folders, read
 from drujax.data.splits import Side, assign_sides
 from drujax.data.summary import Summary, summarise
 from drujax.data.writer import stored_size, write_records, written_whole
-from drujax.errors import UsageError
+from drujax.errors import UsageError, describe
 from drujax.pictures.discovery import Skipped
 
 DESCRIPTION = "dataset.json"  # what the dataset was made of and how, beside the records
@@ -95,7 +95,7 @@ def prepare(
             candidates = source.paint(folder / "scenes", quiet=quiet)
         group_of, notes = _read_groups(groups, candidates)
         pictures, skipped = _measure(candidates, group_of, crop, (low, high), quiet=quiet)
-        skipped += [f"{folder}: {error.strerror}" for folder, error in passed_by.failures.items()]
+        skipped += [describe(error) for error in passed_by.failures.values()]
         notes += [str(passed_by)] if len(passed_by) else []
         if not isinstance(source, Scenes):
             pictures, note = _merged(pictures, hashes, frozenset(group_of.values()), merge=merge)

@@ -163,7 +163,7 @@ def test_models_by_name(cache, monkeypatch, tmp_path):
         (".", r"model: no weights\.safetensors in folder \.; a training run writes it at its end"),
         (
             "net.pth",
-            r"model: must be a \.safetensors file, got net\.pth\. .*drujax convert net\.pth --model NETWORK -o net\.safe",
+            r"model: must be a \.safetensors file, got net\.pth\. .*drujax convert net\.pth --model NETWORK -o net",
         ),
     ],
 )
