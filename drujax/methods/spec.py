@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -14,9 +14,6 @@ from drujax.runtime.remote_file import File
 from drujax.training.method import Method
 from drujax.training.recipe import Recipe
 from drujax.weights.torch_names import Variables, from_torch
-
-if TYPE_CHECKING:
-    from drujax.methods.config import TrainConfig
 
 Images = Any  # Float[Array, "b h w 3"]
 
@@ -122,7 +119,7 @@ class MethodSpec:
         build: (configuration, learning rate or its schedule) -> the method to train.
         recipe: the official recipe, which is the preset "paper".
         presets: what the other presets change ("laptop", "embedded", "debug"; "benchmark" for experiments.benchmark).
-        config: its configuration: `TrainConfig`, or a subclass with one more field, a dataclass of the method's own
+        config: its configuration: None for `drujax.methods.config.TrainConfig`, or a subclass with one more field, a dataclass of the method's own
             options; the field's name is their prefix on the command line.
         network: the network that enhances; None where another method's file has it.
         models: named weights of `network`.
@@ -141,7 +138,7 @@ class MethodSpec:
     build: Callable[[Any, optax.Schedule | float], Method]
     recipe: Recipe = Recipe()
     presets: Mapping[str, Preset] = field(default_factory=dict)
-    config: type["TrainConfig"] | None = None
+    config: type[Any] | None = None
     network: EnhancerNetwork | None = None
     models: tuple[Model, ...] = ()
     files: tuple[File, ...] = ()
