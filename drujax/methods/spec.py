@@ -119,8 +119,8 @@ class MethodSpec:
         build: (configuration, learning rate or its schedule) -> the method to train.
         recipe: the official recipe, which is the preset "paper".
         presets: what the other presets change ("laptop", "embedded", "debug"; "benchmark" for experiments.benchmark).
-        config: its configuration: None for `drujax.methods.config.TrainConfig`, or a subclass with one more field, a dataclass of the method's own
-            options; the field's name is their prefix on the command line.
+        config: a subclass of `drujax.methods.config.TrainConfig` with one more field, a dataclass of the method's own
+            options, whose name is their prefix on the command line; None for a method without options.
         network: the network that enhances; None where another method's file has it.
         models: named weights of `network`.
         files: other files that training it or `drujax convert` can use.
