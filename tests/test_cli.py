@@ -447,6 +447,7 @@ def test_a_reader_that_goes_away_is_no_error(frames):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes_leaves_only_whole_pictures(tmp_path, model, cache):
     (tmp_path / "in").mkdir()
     for index in range(6):

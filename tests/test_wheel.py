@@ -14,6 +14,8 @@ from PIL import Image
 from drujax.pictures.io import read_picture
 from tests.support.documents import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 # Top-level modules of the extras, and what flax itself needs, which slows the start down.
 UNNEEDED = (
     "array_record", "apache_beam", "grain", "h5py", "optax", "orbax", "sklearn", "tensorboardX", "tensorflow",

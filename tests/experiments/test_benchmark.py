@@ -122,6 +122,7 @@ def test_invalid_options_are_refused_in_one_line(arguments, message, capsys):
     assert message in line
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # from PyTorch
 def test_peer_computes_the_same(result, monkeypatch):
     """Compares networks, losses and, because the last loss follows two updates, optimisers."""

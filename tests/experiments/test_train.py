@@ -71,6 +71,7 @@ def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, capsys):
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "backbone"), [*COMPARED.items()])
 def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path):
     """Bit for bit, though stopped halfway by the signal that a cluster sends."""
@@ -107,6 +108,8 @@ def test_compared_methods_are_plain_unless_asked(tmp_path):
         train.configuration(["--method=sic"])
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_two_processes_paint_and_train_together(tmp_path):
     """The command itself, over loopback; its losses are those of one process."""
     arguments = ["--preset=debug", "--method=zero_dce_pp"]

@@ -50,6 +50,8 @@ def test_score_does_not_depend_on_the_batch_and_its_order(name):
     assert OWN[name](batch[::-1]).tolist() == alone[::-1]
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_score_does_not_depend_on_the_number_of_devices():
     batch = np.stack([scene(seed) for seed in range(5)])
     (said,) = devices.finish(devices.start(3, __file__))

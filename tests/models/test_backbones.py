@@ -154,6 +154,7 @@ def gradients(reference):
 GRADIENTS = pytest.mark.parametrize("reference", ["resnet18", "mobilenet_v2"], indirect=True)
 
 
+@pytest.mark.slow
 @GRADIENTS
 def test_gradients_equal_torchvision(reference, gradients):
     """In float64, where sums in another order are the same: what is left is the float32 of torchvision's side (5e-7).
@@ -171,6 +172,7 @@ def test_gradients_equal_torchvision(reference, gradients):
         np.testing.assert_allclose(np.linalg.norm(found[str(name)]), norm, rtol=2e-6, err_msg=str(name))
 
 
+@pytest.mark.slow
 @GRADIENTS
 def test_float32_changes_gradients_by_single_units_alone(gradients):
     """A unit that switches (see above) takes its share of the gradient with it: of n units, about 1 / sqrt(n).

@@ -116,6 +116,7 @@ def test_pads_by_reflection_and_crops_back(goldens):
     np.testing.assert_allclose(enhanced, inside[:, 1:14, 5:27], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [2201, 2202])
 def test_wide_images_keep_their_size(width):
     generator, variables = small(wide_pool=True)

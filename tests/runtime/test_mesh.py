@@ -48,6 +48,8 @@ def _said(function):
         return str(error)
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_four_devices_agree_with_one(four, tiny_run):
     """Losses, batch statistics, parameters, optimisers and moving average after each of three steps."""
     assert four.pictures_on == 4
@@ -66,12 +68,16 @@ def test_another_batch_is_another_run(tiny_run):
         )
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_batch_is_shared_out_equally(four):
     assert four.sizes[8] == 8
     assert four.sizes[6] == "batch_size: must be a multiple of 4 (devices), got 6; nearest: 8"
     assert four.sizes[1].endswith("the nearest is 4")
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_put_splits_and_replicates(four):
     assert four.parts == [[0, 1], [2, 3], [4, 5], [6, 7]]
     assert four.whole == [list(range(8))] * 4

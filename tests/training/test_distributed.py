@@ -8,11 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jax
+import pytest
 
 from drujax.runtime.mesh import join_processes
 from tests.support import devices, tiny_batch
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_two_processes_agree_with_one(tiny_run, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -135,6 +135,8 @@ def test_program_for_another_platform_has_the_plain_convolution(
     assert convolutions("cpu") == {"strips": 2, "cut": 2}.get(form, 0)
 
 
+@pytest.mark.multiprocess
+@pytest.mark.slow
 def test_sharded_batch_stays_sharded():
     devices.finish(devices.start(4, __file__))
 
