@@ -115,7 +115,7 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["enhance", "{a}", "--model=x/y.safetensors"], r"x/y.safetensors"),
         (
             ["enhance", "{a}", "--max-pixels=100", "--model={model}"],
-            r"a.png: too large \(126 pixels; the limit is 100\)",
+            r"a.png: too large \(126 pixels; the limit is 100, raise it with --max-pixels\)",
         ),
         (["enhance", "{a}", "--max-pixels=0"], r"--max-pixels: must be >= 1, got 0"),
         (["enhance", "{a}", "-o", "{a}"], r"would overwrite the input"),
@@ -128,7 +128,7 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=corp=1"], r"Did you mean crop\?"),
         (
             ["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=crop=1"],
-            r"crop=1: must be of type bool, got '1'",
+            r"--option: crop must be of type bool, got '1'",
         ),
         (
             ["convert", "{a}", "--model=zero-dce-pp", "-o=y.safetensors", "--option=ratio=0"],
