@@ -27,7 +27,7 @@ from drujax.uncertainty.config import ProbabilityRecipe
 class Config:
     """Builds a dataset of dark and bright anime scenery."""
 
-    # Folder to write; refused if it holds something else.
+    # Folder to write; an error if it holds anything but this dataset.
     out: Path
     # Folder of pictures, searched recursively (repeatable); or the word "scenes": synthetic scenes.
     source: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
@@ -42,26 +42,26 @@ class Config:
     labels: str = "qab"
     # Backbone of F_dark/bright.
     classifier: str = "resnet18"
-    # Its weights: imagenet (downloaded once), none (trained from scratch), or a checkpoint file.
+    # Initial weights of F_dark/bright: imagenet (downloaded once), none (random), or a checkpoint file.
     pretrained: str = "imagenet"
-    # Its training.
+    # Training of F_dark/bright.
     recipe: ProbabilityRecipe = ProbabilityRecipe()
-    # Pictures with a shorter side are enlarged to it.
+    # Pictures with a shorter side are enlarged to this side (pixels).
     crop: int = 320
-    # Seed of the split (and of the synthetic scenes).
+    # Seed of the split, and of the synthetic scenes.
     seed: int = 0
     # Dark: the mean luma (0..255) of any quarter of the picture is below this.
     low: float = LOW
     # Bright: the mean luma of every quarter is above this.
     high: float = HIGH
-    # Synthetic scenes to paint (--source=scenes).
+    # Number of synthetic scenes (--source=scenes).
     count: int = 400
-    # Their size, HEIGHTxWIDTH.
+    # Size of the synthetic scenes, HEIGHTxWIDTH.
     size: str = "360x640"
 
 
 def main(arguments: list[str]) -> int:
-    """Prepares; exit code 1 if pictures were skipped as unreadable."""
+    """Prepares a dataset; returns 1 if pictures were skipped as unreadable."""
     config = command_line.parse(Config, arguments, program="prepare")
     summary = prepare(
         _source(config),
@@ -84,7 +84,9 @@ def _source(config: Config) -> list[Path] | Scenes:
     if "scenes" not in config.source:
         return [Path(source) for source in config.source]
     if len(config.source) > 1:
-        raise UsageError('--source: "scenes" stands alone; name a folder of that name ./scenes.')
+        raise UsageError(
+            '--source: "scenes" (synthetic) cannot be combined with folders; a folder of that name is ./scenes'
+        )
     try:
         height, width = (int(side) for side in config.size.split("x"))
     except ValueError:
@@ -93,7 +95,7 @@ def _source(config: Config) -> list[Path] | Scenes:
 
 
 def _labels(config: Config) -> dict[str, Any]:
-    """The arguments of `prepare` that say who labels."""
+    """Returns the arguments of `prepare` for --labels."""
     if config.labels == "classifier":
         return {"labels": "classifier", **_classifier(config)}
     if config.labels == "qab":
@@ -111,7 +113,7 @@ def _classifier(config: Config) -> dict[str, Any]:
     if config.classifier not in BACKBONES:
         raise unknown("--classifier", config.classifier, BACKBONES)
     if config.pretrained != "none":
-        load_pretrained(config.classifier, config.pretrained)  # missing weights are told before the long work
+        load_pretrained(config.classifier, config.pretrained)  # reports missing weights before the long work
     weights = Path(config.pretrained)
     identity = {
         "backbone": config.classifier,
@@ -125,7 +127,7 @@ def _classifier(config: Config) -> dict[str, Any]:
 
 def _existing(argument: str, file: Path) -> Path:
     if not file.is_file():
-        raise UsageError(f"{argument}: {file} is no file.")
+        raise UsageError(f"{argument}: file not found: {file}")
     return file
 
 

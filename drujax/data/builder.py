@@ -1,7 +1,7 @@
 """The tfds builder of the dataset `anime_scenery`: ArrayRecord files, written and read without TensorFlow.
 
 `import drujax.data.builder` registers it, so that `tfds.data_source("anime_scenery", split="train_dark", data_dir=DIR)`
-reads what `drujax.data.prepare` wrote to DIR. The records come in the order of tfds's hash of their ids.
+reads what `drujax.data.prepare` wrote to DIR. Records are ordered by tfds's hash of their ids.
 """
 
 import dataclasses
@@ -15,7 +15,9 @@ import tensorflow_datasets as tfds
 from drujax.data.qab import PARTITIONS
 from drujax.data.records import Label, LabelOrigin, Metadata
 
-Planned = tuple[Metadata, Callable[[], bytes]]  # a record, and what gives its encoded picture (PNG or JPEG, 8-bit RGB)
+Planned = tuple[
+    Metadata, Callable[[], bytes]
+]  # a record, and a function that returns its image encoded (PNG or JPEG, 8-bit RGB)
 
 
 class AnimeScenery(tfds.core.GeneratorBasedBuilder):
@@ -23,12 +25,12 @@ class AnimeScenery(tfds.core.GeneratorBasedBuilder):
 
     Args:
         plan: split -> records to write; not needed to read. A split without records is not written, because tfds
-            knows no empty ones.
+            does not support empty ones.
     """
 
     name = "anime_scenery"
     VERSION = tfds.core.Version("1.0.0")
-    code_path = None  # tfds would look for checksums of downloads beside it, by a package it does not install
+    code_path = None  # tfds would search the code's folder for download checksums, with a package it does not install
 
     def __init__(self, *, plan: Mapping[str, Sequence[Planned]] | None = None, **kwargs):
         self._plan = plan or {}
@@ -48,7 +50,7 @@ class AnimeScenery(tfds.core.GeneratorBasedBuilder):
                     "partition": features.ClassLabel(names=list(PARTITIONS)),
                     "label": features.ClassLabel(names=list(get_args(Label))),
                     "label_origin": features.ClassLabel(names=list(get_args(LabelOrigin))),
-                    "classifier_probability": np.float32,  # NaN where the classifier was not asked
+                    "classifier_probability": np.float32,  # NaN where the classifier was not used
                     "height": np.int64,
                     "width": np.int64,
                     "resized": np.bool_,
@@ -58,7 +60,7 @@ class AnimeScenery(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        del dl_manager  # the pictures are here
+        del dl_manager  # nothing is downloaded
         return {split: self._generate_examples(planned) for split, planned in self._plan.items() if planned}
 
     def _generate_examples(self, planned: Sequence[Planned]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,14 +69,14 @@ class AnimeScenery(tfds.core.GeneratorBasedBuilder):
 
 
 def stored_records(builder: tfds.core.DatasetBuilder) -> dict[str, Sequence[Any]]:
-    """Split -> its records as tfds reads them, but the picture still encoded; splits without records are missing."""
+    """Returns split -> its records as tfds reads them, the image still encoded; splits without records are missing."""
     decoders = {"image": tfds.decode.SkipDecoding()}
     read: Any = builder.as_data_source  # its decorator hides its parameters from type checkers
     return {split: read(split=split, decoders=decoders) for split in builder.info.splits}
 
 
 def example(metadata: Metadata, picture: bytes) -> dict[str, Any]:
-    """The record as tfds encodes it."""
+    """Converts a record to the fields that tfds encodes."""
     fields = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(Metadata)}
     probability = metadata.classifier_probability
     return fields | {

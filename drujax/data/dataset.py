@@ -15,7 +15,7 @@ from drujax.errors import UsageError, unknown
 
 
 class Split(Sequence):  # of Records; saying so would make run-time type checkers decode pictures to look at them
-    """Records in a fixed order, which is the order of the RP table; `split[i]` decodes the picture.
+    """Records in a fixed order, which is the order of the RP table; `split[i]` decodes the image.
 
     It can be pickled (for worker processes) and read by several threads at once.
     """
@@ -40,11 +40,11 @@ class Split(Sequence):  # of Records; saying so would make run-time type checker
 
     @property
     def table(self) -> list[Metadata]:
-        """What is known of each picture, without decoding any."""
+        """The metadata of each record, without decoding any image."""
         return [self._table[position] for position in self._positions]
 
     def image(self, index: SupportsIndex) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture of record `index`. Raises UsageError where its file is damaged or gone."""
+        """Decodes the image of record `index`. Raises UsageError if its file is damaged or missing."""
         position = self._positions[operator.index(index)]
         try:
             encoded = self._encoded[position]["image"]
@@ -54,18 +54,18 @@ class Split(Sequence):  # of Records; saying so would make run-time type checker
         return decode(encoded)
 
     def where(self, keep: Callable[[Metadata], bool]) -> "Split":
-        """The records that `keep` wants, in the same order."""
+        """Selects the records for which `keep` is true, in the same order."""
         return Split(self._table, self._encoded, [p for p in self._positions if keep(self._table[p])])
 
     def confident(self, partition: Partition | None = None) -> "Split":
-        """The records whose QAB class is certain: "dark", "bright", or (None) either."""
+        """Selects the records whose QAB class is confident: "dark", "bright", or (None) either."""
         wanted = ("dark", "bright") if partition is None else (partition,)
         return self.where(lambda metadata: metadata.partition in wanted)
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The four splits of a dataset: dark pictures to train, choose and test on, bright ones to train on."""
+    """The four splits of a dataset: dark images for training, validation and test, bright ones for training."""
 
     path: Path
     train_dark: Split
@@ -75,7 +75,7 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
-        """The dataset in folder `path`.
+        """Opens the dataset in folder `path`.
 
         Raises:
             UsageError: `path` holds no dataset, or a damaged one.
@@ -89,22 +89,22 @@ class Dataset:
             stored = len(encoded.get(split, ()))
             if stored != len(table):
                 raise UsageError(
-                    f"{path}: {TABLE} lists {len(table)} records of {split}, {stored} are stored; prepare it anew."
+                    f"{path}: {TABLE} lists {len(table)} records of {split}, {stored} are stored; prepare it again."
                 )
         return cls(path, **{split: Split(tables[split], encoded.get(split, ())) for split in SPLITS})
 
     def split(self, name: str) -> Split:
-        """The split of that name.
+        """Returns the split of that name.
 
         Raises:
-            UsageError: there is no such split.
+            UsageError: an unknown name.
         """
         if name not in SPLITS:
             raise unknown("split", name, SPLITS)
         return getattr(self, name)
 
     def table(self, split: str) -> list[Metadata]:
-        """What is known of each picture of a split, in record order, without decoding any."""
+        """Returns the metadata of each record of a split, in record order, without decoding any image."""
         return self.split(split).table
 
 
@@ -118,5 +118,5 @@ def _encoded_records(path: Path) -> dict[str, Sequence[Any]]:
     try:
         builder = tfds.builder_from_directory(folder)
     except (DatasetInfoFileError, OSError, ValueError) as error:
-        raise UsageError(f"{folder}: no readable dataset ({' '.join(str(error).split())}); prepare it anew.") from None
+        raise UsageError(f"{folder}: no readable dataset ({' '.join(str(error).split())}); prepare it again.") from None
     return stored_records(builder)

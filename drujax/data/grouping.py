@@ -1,7 +1,7 @@
-"""Source groups: which pictures must stand on one side of the split.
+"""Source groups: which pictures must be on one side of the split.
 
 Groups are named by a table, and a picture that it does not name is a group of its own. Groups that hold equal files
-or nearly equal pictures are then merged, because a copy of a training picture among the test pictures is no test.
+or nearly equal pictures are then merged, because a copy of a training picture does not test anything.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from drujax.data.near_copies import find_near_copies
 
 @dataclasses.dataclass(frozen=True)
 class Copies:
-    """Copies that stood in different groups.
+    """Copies that were in different groups.
 
     Attributes:
         exact: groups that an equal file joins with another.
@@ -38,12 +38,12 @@ def merge_copies(
 ) -> tuple[list[Measured], Copies]:
     """Merges groups that hold copies of each other's pictures.
 
-    A merged group is called by the first of its names, those of the table before ids. Even pictures (a black frame) say
-    nothing about the scene: equal ones do not merge groups of the table.
+    A merged group has the first of its names, those of the table before ids. Flat pictures (a black frame) say nothing
+    about the scene: equal ones do not merge groups of the table.
 
     Args:
         pictures: with their groups.
-        hashes: of the files, by id; pictures without one are compared by sight alone.
+        hashes: of the files, by id; pictures without one are compared by fingerprint alone.
         named: the groups that a table names.
 
     Returns:
@@ -78,7 +78,7 @@ def _equal_files(
 
 
 class _Groups:
-    """Disjoint sets of group names, each called by its first name."""
+    """Disjoint sets of group names (union-find), each represented by its first name."""
 
     def __init__(self, names: set[str], named: frozenset[str]):
         self._above = {name: name for name in names}
@@ -86,11 +86,11 @@ class _Groups:
 
     def find(self, name: str) -> str:
         while self._above[name] != name:
-            self._above[name] = name = self._above[self._above[name]]  # halves the way
+            self._above[name] = name = self._above[self._above[name]]  # path halving
         return name
 
     def merge(self, one: str, other: str) -> bool:
-        """Makes one group of two; returns whether they were two."""
+        """Merges two groups; returns whether they were different."""
         one, other = sorted((self.find(one), self.find(other)), key=lambda name: (name not in self._named, name))
         self._above[other] = one
         return one != other

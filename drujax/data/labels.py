@@ -1,6 +1,6 @@
-"""Dark or bright: the label of each picture, by its brightness, by F_dark/bright (eq. 3), or by hand.
+"""Labels each picture as dark or bright: by QAB, by F_dark/bright (eq. 3), or by hand.
 
-A function here gives {id: Labelled}; pictures that are missing in it have no label and are left out.
+The functions return {id: Labelled}; a picture without a label is left out of the dataset.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ LABELS: tuple[Label, ...] = get_args(Label)
 
 # F_dark/bright: (confident pictures, their labels (0 dark, 1 bright), their groups, uncertain pictures) -> softmax
 # (dark, bright) of each uncertain one. The pictures are UInt8 h w 3 of any size and are decoded when they are indexed.
-# Those of a group must not stand on both sides where some are held out to measure the classifier.
+# Where some are held out to measure the classifier, a group must not be split.
 LabelUncertain = Callable[
     [Sequence[np.ndarray], np.ndarray, Sequence[str], Sequence[np.ndarray]], Float[np.ndarray, "n 2"]
 ]
@@ -30,19 +30,19 @@ LabelUncertain = Callable[
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A readable picture with its group, brightness and what it is compared with others by."""
+    """A readable picture with its group, brightness and fingerprint."""
 
     candidate: Candidate
     group: str
     quartile_means: tuple[float, float, float, float]
     partition: Partition
     size: tuple[int, int]  # h, w
-    fingerprint: Fingerprint | None = None  # None for even pictures
+    fingerprint: Fingerprint | None = None  # None for flat pictures
 
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-    """A label, who gave it, and the classifier's probability of it if the classifier did."""
+    """A label, its origin, and the classifier's probability of it if it is the classifier's."""
 
     label: Label
     origin: LabelOrigin
@@ -50,12 +50,12 @@ class Labelled:
 
 
 def by_brightness(pictures: Iterable[Measured]) -> dict[str, Labelled]:
-    """The QAB class of the confident pictures."""
+    """Labels the confident pictures by their QAB class."""
     return {p.candidate.id: Labelled(p.partition, "qab") for p in pictures if p.partition != "uncertain"}
 
 
 def by_hand(table: Path, pictures: Sequence[Measured]) -> tuple[dict[str, Labelled], list[str]]:
-    """The labels in the CSV file `table` (file,label), and its names that are no picture's.
+    """Reads the labels in the CSV file `table` (file,label); also returns its names that match no picture.
 
     Raises:
         UsageError: a label other than dark and bright, or what `read_assignments` refuses.
@@ -72,12 +72,12 @@ def by_hand(table: Path, pictures: Sequence[Measured]) -> tuple[dict[str, Labell
 def by_classifier(
     pictures: Sequence[Measured], sides: Mapping[str, Side], label_uncertain: LabelUncertain
 ) -> dict[str, Labelled]:
-    """The QAB class of the confident pictures, and F_dark/bright's of the uncertain ones, asked once.
+    """Labels confident pictures by their QAB class and uncertain ones by F_dark/bright.
 
-    The classifier learns from the confident pictures of the groups that train.
+    The classifier is trained once, on the confident pictures of the training groups.
 
     Raises:
-        UsageError: one of the classes has no confident picture to learn from.
+        UsageError: a class has no confident picture to train on.
     """
     labelled = by_brightness(pictures)
     known = [p for p in pictures if p.candidate.id in labelled and sides.get(p.group, "train") == "train"]
@@ -95,7 +95,7 @@ def by_classifier(
 
 
 class Pictures(Sequence[np.ndarray]):
-    """The decoded pictures (UInt8 h w 3), read when they are indexed."""
+    """The decoded images (UInt8 h w 3), read when they are indexed."""
 
     def __init__(self, pictures: Sequence[Measured]):
         self._pictures = pictures

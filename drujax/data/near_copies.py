@@ -20,7 +20,7 @@ from PIL import Image
 SIDE = 32  # of the luma thumbnail
 FREQUENCIES = 8  # of its cosine transform, in both directions
 CELLS = 16  # side of the grid whose gradients are compared
-EVEN = 2.0  # levels of 255: with a smaller standard deviation there is no structure to compare, only noise
+FLAT = 2.0  # levels of 255: an image with a smaller standard deviation has no structure to compare, only noise
 MAX_DISTANCE = 14  # bits of 63
 MIN_CORRELATION = 0.65
 BLOCK = 256  # images compared with all others at once
@@ -40,13 +40,13 @@ class Fingerprint:
 
 
 def fingerprint(rgb: UInt8[np.ndarray, "h w 3"]) -> Fingerprint | None:
-    """Computes the fingerprint of an image of any size; None for an even one, which is like any other."""
+    """Computes the fingerprint of an image of any size; None for a flat one, which has no structure to compare."""
     luma = (
         Image.fromarray(rgb).convert("L").convert("F")
     )  # floating before it is averaged: night scenes span few levels
     thumbnail = np.asarray(luma.resize((SIDE, SIDE), Image.Resampling.BOX))
     cells = thumbnail.reshape(CELLS, SIDE // CELLS, CELLS, SIDE // CELLS).mean(axis=(1, 3))
-    if cells.std() < EVEN:
+    if cells.std() < FLAT:
         return None
     frequencies = (_COSINES @ thumbnail @ _COSINES.T).ravel()[1:]  # without the mean
     bits = np.packbits(frequencies > np.median(frequencies))

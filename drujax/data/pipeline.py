@@ -1,4 +1,4 @@
-"""Training batches: unpaired dark and bright pictures, as random crops (the official EnlightenGAN) or whole.
+"""Training batches: unpaired dark and bright images, as random crops (the official EnlightenGAN) or whole.
 
 The examples are one endless stream, epoch after epoch, and example k depends on (seed, k) alone: workers, threads and
 processes only decide who computes it, and a run resumes by naming its step. An epoch is max(|dark|, |bright|) examples.
@@ -59,14 +59,14 @@ def train_batches(
     """Endless training batches from step `start_step` on; the same ones whatever `workers`.
 
     Args:
-        dataset: gives train_dark and train_bright.
+        dataset: its train_dark and train_bright are used.
         size: side s of the square pictures.
         batch_size: examples b of a step, in all processes together.
         seed: of the order, pairs, crops, flips and darkening.
         view: "crop": random crops; "whole": the whole pictures, resized (Lanczos) without keeping their aspect, as the
             official Zero-DCE++ and CLIP-LIT train on them.
         flips: mirrors half of the pictures sideways and half upside down.
-        pairing: "random": the dark and the bright pictures are each shuffled anew whenever all were seen; "official":
+        pairing: "random": the dark and the bright images are each reshuffled after every pass; "official":
             picture i mod |dark| always comes with i mod |bright|, and the pairs are shuffled each epoch.
         one_dark: no dark picture but the first, as the released RUAS is trained.
         start_step: the step whose batch comes first.
@@ -114,14 +114,14 @@ def train_batches(
 
 
 def epoch_length(dataset: Dataset) -> int:
-    """Examples of an epoch: the larger of the two training splits."""
+    """Returns the number of examples of an epoch: the size of the larger training split."""
     return max(len(dataset.train_dark), len(dataset.train_bright))
 
 
 def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dict[str, Any]]:
-    """The batches as jax arrays of `sharding` (over the leading axis), `buffer` of them on their way ahead of time.
+    """Puts the batches on the devices as arrays of `sharding` (over the leading axis), `buffer` batches ahead.
 
-    With several processes each gives its own slice of the batch and gets the global array. Closing the result closes
+    Each of several processes passes its own slice of the batch and gets the global array. Closing the result closes
     `batches`.
     """
     import jax
@@ -230,7 +230,7 @@ class Examples:
 
 
 def pair(k: int, dark: int, bright: int, seed: int, pairing: str) -> tuple[int, int]:
-    """Which of `dark` dark and of `bright` bright pictures meet in example `k`."""
+    """Returns which of `dark` dark and of `bright` bright images are paired in example `k`."""
     if pairing == "official":
         longer = max(dark, bright)
         position = int(_order(seed, 2, k // longer, longer)[k % longer])
@@ -265,18 +265,18 @@ def _centre(picture: np.ndarray, side: int) -> np.ndarray:
 def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: int, **counts: int) -> None:
     for name, count in counts.items():
         if count < 0:
-            raise UsageError(f"{name}: {count} is negative.")
+            raise UsageError(f"{name}: must be >= 0, got {count}")
     if batch_size < 1:
-        raise UsageError(f"batch_size: {batch_size} is less than 1.")
+        raise UsageError(f"batch_size: must be >= 1, got {batch_size}")
     if batch_size % processes:
-        raise UsageError(f"batch_size: {batch_size} cannot be divided among {processes} processes.")
+        raise UsageError(f"batch_size: must be a multiple of the {processes} processes, got {batch_size}")
     check_pictures(dataset, size, view)
 
 
 def check_pictures(dataset: Dataset, size: int, view: str) -> None:
-    """Raises UsageError where `train_batches` could not give pictures of that size."""
+    """Raises UsageError if `train_batches` could not make images of that size."""
     if size < 1:
-        raise UsageError(f"size: {size} is less than one pixel.")
+        raise UsageError(f"size: must be >= 1, got {size}")
     for name in ("train_dark", "train_bright"):
         table = dataset.table(name)
         if not table:

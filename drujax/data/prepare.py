@@ -1,7 +1,7 @@
 """Builds the dataset (sec. 3.1 of the paper): pictures -> QAB partitions -> labels -> splits by group -> ArrayRecord.
 
 The side of every group is fixed before any label is learnt: the groups that hold a confidently dark picture, and those
-that may turn out dark because they hold an uncertain one, are each divided by drujax.data.splits. So the test pictures
+that may turn out dark because they hold an uncertain one, are each split by drujax.data.splits. So the test pictures
 of `labels="qab"` are test pictures of "classifier" too, and F_dark/bright sees no picture of a test or val group.
 """
 
@@ -30,7 +30,7 @@ from drujax.data.writer import stored_size, write_records, written_whole
 from drujax.errors import UsageError, describe
 from drujax.pictures.discovery import Skipped
 
-DESCRIPTION = "dataset.json"  # what the dataset was made of and how, beside the records
+DESCRIPTION = "dataset.json"  # what the dataset was made of and how, in its folder
 
 
 def prepare(
@@ -48,17 +48,17 @@ def prepare(
     high: float = HIGH,
     quiet: bool = False,
 ) -> Summary:
-    """Writes the dataset folder `out`, whole or not at all; leaves it alone if it holds exactly this dataset.
+    """Writes the dataset folder `out` atomically; leaves it untouched if it holds exactly this dataset.
 
     Args:
         source: folders of pictures, or synthetic scenes.
-        out: the folder to make.
+        out: the folder to write.
         groups: CSV (file,group); a file that it does not name is a group of its own.
         merge: merges groups that hold equal files or nearly equal pictures (see `drujax.data.grouping`); synthetic
             scenes are drawn independently and stay apart.
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
         label_uncertain: F_dark/bright of eq. 3.
-        classifier: what tells one F_dark/bright from another (backbone, weights): part of the dataset's identity.
+        classifier: what identifies F_dark/bright (backbone, weights): part of the dataset's identity.
         crop: pictures with a shorter side are enlarged to it (bicubic).
         seed: of the split.
         low: B_low of eq. 1.
@@ -69,7 +69,7 @@ def prepare(
         UsageError: no readable picture, none with a label, a wrong CSV file, `out` holds something else.
     """
     if crop < 1:
-        raise UsageError(f"--crop: {crop} is less than one pixel.")
+        raise UsageError(f"--crop: must be >= 1, got {crop}")
     passed_by = Skipped()
     candidates = [] if isinstance(source, Scenes) else from_folders(source, passed_by)
     hashes = {candidate.id: _hash_or_reason(candidate.path) for candidate in candidates}
@@ -86,11 +86,11 @@ def prepare(
     if not isinstance(source, Scenes):
         settings["merge copies"] = merge
     settings = json.loads(json.dumps(settings))  # as they will be read back
-    if standing := _standing(out, settings):
-        return standing
+    if existing := _existing(out, settings):
+        return existing
     with written_whole(out) as folder:
-        if standing := _standing(out, settings):  # written by another process meanwhile
-            return standing
+        if existing := _existing(out, settings):  # written by another process in the meantime
+            return existing
         if isinstance(source, Scenes):
             candidates = source.paint(folder / "scenes", quiet=quiet)
         group_of, notes = _read_groups(groups, candidates)
@@ -100,8 +100,8 @@ def prepare(
         if not isinstance(source, Scenes):
             pictures, note = _merged(pictures, hashes, frozenset(group_of.values()), merge=merge)
             notes += note
-        labelled, sides, strangers = _label(pictures, labels, label_uncertain, seed)
-        notes += strangers
+        labelled, sides, unmatched = _label(pictures, labels, label_uncertain, seed)
+        notes += unmatched
         splits, left_out = distribute(pictures, labelled, sides)
         planned = {split: [_metadata(p, labelled[p.candidate.id], crop) for p in splits[split]] for split in SPLITS}
         summary = summarise(planned, left_out, skipped, notes)
@@ -117,7 +117,7 @@ def prepare(
 def distribute(
     pictures: Sequence[Measured], labelled: Mapping[str, Labelled], sides: Mapping[str, Side]
 ) -> tuple[dict[str, list[Measured]], dict[str, int]]:
-    """The pictures of each split, and how many were left out for which reason.
+    """Assigns the pictures to splits; also counts those left out, by reason.
 
     Dark pictures go to the side of their group, bright ones to train_bright; but bright ones whose scene is also among
     the test or val pictures are left out.
@@ -140,11 +140,11 @@ def distribute(
 
 
 def _read_groups(table: Path | None, candidates: Sequence[Candidate]) -> tuple[dict[str, str], list[str]]:
-    """The groups by candidate id, and notes on the table."""
+    """Reads the groups by candidate id; also returns notes on the table."""
     if table is None:
         return {}, []
-    group_of, strangers = read_assignments(table, "group", candidates)
-    return group_of, [_stranger_note(table, strangers)] if strangers else []
+    group_of, unmatched = read_assignments(table, "group", candidates)
+    return group_of, [_unmatched_note(table, unmatched)] if unmatched else []
 
 
 def _measure(
@@ -155,8 +155,8 @@ def _measure(
     *,
     quiet: bool,
 ) -> tuple[list[Measured], list[str]]:
-    """The readable pictures with group, brightness and fingerprint, and a line for each unreadable one."""
-    classify(np.zeros(4), *bounds)  # refuses wrong bounds before the long work
+    """Measures the readable pictures; also returns a line for each unreadable one."""
+    classify(np.zeros(4), *bounds)  # rejects wrong bounds before the long work
 
     def measure(candidate: Candidate) -> Measured | str:
         try:
@@ -185,10 +185,10 @@ def _measure(
 def _label(
     pictures: Sequence[Measured], labels: str | Path, label_uncertain: LabelUncertain | None, seed: int
 ) -> tuple[dict[str, Labelled], dict[str, Side], list[str]]:
-    """The labels, the sides of the groups, and notes on the labels' table."""
+    """Returns the labels, the sides of the groups, and notes on the table of labels."""
     if isinstance(labels, Path):
-        labelled, strangers = by_hand(labels, pictures)
-        notes = [_stranger_note(labels, strangers)] if strangers else []
+        labelled, unmatched = by_hand(labels, pictures)
+        notes = [_unmatched_note(labels, unmatched)] if unmatched else []
         dark = [p.group for p in pictures if p.candidate.id in labelled and labelled[p.candidate.id].label == "dark"]
         return labelled, assign_sides(dark, seed), notes
     dark = [picture.group for picture in pictures if picture.partition == "dark"]
@@ -224,8 +224,8 @@ def _metadata(picture: Measured, labelled: Labelled, crop: int) -> Metadata:
     )
 
 
-def _standing(out: Path, settings: dict[str, Any]) -> Summary | None:
-    """The summary of the same dataset in `out`, None if nothing stands there. Raises UsageError for anything else."""
+def _existing(out: Path, settings: dict[str, Any]) -> Summary | None:
+    """Returns the summary of the same dataset in `out`, None if `out` is empty. Raises UsageError for anything else."""
     if not out.exists():
         return None
     if not out.is_dir():
@@ -237,8 +237,8 @@ def _standing(out: Path, settings: dict[str, Any]) -> Summary | None:
     description = json.loads((out / DESCRIPTION).read_text())
     changed = [name for name, value in settings.items() if description["settings"].get(name) != value]
     if changed:
-        told = [f"{name} {description['settings'].get(name)!r}, now {settings[name]!r}" for name in changed]
-        raise UsageError(f"--out: {out} holds another dataset ({'; '.join(told)}); remove it or name a new folder.")
+        changes = [f"{name} {description['settings'].get(name)!r}, now {settings[name]!r}" for name in changed]
+        raise UsageError(f"--out: {out} holds another dataset ({'; '.join(changes)}); remove it or name a new folder.")
     summary = Summary(**description["summary"])
     return dataclasses.replace(summary, notes=[*summary.notes, f"{out} held this dataset already; nothing was written"])
 
@@ -246,7 +246,7 @@ def _standing(out: Path, settings: dict[str, Any]) -> Summary | None:
 def _merged(
     pictures: list[Measured], hashes: Mapping[str, str], named: frozenset[str], *, merge: bool
 ) -> tuple[list[Measured], list[str]]:
-    """The pictures in merged groups, or as they are with a warning."""
+    """Merges groups that hold copies, or only notes them."""
     regrouped, copies = merge_copies(pictures, hashes, named)
     if not copies:
         return pictures, []
@@ -266,5 +266,5 @@ def _hash(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
-def _stranger_note(table: Path, names: Sequence[str]) -> str:
+def _unmatched_note(table: Path, names: Sequence[str]) -> str:
     return f"{table} names {len(names)} pictures that are not in the sources (first: {names[0]})"

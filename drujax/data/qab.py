@@ -1,8 +1,8 @@
-"""Quartile average brightness (QAB): which pictures are confidently dark or bright (eqs. 1 and 2 of the paper).
+"""Quartile average brightness (QAB): which images are confidently dark or bright (eqs. 1 and 2 of the paper).
 
-Brightness is ITU-R 601 luma in 0..255 of the full-resolution picture. The quartiles are its 2x2 split at floor(h/2),
-floor(w/2); a picture of one row or column has empty quartiles, and each of them counts as the whole picture, which
-leaves its class to the others: the whole's mean lies between theirs.
+Brightness is ITU-R 601 luma in 0..255 of the full-resolution image. The quartiles are its 2x2 split at floor(h/2),
+floor(w/2). In an image of one row or column some are empty; an empty one takes the mean of the whole image, which lies
+between the others' and so does not change the class.
 """
 
 from typing import Literal, get_args
@@ -19,10 +19,10 @@ LOW, HIGH = 50.0, 150.0  # B_low and B_high of eq. 1
 
 
 def quartile_means(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b 4"]:
-    """Eq. 2: the mean luma (0..255) of the top-left, top-right, bottom-left and bottom-right quartile.
+    """Computes eq. 2: the mean luma (0..255) of the top-left, top-right, bottom-left and bottom-right quartile.
 
     Args:
-        rgb: pictures of one size: uint8, uint16 (then 0..65535 counts as 0..255), or floats in 0..255.
+        rgb: images of one size: uint8, uint16 (then 0..65535 counts as 0..255), or floats in 0..255.
     """
     row, column = rgb.shape[-3] // 2, rgb.shape[-2] // 2
     quartiles = [
@@ -34,7 +34,7 @@ def quartile_means(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b
 
 
 def mean_luma(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b"]:
-    """The mean luma (0..255) of each picture; `rgb` as in `quartile_means`."""
+    """Computes the mean luma (0..255) of each image; `rgb` as in `quartile_means`."""
     # Luma is linear: that of the mean colour is the mean of the lumas. Adding rows before columns is 15 times as fast
     # as NumPy's mean over both axes, and exact for integers.
     colour = rgb.sum(axis=-3, dtype=np.float64).sum(axis=-2) / (rgb.shape[-3] * rgb.shape[-2])
@@ -43,17 +43,17 @@ def mean_luma(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b"]:
 
 
 def classify(means: Float[np.ndarray, "4"], low: float = LOW, high: float = HIGH) -> Partition:
-    """Eq. 1: "dark" if any quartile mean is below `low`, "bright" if all are above `high`, else "uncertain".
+    """Classifies by eq. 1: "dark" if any mean is below `low`, "bright" if all are above `high`, else "uncertain".
 
     Raises:
-        UsageError: `low` above `high`, which would make pictures dark and bright at once.
+        UsageError: `low` above `high`, which would make images dark and bright at once.
     """
     return classify_all(means[None], low, high)[0]
 
 
 def classify_all(means: Float[np.ndarray, "n 4"], low: float = LOW, high: float = HIGH) -> list[Partition]:
-    """`classify` of many pictures."""
+    """Applies `classify` to many images."""
     if low > high:
-        raise UsageError(f"low: {low:g} is above high, {high:g}; a picture must not be dark and bright at once.")
+        raise UsageError(f"low: must be <= high ({high:g}), got {low:g}")
     chosen = np.select([(means < low).any(axis=-1), (means > high).all(axis=-1)], [0, 1], 2)
     return [PARTITIONS[choice] for choice in chosen]

@@ -1,4 +1,4 @@
-"""What a dataset says of each picture, and the table of it that lies beside the pictures."""
+"""The records of a dataset: an image with its metadata, and the table of the metadata."""
 
 import csv
 import dataclasses
@@ -17,35 +17,35 @@ from drujax.errors import UsageError
 Label = Literal["dark", "bright"]
 LabelOrigin = Literal["qab", "classifier", "manual"]
 SPLITS = ("train_dark", "train_bright", "test_dark", "val_dark")
-TABLE = "records.csv"  # beside the ArrayRecord files
+TABLE = "records.csv"  # in the folder of the ArrayRecord files
 
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What is known of a picture without decoding it."""
+    """The metadata of an image, known without decoding it."""
 
     id: str  # unique: source/path of the file in it
-    group: str  # pictures of one scene share it; no group stands on both sides of a split
+    group: str  # images of one scene share it; no group is on both sides of a split
     source: str  # the folder or film it came from
     quartile_means: tuple[float, float, float, float]  # luma 0..255 of the original, in the order of qab
     partition: Partition
     label: Label
     label_origin: LabelOrigin
-    classifier_probability: float | None  # of the label, by F_dark/bright; None where it was not asked
-    height: int  # of the stored picture
+    classifier_probability: float | None  # of the label, by F_dark/bright; None where it was not used
+    height: int  # of the stored image
     width: int
     resized: bool  # enlarged, because a side was shorter than the crop
 
 
 @dataclasses.dataclass(frozen=True)
 class Record(Metadata):
-    """A picture with what is known of it."""
+    """An image with its metadata."""
 
     image: UInt8[np.ndarray, "h w 3"]
 
 
 def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture in `data`, which the builder stored: 8-bit RGB, upright."""
+    """Decodes an image that the builder stored: 8-bit RGB, upright."""
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image)
 
@@ -62,7 +62,7 @@ def write_table(path: Path, splits: Mapping[str, Iterable[Metadata]]) -> None:
 
 
 def read_table(path: Path) -> dict[str, list[Metadata]]:
-    """The inverse of `write_table`; every split is there, empty ones too.
+    """Reads what `write_table` wrote; empty splits are included.
 
     Raises:
         UsageError: the table is not one that `write_table` wrote.
@@ -73,7 +73,7 @@ def read_table(path: Path) -> dict[str, list[Metadata]]:
             try:
                 splits[row.pop("split")].append(_from_text(row))
             except (KeyError, ValueError) as error:
-                raise UsageError(f"{path}: damaged table of records ({error!r}); prepare the dataset anew.") from None
+                raise UsageError(f"{path}: damaged table of records ({error!r}); prepare the dataset again.") from None
     return splits
 
 

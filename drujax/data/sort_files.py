@@ -16,13 +16,13 @@ def sort_pictures(
     *,
     on_error: Callable[[Path, Exception], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The class and brightness of each picture.
+    """Classifies picture files and measures their brightness.
 
     Args:
         paths: picture files.
         low: B_low of eq. 1.
         high: B_high of eq. 1.
-        on_error: told of each file that cannot be read, which is then left out; without it the error is raised.
+        on_error: called for each file that cannot be read, which is then skipped; without it the error is raised.
 
     Yields:
         {"image": path, "partition": ..., "mean_luma": 0..255, "quartile_means": [4 x 0..255]}, the order of

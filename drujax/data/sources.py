@@ -1,4 +1,4 @@
-"""Where pictures come from: folders and synthetic scenes; and what CSV files say of them (groups, labels)."""
+"""Sources of pictures: folders and synthetic scenes; and CSV files that assign them groups or labels."""
 
 import csv
 import dataclasses
@@ -30,7 +30,7 @@ class Candidate:
     path: Path
 
     def rgb(self) -> UInt8[np.ndarray, "h w 3"]:
-        """The decoded picture, upright, in 8 bits.
+        """Decodes the picture, upright, in 8 bits.
 
         Raises:
             UsageError: the file is not a readable picture.
@@ -39,18 +39,18 @@ class Candidate:
 
 
 def as_uint8(rgb: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    """Samples of 8 or 16 bits as 8 bits, rounded."""
+    """Converts samples of 8 or 16 bits to 8 bits, rounded."""
     return rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb))
 
 
 def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> list[Candidate]:
     """Lists the pictures of each folder.
 
-    A source is called by its folder; of several folders of one name, the second is NAME-2, and so on.
+    A source has the name of its folder; of several folders of one name, the second is NAME-2, and so on.
 
     Args:
         folders: searched recursively.
-        skipped: gets what is passed by.
+        skipped: collects the files that are not taken.
 
     Raises:
         UsageError: a folder does not exist, is given twice or lies inside another; there is no picture in any.
@@ -84,7 +84,7 @@ def _check_apart(folders: Sequence[Path]) -> None:
 
 
 def _source_names(folders: Sequence[Path]) -> list[str]:
-    """A name for each folder, unique: a number never makes the name of another folder."""
+    """Returns a unique name for each folder; a numbered one never equals another folder's own."""
     own = [_text(folder.resolve().name) or "root" for folder in folders]
     names: list[str] = []
     for name in own:
@@ -94,13 +94,13 @@ def _source_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _text(name: str) -> str:
-    """The name with bytes that are no UTF-8 written out, since records and tables are UTF-8."""
+    """Escapes bytes that are not UTF-8, since records and tables are UTF-8."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenes:
-    """Synthetic scenes 0..count-1 of a seed, each under a light of its own; each is a source group of its own."""
+    """Synthetic scenes 0..count-1 of a seed, each in its own lighting; each is a source group of its own."""
 
     count: int
     size: tuple[int, int]  # h, w
@@ -108,7 +108,9 @@ class Scenes:
 
     def __post_init__(self):
         if self.count < 1 or min(self.size) < 1:
-            raise UsageError(f"scenes: {self.count} of {self.size[0]}x{self.size[1]} pixels are none.")
+            raise UsageError(
+                f"scenes: count and sides must be >= 1, got {self.count} of {self.size[0]}x{self.size[1]} pixels"
+            )
 
     def paint(self, folder: Path, *, quiet: bool = False) -> list[Candidate]:
         """Paints the scenes into `folder`, as `<index>.png`."""
@@ -129,33 +131,33 @@ class Scenes:
 
 
 def file_hash(file: Path) -> str:
-    """The SHA-256 of a file's content."""
+    """Computes the SHA-256 of a file's content."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def read_assignments(
     table: Path, column: str, candidates: Sequence[Candidate], check: Callable[[str], None] = lambda value: None
 ) -> tuple[dict[str, str], list[str]]:
-    """What the CSV file `table` says of the pictures: its `column` ("group", "label") by candidate id.
+    """Reads a `column` ("group", "label") of the CSV file `table`, by candidate id.
 
     Its column `file` names a picture by id, path inside its source, file name, or stem, whichever is unique; a column
-    `id` serves in its place. An empty value says nothing.
+    `id` may take its place. Rows with an empty value are ignored.
 
     Args:
         table: a CSV file with a header.
         column: the column to read.
         candidates: the pictures.
-        check: raises for a value that may not stand there.
+        check: raises for a value that is not allowed.
 
     Returns:
-        Candidate id -> value, and the names in the table that are no candidate's.
+        Candidate id -> value, and the names in the table that match no candidate.
 
     Raises:
         UsageError: a column is missing, a name means several pictures, a picture has two values, no name is known.
     """
     names = _names(candidates)
     values: dict[str, str] = {}
-    strangers = []
+    unmatched = []
     for line, (name, value) in enumerate(_read_pairs(table, column), start=2):
         if not value:
             continue
@@ -164,19 +166,19 @@ def read_assignments(
         if len(found) > 1:
             some = ", ".join(sorted(found)[:3])
             raise UsageError(
-                f"{table}, line {line}: {name!r} means {len(found)} pictures ({some} ...); name it by its path."
+                f"{table}, line {line}: {name!r} matches {len(found)} pictures ({some} ...); give its path"
             )
         if not found:
-            strangers.append(name)
+            unmatched.append(name)
         elif values.setdefault(found[0], value) != value:
             raise UsageError(f"{table}, line {line}: {name!r} has two values of {column}: {values[found[0]]}, {value}.")
     if not values:
         raise UsageError(f"{table}: names none of the {len(candidates)} pictures (for example {candidates[0].id}).")
-    return values, strangers
+    return values, unmatched
 
 
 def _names(candidates: Sequence[Candidate]) -> Mapping[str, list[str]]:
-    """Every name that a table may use -> ids of the pictures it means, of the most exact kind that exists."""
+    """Maps every name that a table may use to the ids of its pictures, of the most exact kind that exists."""
     names: dict[str, list[str]] = {}
     kinds: list[Callable[[Candidate], str]] = [
         lambda c: c.id,
@@ -205,4 +207,4 @@ def _read_pairs(table: Path, column: str) -> list[tuple[str, str]]:
                 raise UsageError(f"{table}: no column {missing[0]}; its columns are {', '.join(header)}.")
             return [((row[name] or "").strip(), (row[column] or "").strip()) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{table}: no CSV file ({error}).") from None
+        raise UsageError(f"{table}: not a CSV file ({error}).") from None

@@ -1,4 +1,4 @@
-"""Splits by group: all pictures of a scene stand on one side, and never a crop here and another there.
+"""Splits by group: all pictures of a scene, and all crops of a picture, are on one side.
 
 20 % of the dark pictures test and 80 % train; a tenth of the latter is set aside as validation set. Shares are of
 pictures, and are met as nearly as whole groups allow.

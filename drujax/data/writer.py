@@ -1,4 +1,4 @@
-"""Writing a dataset folder: the stored form of a picture, the ArrayRecord files, all at once or not at all."""
+"""Writes a dataset folder atomically: the stored form of an image, the ArrayRecord files."""
 
 import contextlib
 import fcntl
@@ -24,10 +24,10 @@ MAX_ENLARGED = 2**24  # pixels
 
 @contextlib.contextmanager
 def written_whole(out: Path) -> Iterator[Path]:
-    """A hidden, empty folder beside `out` to write to; if it still stands at the end it becomes `out`.
+    """Yields a hidden, empty folder next to `out`, which becomes `out` at the end unless it was left empty.
 
-    It is locked: another process that writes the same `out` is waited for (look at `out` once more, then), and what a
-    killed one left is removed.
+    The folder is locked: a second process that writes the same `out` waits for the first (and should then look at `out`
+    again). What a killed process left is removed.
     """
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def written_whole(out: Path) -> Iterator[Path]:
 
 
 def _lock(folder: Path) -> int:
-    """Makes and locks `folder`; the lock ends with the descriptor, or with the process."""
+    """Creates and locks `folder`; the lock ends with the descriptor, or with the process."""
     while True:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
@@ -57,7 +57,7 @@ def _lock(folder: Path) -> int:
 
 
 def stored_size(size: tuple[int, int], crop: int) -> tuple[int, int]:
-    """The size with the short side raised to `crop`. Raises UsageError where that makes a monster of a thin strip."""
+    """Returns the size with the short side enlarged to `crop`. Raises UsageError where a thin strip gets too large."""
     scale = max(1.0, crop / min(size))
     height, width = (round(side * scale) for side in size)
     if scale > 1 and height * width > MAX_ENLARGED:
@@ -68,7 +68,7 @@ def stored_size(size: tuple[int, int], crop: int) -> tuple[int, int]:
 
 
 def _stored_bytes(candidate: Candidate, size: tuple[int, int]) -> bytes:
-    """The file's own bytes where they decode plainly to what is wanted, else a PNG of `size`."""
+    """Returns the file's own bytes if Pillow alone decodes them to the wanted image, else a PNG of `size`."""
     content = candidate.path.read_bytes()
     picture = codec.decode(content)
     rgb = as_uint8(picture.rgb)
@@ -80,7 +80,7 @@ def _stored_bytes(candidate: Candidate, size: tuple[int, int]) -> bytes:
 
 
 def _plainly_decodes(content: bytes, rgb: np.ndarray) -> bool:
-    """Whether Pillow alone makes `rgb` of the file: no palette, alpha, or turning is in the way."""
+    """Whether Pillow alone decodes the file to `rgb`: no palette, alpha channel or EXIF orientation."""
     with Image.open(io.BytesIO(content)) as image:
         return image.mode == "RGB" and np.array_equal(np.asarray(image), rgb)
 
@@ -88,7 +88,7 @@ def _plainly_decodes(content: bytes, rgb: np.ndarray) -> bool:
 def write_records(
     folder: Path, splits: Mapping[str, Sequence[Metadata]], candidates: Mapping[str, Candidate], *, quiet: bool
 ) -> None:
-    """The ArrayRecord files, and the table of the records in their order."""
+    """Writes the ArrayRecord files, and the table of the records in their order."""
     import tensorflow_datasets as tfds
 
     from drujax.data.builder import AnimeScenery, stored_records

@@ -17,7 +17,7 @@ def read_groups(
             folder, its name or its stem, whichever is unique.
         paths: the pictures.
         inputs: the files and folders that they were found in.
-        on_unknown: gets a line about names that are none of the pictures'.
+        on_unknown: called with a line about names that match no picture.
 
     Returns:
         Path -> group; pictures without one are missing.
@@ -29,14 +29,14 @@ def read_groups(
         raise UsageError(f"--groups: file not found: {table}")
     candidates = [Candidate(str(path), _root(path, inputs), path) for path in dict.fromkeys(paths)]
     try:
-        groups, strangers = read_assignments(table, "group", candidates)
+        groups, unmatched = read_assignments(table, "group", candidates)
     except UsageError as error:
         raise UsageError(f"--groups: {error}") from None
-    if strangers:
-        on_unknown(f"{table} names {len(strangers)} pictures that are not scored here (first: {strangers[0]})")
+    if unmatched:
+        on_unknown(f"{table} names {len(unmatched)} pictures that are not scored here (first: {unmatched[0]})")
     return groups
 
 
 def _root(path: Path, inputs: Sequence[Path]) -> str:
-    """The given folder that `path` lies in; empty for a file that was given itself."""
+    """Returns the given folder that contains `path`; empty for a file that was given itself."""
     return next((str(folder) for folder in inputs if folder != path and path.is_relative_to(folder)), "")

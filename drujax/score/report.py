@@ -1,4 +1,4 @@
-"""What `drujax score` prints: rows of scores, their means and intervals, and differences of two sets."""
+"""The output of `drujax score`: rows of scores, their means and intervals, and differences of two sets."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,10 @@ def render(rows: Sequence[Row], format: tables.Format, groups: Groups | None = N
 
 
 def render_pairs(pairs: Sequence[tuple[Row, Row]], format: tables.Format, groups: Groups | None = None) -> str:
-    """Renders rows of pictures beside those that they are compared with, and the differences.
+    """Renders the scores of pictures next to those they are compared with, and the differences.
 
-    A row has the other's path as "against", and its scores as "<metric>_against". JSON has, beside the summary of the
-    first ones, "differences": of each metric the "mean" of first less second with its 95 % "interval", how many
+    A row has the other's path as "against", and its scores as "<metric>_against". JSON has, in addition to the summary
+    of the first ones, "differences": of each metric the "mean" of first less second with its 95 % "interval", how many
     pictures are "better" (by the metric's direction), "worse" and "equal", the number of "groups", and "sign_test", its
     two-sided p-value over groups. The table has them as a table of their own.
 
@@ -109,7 +109,7 @@ def _last_rows(scores: Mapping[str, Scores], groups: Groups | None) -> list[dict
 
 
 def _assumption(rows: Sequence[Row], groups: Groups | None) -> str:
-    """Says what intervals and sign test take as independent."""
+    """States what intervals and sign test take as independent."""
     if groups is None:
         return (
             f"The statistics take all {len(rows)} pictures as independent; name variants of a scene with --groups=CSV."

@@ -2,7 +2,7 @@
 
 Guo et al. 2017, "On Calibration of Modern Neural Networks". A saturated softmax makes all relativistic probabilities
 about 1 and the DRU losses those of Vanilla EnlightenGAN; these numbers show whether that has happened and what a
-temperature would change. A temperature is fitted on one part of the held-out pictures and judged on the other.
+temperature would change. A temperature is fitted on one part of the held-out images and judged on the other.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ class Scaling:
     """The outcome of fitting a temperature.
 
     Attributes:
-        fitted: the likeliest temperature; None where the pictures do not determine one.
+        fitted: the likeliest temperature; None where the images do not determine one.
         applied: the temperature to use, 1 where the fit is refused.
         refused: why; None where it is not.
     """
@@ -71,20 +71,20 @@ class Scaling:
 
 
 def fit_scaling(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], *, sharpen: bool) -> Scaling:
-    """Fits a temperature, and refuses one that would make the saturation worse that it is meant to cure.
+    """Fits a temperature; refuses one that would increase the saturation that it is meant to reduce.
 
     Args:
-        logits: of pictures that were not trained on.
+        logits: of images that were not trained on.
         labels: their classes.
         sharpen: accepts temperatures below 1, which push probabilities towards 0 and 1.
     """
     if len(np.unique(labels)) < 2:
-        return Scaling(None, 1.0, f"{len(labels)} held-out pictures to fit on, and both classes are needed")
+        return Scaling(None, 1.0, f"{len(labels)} held-out images to fit on, and both classes are needed")
     fitted = fit_temperature(logits, labels)
     wrong = int((logits.argmax(1) != labels).sum())
     for bound in TEMPERATURES:
         if abs(np.log(fitted / bound)) < AT_BOUND:
-            errors = f"{wrong} of {len(labels)} pictures wrong"
+            errors = f"{wrong} of {len(labels)} images wrong"
             return Scaling(None, 1.0, f"the likeliest temperature is at the bound {bound:g} of the search ({errors})")
     if fitted < 1 and not sharpen:
         return Scaling(fitted, 1.0, f"the likeliest temperature, {fitted:.3g}, is below 1 (sharpen allows it)")

@@ -91,20 +91,20 @@ def _fit(
         if not np.isfinite(loss):
             raise UsageError(
                 f"the probability network's loss is {loss} in epoch {epoch}: its learning rate, "
-                f"{recipe.learning_rate:g}, is too high for these pictures"
+                f"{recipe.learning_rate:g}, is too high for these images"
             )
         elapsed = time.monotonic() - start
         log(
             f"probability network: epoch {epoch}/{recipe.epochs}, loss {loss:.4f}, accuracy {accuracy:.4f}, "
-            f"{pictures * epoch / elapsed:.1f} pictures/s, {elapsed / epoch * (recipe.epochs - epoch):.0f} s left"
+            f"{pictures * epoch / elapsed:.1f} images/s, {elapsed / epoch * (recipe.epochs - epoch):.0f} s left"
         )
     return state
 
 
 def local_shardings(batch_size: int) -> tuple[NamedSharding, NamedSharding]:
-    """Whole and split over as many of this process's devices as divide the batch.
+    """Returns the replicated and the batch sharding over as many of this process's devices as divide the batch.
 
-    The pictures are few: of several processes, each trains the network for itself.
+    The images are few: each of several processes trains the network for itself.
     """
     devices = jax.local_devices()
     count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
@@ -123,7 +123,7 @@ def _step(
     optimiser: optax.GradientTransformation,
     mixup: float,
 ) -> tuple[State, Float[Array, "2"]]:
-    """One update; the metrics are cross-entropy and accuracy of the batch before it, means over the pictures."""
+    """Makes one update; the metrics are mean cross-entropy and accuracy of the batch before it."""
     dropout_key, mixing_key = jax.random.split(key)
     inputs, targets = prepare(inputs), jax.nn.one_hot(labels, len(CLASSES))
     if mixup > 0:
@@ -162,7 +162,7 @@ def _optimiser(recipe: ProbabilityRecipe) -> optax.GradientTransformation:
 def _batches(
     labels: Int32[np.ndarray, " n"], recipe: ProbabilityRecipe, epoch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions of the pictures of each batch of an epoch, and which of the batch are mirrored."""
+    """Yields the positions of the images of each batch of an epoch, and which of the batch are mirrored."""
     random = np.random.default_rng((recipe.seed, epoch))
     if recipe.balanced:
         half = (len(labels) + 1) // 2

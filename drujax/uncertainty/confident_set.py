@@ -1,4 +1,4 @@
-"""Confident pictures as the probability network sees them: whole, resized once, split by group."""
+"""Confident images as the probability network sees them: whole, resized once, split by group."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CLASSES = ("dark", "bright")  # the order of the outputs: 0 dark, 1 bright
 
 
 class Example(NamedTuple):
-    """A picture, its class (index in CLASSES) and the source group, which is never split."""
+    """An image, its class (index in CLASSES) and the source group, which is never split."""
 
     image: UInt8[np.ndarray, "h w 3"]
     label: int
@@ -24,7 +24,7 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class Examples:
-    """Resized pictures in memory."""
+    """Resized images in memory."""
 
     images: UInt8[np.ndarray, "n s s 3"]
     labels: Int32[np.ndarray, " n"]
@@ -34,7 +34,7 @@ class Examples:
         return len(self.labels)
 
     def where(self, mask: Bool[np.ndarray, " n"]) -> "Examples":
-        """The examples that `mask` marks."""
+        """Selects the examples that `mask` marks."""
         groups = [group for group, kept in zip(self.groups, mask, strict=True) if kept]
         return Examples(self.images[mask], self.labels[mask], groups)
 
@@ -45,9 +45,9 @@ class Examples:
 
 
 def confident_examples(dataset: Any) -> Iterator[Example]:
-    """The confident pictures of the training side of a `drujax.data.dataset.Dataset`, decoded one at a time.
+    """Yields the confident images of the training splits of a `drujax.data.dataset.Dataset`, decoded one at a time.
 
-    Their class is the QAB partition (eq. 1), whatever label they were given since.
+    Their class is the QAB partition (eq. 1), whatever their label.
     """
     for label, name in enumerate(CLASSES):
         for split in (dataset.train_dark, dataset.train_bright):
@@ -56,9 +56,9 @@ def confident_examples(dataset: Any) -> Iterator[Example]:
 
 
 def resize(image: UInt8[np.ndarray, "h w 3"], resolution: int) -> UInt8[np.ndarray, "s s 3"]:
-    """The whole picture at `resolution`², its aspect not kept: Pillow's bilinear filter, which antialiases.
+    """Resizes the whole image to `resolution`², without keeping the aspect: Pillow's antialiasing bilinear filter.
 
-    It is what torchvision's Resize does to PIL pictures, so that published weights see what they were trained on.
+    This is what torchvision's Resize does to PIL images, so that published weights see what they were trained on.
     """
     if image.shape[:2] == (resolution, resolution):
         return image
@@ -66,7 +66,7 @@ def resize(image: UInt8[np.ndarray, "h w 3"], resolution: int) -> UInt8[np.ndarr
 
 
 def gather(examples: Iterable[Example | tuple], resolution: int) -> Examples:
-    """Resizes all pictures into one array. Raises UsageError unless both classes are there."""
+    """Resizes all images into one array. Raises UsageError if a class has none."""
     images, labels, groups = [], [], []
     for image, label, group in examples:
         images.append(resize(image, resolution))
@@ -77,7 +77,7 @@ def gather(examples: Iterable[Example | tuple], resolution: int) -> Examples:
     for name, count in gathered.counts.items():
         if count == 0:
             raise UsageError(
-                f"the probability network needs confident dark and bright pictures (QAB, eq. 1), and none is {name}"
+                f"the probability network needs confident dark and bright images (QAB, eq. 1), and none is {name}"
             )
     return gathered
 

@@ -1,9 +1,9 @@
-"""A trained probability network on disk, to give any picture its relativistic probability later.
+"""Saves and loads a trained probability network, to compute relativistic probabilities of any image later.
 
     network = load_network(WORKDIR / "probability.safetensors")
     dark, bright = network.probabilities([picture])[0]
 
-Pictures are uint8 h w 3 of any size; the two numbers sum to 1.
+Images are uint8 h w 3 of any size; the two numbers sum to 1.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ NAME = "probability.safetensors"
 
 
 def save_network(path: Path, network: ProbabilityNetwork) -> None:
-    """Writes the network's variables with what `load_network` needs, whole or not at all."""
+    """Writes the network's variables with what `load_network` needs, atomically."""
     metadata = {
         "network": network.report["backbone"],
         "features": network.report["recipe"]["centroid_features"],
@@ -29,7 +29,7 @@ def save_network(path: Path, network: ProbabilityNetwork) -> None:
 
 
 def load_network(path: Path) -> ProbabilityNetwork:
-    """The network in a file of `save_network`.
+    """Loads a network that `save_network` wrote.
 
     Raises:
         UsageError: not such a file, or damaged.
@@ -38,7 +38,7 @@ def load_network(path: Path) -> ProbabilityNetwork:
     variables, metadata = load_weights(path)
     name = metadata["network"]
     if name not in BACKBONES and name != CENTROID:
-        raise UsageError(f"{path}: holds the network {name}, which is no probability network")
+        raise UsageError(f"{path}: holds the network {name}, not a probability network")
     return ProbabilityNetwork(
         variables,
         metadata["temperature"],

@@ -10,7 +10,7 @@ INK, GRID, BLUE, ORANGE, GREY = "#222222", "#dddddd", "#3b6ea8", "#d9822b", "#99
 
 
 def draw(report: dict[str, Any]) -> bytes:
-    """PNG: the reliability diagram of the held-out pictures, and the histograms of RP_d and RP_b."""
+    """Draws a PNG: the reliability diagram of the held-out images, and the histograms of RP_d and RP_b."""
     width = 2 * MARGIN + 3 * SIDE + 2 * (GAP + MARGIN)
     image = Image.new("RGB", (width, SIDE + 2 * MARGIN + 20), "white")
     canvas = ImageDraw.Draw(image)
@@ -58,7 +58,7 @@ class _Panel:
 class _Reliability(_Panel):
     def draw(self, report: dict[str, Any]) -> None:
         error = report["expected_calibration_error"]
-        title = "held-out pictures: none" if error is None else f"held-out accuracy; calibration error {error:.4f}"
+        title = "held-out images: none" if error is None else f"held-out accuracy; calibration error {error:.4f}"
         self.frame(title, "confidence", "1")
         for bin_ in report["reliability"]:
             self.bar(bin_["lower"], bin_["upper"], bin_["accuracy"], BLUE)
@@ -80,5 +80,5 @@ class _Histogram(_Panel):
 
     def _title(self, histogram: dict[str, Any], name: str) -> str:
         if histogram["mean"] is None:
-            return f"{name}: no pictures"
+            return f"{name}: no images"
         return f"mean {histogram['mean']:.3f}, std {histogram['std']:.3f}, {histogram['saturated']:.0%} above 0.99"

@@ -1,7 +1,7 @@
 """The probability network F_q (paper, eq. 4 and secs. 3.1, 4.1): a dark/bright classifier whose softmax is the RP.
 
-F_q is a backbone with a 2-way last layer, trained on the confident pictures alone; outputs are in the order dark,
-bright. The same classifier labels the uncertain pictures of a dataset under construction (F_dark/bright, eq. 3).
+F_q is a backbone with a 2-way last layer, trained on the confident images alone; outputs are in the order dark,
+bright. The same classifier labels the uncertain images when a dataset is prepared (F_dark/bright, eq. 3).
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from drujax.weights.pretrained.backbones import initialise
 from drujax.weights.torch_names import Variables
 
 CENTROID = "centroid"
-CHUNK = 64  # pictures that are evaluated at once
+CHUNK = 64  # images that are evaluated at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +36,10 @@ class ProbabilityNetwork:
 
     Attributes:
         variables: of the backbone; for `centroid`, of the features' network with the centroids under "centroid".
-        temperature: the logits are divided by it; 1 unless the recipe asked for temperature scaling.
-        resolution: side to which pictures are resized.
+        temperature: the logits are divided by it; 1 unless the recipe has temperature scaling.
+        resolution: side to which images are resized.
         report: recipe, held-out accuracy and calibration, as JSON can hold it.
-        score: (variables, uint8 pictures b s s 3) -> logits b 2; pure.
+        score: (variables, uint8 images b s s 3) -> logits b 2; pure.
     """
 
     variables: Variables
@@ -49,12 +49,12 @@ class ProbabilityNetwork:
     score: Callable[[Variables, Array], Array]
 
     def logits(self, images: Iterable[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "n 2"]:
-        """Scores of dark and bright of pictures of any size, at temperature 1; they are read one chunk at a time."""
+        """Computes the logits (dark, bright) of images of any size, at temperature 1, one chunk at a time."""
         chunks = [self._score_chunk(chunk) for chunk in _chunks(images, self.resolution)]
         return np.concatenate(chunks) if chunks else np.zeros((0, len(CLASSES)), np.float32)
 
     def probabilities(self, images: Iterable[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "n 2"]:
-        """Probabilities of dark and bright, which sum to 1."""
+        """Computes the probabilities (dark, bright), which sum to 1."""
         return calibration.probabilities(self.logits(images), self.temperature).astype(np.float32)
 
     @cached_property
@@ -73,17 +73,17 @@ def train_probability_network(
     *,
     log: Callable[[str], None],
 ) -> ProbabilityNetwork:
-    """Trains F_q on the confident pictures `examples`: (uint8 picture h w 3, 0 dark or 1 bright, source group).
+    """Trains F_q on the confident `examples`: (uint8 image h w 3, 0 dark or 1 bright, source group).
 
     Args:
         examples: see `drujax.uncertainty.confident_set.confident_examples`; read once.
         backbone: a name in BACKBONES, or "centroid".
-        pretrained: "imagenet", "none" (fresh weights) or a checkpoint's path.
+        pretrained: "imagenet", "none" (random weights) or a checkpoint's path.
         recipe: as the paper's by default.
-        log: gets a line for each epoch.
+        log: called with a line for each epoch.
 
     Raises:
-        UsageError: an unknown backbone, a class without pictures, a checkpoint of another network, a loss not finite.
+        UsageError: an unknown backbone, a class without images, a checkpoint of another network, a non-finite loss.
     """
     if backbone not in BACKBONES and backbone != CENTROID:
         raise unknown("--backbone", backbone, [*BACKBONES, CENTROID])
@@ -115,7 +115,7 @@ def train_probability_network(
 def labeller(
     backbone: str, pretrained: str, recipe: ProbabilityRecipe, *, log: Callable[[str], None]
 ) -> LabelUncertain:
-    """Builds F_dark/bright of eq. 3; its accuracy is measured on whole groups that it was not trained on."""
+    """Builds F_dark/bright of eq. 3; its accuracy is measured on held-out groups."""
 
     def label(confident, labels, groups, uncertain):
         pictures = zip(confident, labels, groups, strict=True)
@@ -126,14 +126,14 @@ def labeller(
 
 
 def scoring(backbone: str, centroid_features: str) -> Callable[[Variables, Array], Array]:
-    """`ProbabilityNetwork.score` of a backbone, or of centroids of the features of `centroid_features`."""
+    """Builds `ProbabilityNetwork.score` of a backbone, or of centroids of the features of `centroid_features`."""
     if backbone == CENTROID:
         return partial(_centroid_score, module=BACKBONES[centroid_features].build(len(CLASSES)))
     return partial(_score, module=BACKBONES[backbone].build(len(CLASSES)))
 
 
 def _fit(backbone: str, pretrained: str, training: Examples, recipe: ProbabilityRecipe, log) -> Variables:
-    """The trained variables."""
+    """Returns the trained variables."""
     name = recipe.centroid_features if backbone == CENTROID else backbone
     key = jax.random.key(recipe.seed)
     variables = initialise(name, pretrained, num_classes=len(CLASSES), resolution=recipe.resolution, key=key)
@@ -161,7 +161,7 @@ def _centroid_score(variables: Variables, images: UInt8[Array, "b s s 3"], *, mo
 
 
 def _features(module: nn.Module, variables: Variables, images: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
-    """The input of the last layer, of all pictures, without dropout."""
+    """Computes the input of the last layer for all images, without dropout."""
     compiled = _compile(lambda variables, batch: module.apply(variables, normalise(batch), train=False, features=True))
     starts = range(0, len(images), CHUNK)
     return np.concatenate([_padded(partial(compiled, variables), images[i : i + CHUNK]) for i in starts])
@@ -173,7 +173,7 @@ def _compile(score: Callable[[Variables, Array], Any]) -> Callable[[Variables, A
 
 
 def _padded(compiled: Callable[[np.ndarray], Array], chunk: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
-    """`compiled` of at most CHUNK pictures, filled up so that one compilation serves all chunks."""
+    """Applies `compiled` to at most CHUNK images, padded so that one compilation serves all chunks."""
     filled = np.concatenate([chunk, np.zeros((CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)])
     return np.asarray(compiled(filled))[: len(chunk)]
 
@@ -187,10 +187,10 @@ def _chunks(images: Iterable[np.ndarray], resolution: int) -> Iterator[np.ndarra
 def _assess(
     network: ProbabilityNetwork, held_out: Examples, recipe: ProbabilityRecipe, log: Callable[[str], None]
 ) -> tuple[dict[str, Any], float]:
-    """The report on the held-out pictures, and the temperature to use.
+    """Returns the report on the held-out images, and the temperature to use.
 
-    Half of the groups serve to fit the temperature; how it changes the calibration is measured on the others. All
-    serve where none is applied.
+    The temperature is fitted on half of the groups, and its effect on the calibration is measured on the others; where
+    none is applied, calibration is measured on all.
     """
     logits, labels = network.logits(held_out.images), held_out.labels
     fitting = hold_out(held_out, 0.5, recipe.seed)

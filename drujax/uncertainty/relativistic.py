@@ -1,7 +1,7 @@
-"""Relativistic probabilities (paper, eq. 4): the illumination uncertainty of each training picture, one number each.
+"""Relativistic probabilities (paper, eq. 4): the illumination uncertainty of each training image, one number each.
 
-RP_d = softmax(F_q(x))[0] of the pictures of train_dark, RP_b = softmax(F_q(x))[1] of those of train_bright, each from
-the whole picture, not darkened further.
+RP_d = softmax(F_q(x))[0] of the images of train_dark, RP_b = softmax(F_q(x))[1] of those of train_bright, each from
+the whole image, not darkened further.
 """
 
 import json
@@ -22,13 +22,13 @@ Tables = dict[str, Any]  # dark: Float32 n, in the order of train_dark; bright: 
 REPORT = "probability.json"
 CHART = "probability.png"
 BINS = 20
-SATURATED = 0.99  # above it a picture weighs as in Vanilla EnlightenGAN
+SATURATED = 0.99  # above it an image weighs as in Vanilla EnlightenGAN
 
 
 def relativistic_margins(network: ProbabilityNetwork, dataset: Any) -> Tables:
-    """How much the own class of each training picture outweighs the other, in logits at temperature 1.
+    """Computes by how much the logit of each training image's own class exceeds the other, at temperature 1.
 
-    `dataset` is a `drujax.data.dataset.Dataset`. With several processes all get the numbers of the first.
+    `dataset` is a `drujax.data.dataset.Dataset`. All of several processes get the numbers of the first.
     """
     margins = {}
     for own, name in enumerate(CLASSES):
@@ -43,17 +43,17 @@ def relativistic_margins(network: ProbabilityNetwork, dataset: Any) -> Tables:
 
 
 def probabilities(margins: Tables, temperature: float) -> Tables:
-    """The tables RP_d and RP_b: the softmax of two logits is the sigmoid of their difference."""
+    """Computes the tables RP_d and RP_b: the softmax of two logits is the sigmoid of their difference."""
     return {name: _sigmoid(margin.astype(np.float64) / temperature) for name, margin in margins.items()}
 
 
 def relativistic_probabilities(network: ProbabilityNetwork, dataset: Any) -> Tables:
-    """The tables RP_d and RP_b of a dataset's training pictures, in record order, at the network's temperature."""
+    """Computes RP_d and RP_b of a dataset's training images, in record order, at the network's temperature."""
     return probabilities(relativistic_margins(network, dataset), network.temperature)
 
 
 def full_report(network: ProbabilityNetwork, margins: Tables) -> dict[str, Any]:
-    """The network's report with the histograms of RP, and how a temperature changes their spread."""
+    """Adds the histograms of RP to the network's report, and how a temperature changes their spread."""
     tables = probabilities(margins, network.temperature)
     temperatures = {"before": 1.0, "after": network.report["temperature"]["fitted"]}
     changes = {
@@ -72,13 +72,13 @@ def full_report(network: ProbabilityNetwork, margins: Tables) -> dict[str, Any]:
 
 
 def write_report(workdir: Path, report: dict[str, Any]) -> None:
-    """Writes `probability.json` and, as a picture of it, `probability.png`: reliability diagram and RP histograms."""
+    """Writes `probability.json` and `probability.png`, its reliability diagram and RP histograms."""
     write_atomically(workdir / REPORT, (json.dumps(report, indent=1) + "\n").encode())
     write_atomically(workdir / CHART, draw(report))
 
 
 def spread(table: Float[np.ndarray, " n"]) -> dict[str, float | None]:
-    """Mean, standard deviation, extremes and the saturated share of a table of RP; None for an empty one."""
+    """Computes mean, standard deviation, extremes and saturated fraction of a table of RP; None for an empty one."""
     if len(table) == 0:
         return dict.fromkeys(("mean", "std", "min", "max", "saturated"))
     values = (table.mean(dtype=np.float64), table.std(dtype=np.float64), table.min(), table.max())
@@ -87,7 +87,7 @@ def spread(table: Float[np.ndarray, " n"]) -> dict[str, float | None]:
 
 
 def histogram(table: Float[np.ndarray, " n"]) -> dict[str, Any]:
-    """Counts of a table of RP in BINS equal bins of 0..1, with its spread."""
+    """Counts a table of RP in BINS equal bins of 0..1; includes its `spread`."""
     edges = np.linspace(0, 1, BINS + 1).round(4)
     counts, _ = np.histogram(table, edges)
     return {"edges": edges.tolist(), "counts": counts.tolist(), **spread(table)}

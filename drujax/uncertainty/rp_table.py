@@ -1,4 +1,4 @@
-"""The tables of relativistic probabilities of a run, on disk."""
+"""Saves and loads the tables of relativistic probabilities of a run."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ PARTS = ("dark", "bright")
 
 
 def save_tables(path: Path, tables: dict[str, Float32[np.ndarray, " n"]], dataset: Any) -> None:
-    """Writes the tables, in record order, with the ids of the pictures that they belong to."""
+    """Writes the tables, in record order, with the ids of their images."""
     content = io.BytesIO()
     np.savez(
         content,
@@ -27,10 +27,10 @@ def save_tables(path: Path, tables: dict[str, Float32[np.ndarray, " n"]], datase
 
 
 def load_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " n"]]:
-    """The tables of `path`.
+    """Loads the tables in `path`.
 
     Raises:
-        UsageError: they belong to other pictures than the dataset's.
+        UsageError: they belong to another dataset.
     """
     with np.load(path) as stored:
         for name in PARTS:

@@ -142,7 +142,7 @@ def test_a_table_may_name_pictures_in_many_ways(tmp_path, save_pictures, names):
         ("file,group\nother.png,a", r"names none of the 6 pictures \(for example p/bright0.png\)"),
         ("file,group\n", "names none of the 6 pictures"),
         ("", "no column file"),
-        ("file,group\nx/twin.png,a\ntwin,b", r"line 3: 'twin' means 2 pictures \(p/x/twin.png, p/y/twin.png ...\)"),
+        ("file,group\nx/twin.png,a\ntwin,b", r"line 3: 'twin' matches 2 pictures \(p/x/twin.png, p/y/twin.png ...\)"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path, save_pictures, save_picture, table, message):
@@ -262,7 +262,7 @@ def test_without_pictures_there_is_no_dataset(tmp_path, save_pictures):
         run([tmp_path / "bad"], tmp_path / "d")
     with pytest.raises(UsageError, match="--labels=qab: all 2 pictures are uncertain"):
         run([save_pictures(tmp_path / "p", uncertain=2)], tmp_path / "d")
-    with pytest.raises(UsageError, match="--crop: 0 is less than one pixel"):
+    with pytest.raises(UsageError, match="--crop: must be >= 1, got 0"):
         run([tmp_path / "p"], tmp_path / "d", crop=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "empty", "p"]
 
@@ -485,7 +485,7 @@ def test_synthetic_scenes(tmp_path):
     assert "held this dataset already" in run(scenes, tmp_path / "d").notes[-1]
     with pytest.raises(UsageError, match="holds another dataset"):
         run(dataclasses.replace(scenes, seed=4), tmp_path / "d")
-    with pytest.raises(UsageError, match="scenes: 0 of 20x24 pixels are none"):
+    with pytest.raises(UsageError, match="scenes: count and sides must be >= 1, got 0 of 20x24 pixels"):
         dataclasses.replace(scenes, count=0)
 
 

@@ -56,7 +56,7 @@ def test_a_temperature_is_refused_where_nothing_is_misclassified():
     for sharpen in (False, True):
         scaling = calibration.fit_scaling(logits, labels, sharpen=sharpen)
         assert (scaling.fitted, scaling.applied) == (None, 1.0)
-        assert "at the bound 0.05 of the search (0 of 200 pictures wrong)" in str(scaling.refused)
+        assert "at the bound 0.05 of the search (0 of 200 images wrong)" in str(scaling.refused)
 
 
 def test_a_temperature_is_refused_where_answers_are_worth_nothing():
@@ -64,7 +64,7 @@ def test_a_temperature_is_refused_where_answers_are_worth_nothing():
     logits = logits_of(np.tile([9.0, 9.0, -9.0, -9.0], 10))
     scaling = calibration.fit_scaling(logits, np.tile([0, 1], 20), sharpen=False)
     assert (scaling.fitted, scaling.applied) == (None, 1.0)
-    assert "at the bound 20 of the search (20 of 40 pictures wrong)" in str(scaling.refused)
+    assert "at the bound 20 of the search (20 of 40 images wrong)" in str(scaling.refused)
 
 
 @pytest.mark.parametrize(("truth", "sharpen", "applied"), [(4.0, False, 4.0), (0.25, False, 1.0), (0.25, True, 0.25)])
@@ -83,7 +83,7 @@ def test_a_temperature_below_one_is_taken_only_if_asked(truth, sharpen, applied)
 def test_a_temperature_needs_both_classes(labels):
     scaling = calibration.fit_scaling(np.ones((len(labels), 2)), np.array(labels, np.int32), sharpen=True)
     assert (scaling.fitted, scaling.applied) == (None, 1.0)
-    assert f"{len(labels)} held-out pictures to fit on" in str(scaling.refused)
+    assert f"{len(labels)} held-out images to fit on" in str(scaling.refused)
 
 
 def test_nothing_held_out_is_told_as_nothing():

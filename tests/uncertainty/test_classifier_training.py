@@ -122,12 +122,13 @@ def test_a_learning_rate_too_high_is_told(start, pictures, recipe):
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, not 0"),
-        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
-        ({"held_out": 1.0}, "held_out must be a share"),
-        ({"mixup": -1.0}, "mixup must be 0"),
-        ({"flip": True, "freeze_features": True}, "exclude each other"),
-        ({"temperature_scaling": True, "held_out": 0.0}, "needs held-out pictures"),
+        ({"epochs": 0}, "epochs: must be >= 1, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate: must be > 0, got 0.0"),
+        ({"held_out": 1.0}, "held_out: must be >= 0 and < 1, got 1.0"),
+        ({"mixup": -1.0}, "mixup: must be >= 0, got -1.0"),
+        ({"flip": True, "freeze_features": True}, "flip: cannot be combined with freeze_features"),
+        ({"temperature_scaling": True, "held_out": 0.0}, "temperature_scaling: needs held-out images"),
+        ({"sharpen": True}, "sharpen: has no effect without temperature_scaling"),
     ],
 )
 def test_recipes_that_cannot_be(fields, told):

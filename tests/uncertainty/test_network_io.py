@@ -29,5 +29,5 @@ def test_centroids(tiny, pictures, recipe, lines, tmp_path):
 
 def test_another_network_is_refused(tmp_path):
     save_weights(tmp_path / "a.safetensors", {"params": {"x": np.zeros(1, np.float32)}}, {"network": "enlightengan"})
-    with pytest.raises(UsageError, match="a.safetensors: holds the network enlightengan, which is no probability"):
+    with pytest.raises(UsageError, match="a.safetensors: holds the network enlightengan, not a probability"):
         load_network(tmp_path / "a.safetensors")
