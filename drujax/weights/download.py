@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import http.client
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from drujax.console.output import complain
 from drujax.console.progress import Progress
 from drujax.errors import UsageError
 from drujax.runtime.atomic_write import write_atomically
@@ -55,7 +55,7 @@ def fetch(file: File, *, otherwise: str = "", quiet: bool = False) -> Path:
             return path
         partial = path.with_name(path.name + ".part")
         if not quiet:
-            print(f"{file.what}: {describe(file)}, to {path}", file=sys.stderr)
+            complain(f"{file.what}: {describe(file)}, to {path}")
         try:
             _download(file, partial, quiet=quiet)
         except _Broken as error:

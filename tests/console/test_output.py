@@ -1,5 +1,6 @@
 """What is printed, and where it goes: odd names, other encodings, streams that are closed, full or broken."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -131,3 +132,21 @@ def test_files_do_not_get_the_numbers_of_closed_streams(tmp_path):
     )
     command = f'"{sys.executable}" -c "{code}" <&- >&- 2>&-'
     assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+
+
+def test_a_bar_is_full_when_all_is_done_bad_pictures_included(tmp_path):
+    pty = pytest.importorskip("pty")
+    Image.fromarray(np.full((4, 4, 3), 9, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "z.png").write_text("not a picture")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "drujax", "sort", tmp_path, "--format=csv"]
+    done = subprocess.run(command, env={**os.environ, "TERM": "xterm"}, stderr=theirs, stdout=subprocess.PIPE)
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # the end, on Linux
+        while part := os.read(ours, 1 << 16):
+            said += part
+    os.close(ours)
+    assert done.returncode == 1
+    assert done.stdout.count(b"\n") == 2
+    assert said.rindex(b"2/2") > said.rindex(b"1/2")
