@@ -95,6 +95,7 @@ class Reports:
                 self.say = progress.say
             try:
                 yield progress
+                progress.to(total)  # the failures, too
             finally:
                 self.say = complain
 
