@@ -107,7 +107,7 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
             no group is left.
     """
     if not table.is_file():
-        raise UsageError(f"--pairs: {table} is no file")
+        raise UsageError(f"--pairs: file not found: {table}")
     try:
         candidates = from_folders([table.parent])
     except UsageError:

@@ -113,7 +113,7 @@ def pairs(located: Iterable[tuple[Path, Path]], against: Path, on_error: OnError
         UsageError: `against` does not exist, or has no pictures.
     """
     if not against.is_dir():
-        raise UsageError(f"--against: {against} is no folder")
+        raise UsageError(f"--against: folder not found: {against}")
     by_path = {path.relative_to(against): path for path in pictures_of(against)}
     by_stem = collections.defaultdict(list)
     for relative, path in by_path.items():

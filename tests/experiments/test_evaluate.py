@@ -79,7 +79,7 @@ def test_a_model_without_pictures(tmp_path, capsys):
         ([], r"give either --workdir=RUN or --model=NAME"),
         (["--workdir=a", "--model=b"], r"give either --workdir=RUN or --model=NAME"),
         (["--model=b", "--scenes=0"], r"--scenes: must be >= 1, got 0"),
-        (["--model=b", "--pairs=/nowhere.csv"], r"--pairs: /nowhere.csv is no file"),
+        (["--model=b", "--pairs=/nowhere.csv"], r"--pairs: file not found: /nowhere.csv"),
         (["--model=dru-vitb16"], r"Did you mean dru-vit-b16\?"),
         (["--model=dru-vit-b16", "--data=/nowhere"], r"/nowhere: no dataset"),
     ],

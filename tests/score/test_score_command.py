@@ -193,7 +193,7 @@ def test_wrong_groups_are_one_line(folder, tmp_path, table, message, capsys):
         ),
         (["{in}", "--metrics=,"], "--metrics: give at least one of brisque, niqe"),
         (["missing"], "missing: no such file or folder"),
-        (["{in}", "--against=missing"], "--against: missing is no folder"),
+        (["{in}", "--against=missing"], "--against: folder not found: missing"),
         ([], "INPUT: give at least one picture or folder"),
     ],
 )
