@@ -9,8 +9,7 @@ from drujax.errors import UsageError, unknown
 from drujax.methods import registry
 from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.backbones import BACKBONES
-from drujax.training.loop import LoopOptions
-from drujax.training.recipe import Recipe
+from drujax.training.recipe import LoopOptions, Recipe
 from drujax.uncertainty.config import ProbabilityRecipe
 
 PRESETS = ("paper", "laptop", "embedded", "debug")

@@ -5,7 +5,6 @@ bit on CPU).
 """
 
 import contextlib
-import dataclasses
 import math
 import signal
 import threading
@@ -18,39 +17,14 @@ import jax
 import numpy as np
 
 from drujax.console.progress import Progress
-from drujax.errors import check_at_least
 from drujax.pictures.io import write_picture
 from drujax.pictures.picture import Picture
 from drujax.training.checkpoint import Checkpoints
 from drujax.training.logging import MetricWriter
+from drujax.training.recipe import LoopOptions
 
 State = Any
 Step = Callable[[State, dict[str, jax.Array]], tuple[State, dict[str, jax.Array]]]
-
-
-@dataclasses.dataclass(frozen=True)
-class LoopOptions:
-    """Intervals, in steps, at which a run writes its files."""
-
-    # Steps between two lines of metrics.jsonl; each is the mean since the previous one.
-    log_every: int = 50
-    # Steps between two sample grids.
-    sample_every: int = 1000
-    # Steps between two checkpoints, the most that a killed run loses.
-    save_every: int = 1000
-    # Number of checkpoints to keep; older ones are deleted.
-    keep_checkpoints: int = 3
-    # Write TensorBoard events in addition to metrics.jsonl.
-    tensorboard: bool = False
-
-    def __post_init__(self):
-        check_at_least(
-            1,
-            log_every=self.log_every,
-            sample_every=self.sample_every,
-            save_every=self.save_every,
-            keep_checkpoints=self.keep_checkpoints,
-        )
 
 
 class NotFinite(ArithmeticError):

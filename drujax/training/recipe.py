@@ -43,3 +43,28 @@ class Recipe:
             raise UsageError(f"learning_rate: must be positive and finite, got {self.learning_rate}")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise UsageError(f"ema_decay: must be between 0 and 1, got {self.ema_decay}")
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopOptions:
+    """Intervals, in steps, at which a run writes its files."""
+
+    # Steps between two lines of metrics.jsonl; each is the mean since the previous one.
+    log_every: int = 50
+    # Steps between two sample grids.
+    sample_every: int = 1000
+    # Steps between two checkpoints, the most that a killed run loses.
+    save_every: int = 1000
+    # Number of checkpoints to keep; older ones are deleted.
+    keep_checkpoints: int = 3
+    # Write TensorBoard events in addition to metrics.jsonl.
+    tensorboard: bool = False
+
+    def __post_init__(self):
+        check_at_least(
+            1,
+            log_every=self.log_every,
+            sample_every=self.sample_every,
+            save_every=self.save_every,
+            keep_checkpoints=self.keep_checkpoints,
+        )
