@@ -25,6 +25,13 @@ class Parsed(BaseException):
     """Raised in the place of doing what was asked."""
 
 
+def run_as_main(module: str) -> None:
+    """Runs an entry point as a command does: in a process that has not imported it."""
+    with mock.patch.dict(sys.modules):
+        sys.modules.pop(module, None)
+        runpy.run_module(module, run_name="__main__")
+
+
 def parse(words: list[str]) -> None:
     """Raises Parsed once the words of a command are understood; otherwise what the command raises."""
     genuine = command_line.parse
@@ -38,7 +45,7 @@ def parse(words: list[str]) -> None:
             cli.main(words[1:])
         else:
             sys.argv = words[2:]
-            runpy.run_module(words[2], run_name="__main__")
+            run_as_main(words[2])
 
 
 def help_of(*words: str) -> str:
@@ -49,7 +56,7 @@ def help_of(*words: str) -> str:
         if words[0] == "drujax":
             cli.main(sys.argv[1:])
         else:
-            runpy.run_module(words[0], run_name="__main__")
+            run_as_main(words[0])
     return said.getvalue()
 
 

@@ -149,4 +149,4 @@ def test_a_bar_is_full_when_all_is_done_bad_pictures_included(tmp_path):
     os.close(ours)
     assert done.returncode == 1
     assert done.stdout.count(b"\n") == 2
-    assert said.rindex(b"2/2") > said.rindex(b"1/2")
+    assert said.rindex(b"2/2") > said.rfind(b"1/2")  # which a slow machine may skip

@@ -73,7 +73,7 @@ def test_another_batch_is_another_run(tiny_run):
 def test_batch_is_shared_out_equally(four):
     assert four.sizes[8] == 8
     assert four.sizes[6] == "batch_size: must be a multiple of 4 (devices), got 6; nearest: 8"
-    assert four.sizes[1].endswith("the nearest is 4")
+    assert four.sizes[1].endswith("nearest: 4")
 
 
 @pytest.mark.multiprocess
