@@ -27,9 +27,12 @@ class Parsed(BaseException):
 
 def run_as_main(module: str) -> None:
     """Runs an entry point as a command does: in a process that has not imported it."""
-    with mock.patch.dict(sys.modules):
-        sys.modules.pop(module, None)
+    imported = sys.modules.pop(module, None)
+    try:
         runpy.run_module(module, run_name="__main__")
+    finally:
+        if imported is not None:
+            sys.modules[module] = imported
 
 
 def parse(words: list[str]) -> None:

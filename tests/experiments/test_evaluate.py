@@ -59,7 +59,7 @@ def test_pairs_of_real_pictures(tmp_path, capsys):
     assert main(config(f"--model={path}", f"--pairs={table}", "--scenes=1")) == 0
     said = capsys.readouterr()
     assert "skipped b: it has one picture" in said.err
-    assert "1 pairs of real pictures, the darker against the brighter one" in said.out
+    assert "1 pairs of real pictures, the darker against the brighter" in said.out
     assert f"{psnr(dark[None] / 255, bright[None] / 255)[0]:.4f}" in said.out
     assert "MS-SSIM" in said.out
 

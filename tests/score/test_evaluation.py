@@ -100,7 +100,7 @@ def test_wrong_pairs_are_one_line(variants, tmp_path, rows, message):
 
 
 def test_pairs_that_are_nowhere_are_told(tmp_path):
-    with pytest.raises(UsageError, match="--pairs: .*gone.csv is no file"):
+    with pytest.raises(UsageError, match="--pairs: file not found: .*gone.csv"):
         quasi_pairs(tmp_path / "gone.csv", lambda _: None)
     (tmp_path / "a.csv").write_text("group,file\na,b.png\n")
     with pytest.raises(UsageError, match="--pairs: no pictures in .*, the folder of a.csv"):
