@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from drujax.data.qab import quartile_means
@@ -132,8 +132,9 @@ class Enhancer:
     ) -> Shaped[np.ndarray, "b h2 w2 3"]:
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
+        program = self._program((len(batch), sum(rows) + h, sum(columns) + w, 3), (w, h))
         x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
-        y, finite = self._program(x, (w, h))(self._variables, x)
+        y, finite = program(self._variables, x)
         mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
         enhanced, finite = jax.device_get((mixed, finite))
         if not finite:
@@ -145,20 +146,23 @@ class Enhancer:
     def _device(self) -> Any:
         return next(iter(jax.tree.leaves(self._variables)[0].devices()))
 
-    def _program(self, x: Float[Array, "b h w 3"], size: tuple[int, int]) -> jax.stages.Compiled:
-        """The network compiled for pictures like `x`.
+    def _program(self, shape: tuple[int, ...], size: tuple[int, int]) -> jax.stages.Compiled:
+        """The network compiled for float32 pictures of a `shape`, which come from pictures of a `size`.
 
         Raises:
             UsageError: it needs more memory than there is. A system that promises more than it has (Linux) would end
                 the process instead of reporting an error.
         """
-        if x.shape not in self._programs:
-            self._programs[x.shape] = self._network.lower(self._variables, x).compile()
-        program = self._programs[x.shape]
+        x = jax.ShapeDtypeStruct(shape, jnp.float32)
+        if shape not in self._programs:
+            self._programs[shape] = self._network.lower(self._variables, x).compile()
+        program = self._programs[shape]
         analysis, free = program.memory_analysis(), free_memory(self._device)
         if analysis is None or free is None:
             return program
-        needed = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+        picture = x.size * x.dtype.itemsize
+        blending = 3 * picture  # about what is needed after the network, where that itself needs less
+        needed = picture + analysis.output_size_in_bytes + max(analysis.temp_size_in_bytes, blending)
         if needed > free:
             raise UsageError(
                 f"enhancing {size[0]}x{size[1]} pixels needs {needed / 1e9:.1f} GB of memory and "
