@@ -75,7 +75,7 @@ def _report(options: Score, located: Sequence[tuple[Path, Path]], reports: Repor
     if options.against is None:
         rows = _scored("scoring", paths, measures, reports)
         return report.render(list(rows.values()), options.format, groups)
-    pairs = files.pairs(located, options.against, reports.fail)
+    pairs = files.pairs(located, options.against, reports.fail, reports.skipped)
     ours = _scored("scoring", [pair.picture for pair in pairs], measures, reports)
     theirs = _scored("scoring the others", [pair.other for pair in pairs], measures, reports)
     whole = [pair for pair in pairs if pair.picture in ours and pair.other in theirs]

@@ -14,7 +14,7 @@ from drujax.errors import UsageError
 from drujax.metrics.kernels.bucketing import images_per_call
 from drujax.metrics.registry import METRICS, find
 from drujax.pictures.color import to_float
-from drujax.pictures.discovery import pictures_of
+from drujax.pictures.discovery import Skipped, pictures_of
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 from drujax.weights.download import fetch
@@ -100,7 +100,9 @@ class Pair:
     other: Path
 
 
-def pairs(located: Iterable[tuple[Path, Path]], against: Path, on_error: OnError) -> list[Pair]:
+def pairs(
+    located: Iterable[tuple[Path, Path]], against: Path, on_error: OnError, skipped: Skipped | None = None
+) -> list[Pair]:
     """Each picture with its namesake in the folder `against`: of the same path below the given folder, with any suffix
     where there is only one. Pictures without one go to `on_error`.
 
@@ -108,13 +110,14 @@ def pairs(located: Iterable[tuple[Path, Path]], against: Path, on_error: OnError
         located: pictures, each with the file or folder that it was found in.
         against: the folder of the others.
         on_error: gets what has no partner.
+        skipped: gets what is passed by in `against`.
 
     Raises:
         UsageError: `against` does not exist, or has no pictures.
     """
     if not against.is_dir():
         raise UsageError(f"--against: folder not found: {against}")
-    by_path = {path.relative_to(against): path for path in pictures_of(against)}
+    by_path = {path.relative_to(against): path for path in pictures_of(against, skipped=skipped)}
     by_stem = collections.defaultdict(list)
     for relative, path in by_path.items():
         by_stem[relative.with_suffix("")].append(path)

@@ -119,9 +119,12 @@ def test_comparison_of_two_folders(folder, tmp_path, capsys):
     assert result["sign_test"] == 0.5
 
     Image.fromarray(scene(2)).save(folder / "alone.png")
+    for place in (folder, tmp_path / "other"):
+        (place / "old.heic").write_bytes(b"")
     assert run(folder, "--against", tmp_path / "other", "--metrics=brisque") == 1
     said = capsys.readouterr()
     assert f"failed: {folder}/alone.png: no picture of its name in {tmp_path}/other" in said.err
+    assert "2 files skipped: 2 .heic (convert to PNG or JPEG first)" in said.err
     assert "mean difference" in said.out
 
 
