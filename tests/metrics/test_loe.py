@@ -31,7 +31,9 @@ def test_large_pictures_are_sampled():
 
 
 def test_shapes_must_agree():
-    with pytest.raises(UsageError, match=r"loe: images and truth must have equal shapes, got \(1, 40, 30, 3\) and \(1, 39, 30, 3\)"):
+    with pytest.raises(
+        UsageError, match=r"loe: images and truth must have equal shapes, got \(1, 40, 30, 3\) and \(1, 39, 30, 3\)"
+    ):
         loe(PICTURE, PICTURE[1:])
 
 
