@@ -429,7 +429,7 @@ def _encoders(options: Options) -> tuple[CLIP, Encoder, int]:
     else:
         clip = clip_weights.load_clip(options.clip, argument="clip")
     if options.resnet == "tiny":
-        resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), clip_weights.picture(TINY))
+        resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), clip_weights.image_shape(TINY))
     else:
         resnet = clip_weights.load_clip_resnet(options.resnet, argument="resnet")
     # Only RN101's stages are used, and they take any size.

@@ -26,7 +26,7 @@ INFINITE = float("inf")
 def method():
     encoders = VisionTransformer(width=64, layers=1, embedding=8), TextTransformer(64, 1, 8)
     clip = clip_weights.random_clip(*encoders, resolution=SIDE)
-    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 8), clip_weights.picture(SIDE))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 8), clip_weights.image_shape(SIDE))
     random = np.random.default_rng(0)
     start = initial_prompt(clip.words)
     prompts = np.stack([start, start]) + random.normal(0, 0.01, (2, *start.shape)).astype(np.float32)

@@ -185,9 +185,9 @@ def test_half_precision_is_converted_to_float32(hugging_face):
 
 def test_published_sizes():
     """openai/CLIP at d05afc43 has 151277313 parameters with ViT-B/32 and 119688033 with RN101."""
-    picture = clip_weights.picture(224)
-    vit = _count(VisionTransformer(), picture)
-    resnet = _count(ModifiedResNet(), picture)
+    shape = clip_weights.image_shape(224)
+    vit = _count(VisionTransformer(), shape)
+    resnet = _count(ModifiedResNet(), shape)
     text = _count(TextTransformer(), jax.ShapeDtypeStruct((1, 77, 512), jnp.float32), end=76)
     words, temperature = 49408 * 512, 1
     assert vit + text + words + temperature == 151_277_313
@@ -268,7 +268,7 @@ def test_untrained_encoders_distinguish_images():
     features = apply(clip.text.variables, prompt[None], end=prompts.end_of())
     assert features.shape == (1, 8)
     assert np.all(np.isfinite(features))
-    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip_weights.picture(32))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip_weights.image_shape(32))
     apply = jax.jit(resnet.module.apply, static_argnames="stages")
     for layer in apply(resnet.variables, pictures(0, 1, 32), stages=True):
         assert np.all(np.isfinite(layer))
