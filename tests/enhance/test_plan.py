@@ -96,7 +96,7 @@ def test_a_file_and_a_folder_of_the_same_name_do_not_stop_the_others(tmp_path, f
     assert len(jobs) == 5
     assert errors == [
         f"-o: {frames}/b.png and {tmp_path}/other/b.png would both be written to {tmp_path}/out/b.png; "
-        "enhance one of them apart."
+        "enhance them separately."
     ]
 
 
