@@ -5,7 +5,7 @@
     picture = drujax.read_picture("dark.png")
     drujax.write_picture("bright.png", drujax.Enhancer().picture(picture))
 
-What is named here, and each package, is imported when it is first used.
+Names and subpackages are imported on first use.
 """
 
 from typing import TYPE_CHECKING

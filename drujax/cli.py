@@ -54,7 +54,7 @@ class Convert:
     model: str
     # The .safetensors file to write.
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    # Option of the network, NAME=VALUE, such as --option=crop=True (repeatable). By default as its authors have it.
+    # Option of the network, NAME=VALUE, such as --option=crop=True (repeatable). By default the authors' setting.
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     # Network to take from a checkpoint that holds several.
     part: Annotated[str | None, optional(str, "NAME"), tyro.conf.arg(help_behavior_hint="")] = None
@@ -74,7 +74,7 @@ class Models:
 class Selfcheck:
     """Compares Ma and PI with published scores, given Ma's forests and some of the pictures that were scored."""
 
-    # Folder with some of the pictures whose scores are known. With none of them, their names are printed.
+    # Folder with some of the pictures whose scores are known. If there are none, their names are printed.
     pictures: Path
     # Ma's forests: the authors' model.mat or IQA-PyTorch's NRQM_model.mat. By default they are downloaded.
     weights: Annotated[Path | None, optional(Path, "MAT"), tyro.conf.arg(help_behavior_hint="")] = None
@@ -84,14 +84,14 @@ class Selfcheck:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A word after `drujax`: its options, and the function that carries it out and returns the exit code."""
+    """A subcommand: its options, and the function that runs it and returns the exit code."""
 
     options: type
     run: Callable[[Any], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0, 1 where some pictures are not done, 2 for a user's mistake."""
+    """Runs one command; returns the exit code: 0, 1 if some pictures failed, 2 for a user's mistake."""
     arguments = sys.argv[1:] if arguments is None else arguments
     return command_line.run(lambda: _run(list(arguments)), "drujax")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 
 class UsageError(ValueError):
-    """A mistake of the user's. The entry points print its text as one line and exit with code 2."""
+    """A mistake of the user. Entry points print its message as one line and exit with code 2."""
 
 
 def unknown(argument: str, value: str, choices: Iterable[str]) -> UsageError:
-    """The error for a `value` of `argument` that is none of `choices`: names all three and the nearest match."""
+    """Returns the error for a `value` of `argument` that is not among `choices`, with the nearest match."""
     choices = list(choices)
     nearest = difflib.get_close_matches(value, choices, n=1)
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
@@ -18,7 +18,7 @@ def unknown(argument: str, value: str, choices: Iterable[str]) -> UsageError:
 
 
 def describe(error: BaseException) -> str:
-    """Returns what `error` says as a UsageError would; of an OSError the file and the reason, without the number."""
+    """Returns the message of `error`; for an OSError the file and the reason, without the number."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     reason = error.strerror[:1].lower() + error.strerror[1:]

@@ -17,8 +17,8 @@ from drujax.console import command_line
 from drujax.errors import UsageError
 
 # Column titles and the keys of their values.
-CLOSENESS = {"PSNR (dB)": "psnr", "SSIM": "ssim", "MS-SSIM": "ms_ssim", "LOE": "loe"}
-LIGHT = {
+FULL_REFERENCE = {"PSNR (dB)": "psnr", "SSIM": "ssim", "MS-SSIM": "ms_ssim", "LOE": "loe"}
+LUMINANCE = {
     "mean luma": "mean_luma",
     "clipped share": "clipped",
     "crushed share": "crushed",
@@ -53,11 +53,13 @@ class Config:
     plain: bool = False
 
 
+@command_line.flags_in_errors(Config)
 def main(config: Config) -> int:
+    """Evaluates as `config` says; prints the results and writes those of a run."""
     from drujax.console.progress import Progress
     from drujax.enhance.enhancer import Enhancer, check_strength
     from drujax.runtime.compile_cache import enable_compilation_cache
-    from drujax.score.evaluation import light_statistics, quasi_pairs, score_pairs, score_scenes, spread
+    from drujax.score.evaluation import luminance_statistics, quasi_pairs, score_pairs, score_scenes, spread
     from drujax.training.workdir import write_json
 
     # Model and data.
@@ -105,7 +107,7 @@ def main(config: Config) -> int:
             chosen = [candidates[position] for position in spread(len(candidates), config.pictures)]
             with Progress(f"{name} pictures", total=len(chosen), unit="picture") as progress:
                 pictures = (split.image(position) for position in chosen)
-                result[name] = light_statistics(enhance, pictures, on_progress=progress.to)
+                result[name] = luminance_statistics(enhance, pictures, on_progress=progress.to)
 
     # Report.
     print(tables(result))
@@ -126,9 +128,9 @@ def open_dataset(config: Config) -> Any:
     return Dataset.open(path)
 
 
-def closeness(scores: dict[str, float | None]) -> dict[str, float | None]:
+def full_reference(scores: dict[str, float | None]) -> dict[str, float | None]:
     """Returns the table columns of a row of `score_pairs`."""
-    return {title: scores[key] for title, key in CLOSENESS.items()}
+    return {title: scores[key] for title, key in FULL_REFERENCE.items()}
 
 
 def tables(result: dict[str, Any]) -> str:
@@ -140,21 +142,21 @@ def tables(result: dict[str, Any]) -> str:
     size = f"{scenes['size']}x{scenes['size']}"
     parts = [
         f"{scenes['count']} synthetic scenes of {size}, against their bright ground truth",
-        table([{"": state} | closeness(scenes[state]) for state in states], digits=4),
+        table([{"": state} | full_reference(scenes[state]) for state in states], digits=4),
     ]
     if pairs := result.get("pairs"):
         parts += [
             f"\n{pairs['count']} pairs of real pictures, the darker against the brighter",
-            table([{"": state} | closeness(pairs[state]) for state in states], digits=4),
+            table([{"": state} | full_reference(pairs[state]) for state in states], digits=4),
         ]
     for name in ("dark", "bright"):
         if not result.get(name, {}).get("count"):
             continue
-        light = result[name]
-        rows = [{"": state} | {title: light[key][state] for title, key in LIGHT.items()} for state in states]
-        change = light["luma_change"]
+        statistics = result[name]
+        rows = [{"": state} | {title: statistics[key][state] for title, key in LUMINANCE.items()} for state in states]
+        change = statistics["luma_change"]
         parts += [
-            f"\n{light['count']} {name} pictures",
+            f"\n{statistics['count']} {name} pictures",
             table(rows, digits=4),
             f"mean luma changed by {change['mean']:.1%} (at most {change['max']:.1%}); "
             f"within 12 %: {change['unchanged']:.0%} of the pictures",

@@ -127,7 +127,7 @@ def scenes(config: Scenes) -> tuple[list[Path], int]:
     for index in range(config.rows):
         dark, truth = pair(config.seed, index, size)
         rows.append([dark, *_enhanced(dark, enhancers, config), truth])
-    write_picture(config.out, Picture(draw(["input", *chosen, "same scene in bright light"], rows)))
+    write_picture(config.out, Picture(draw(["input", *chosen, "ground truth"], rows)))
     return [config.out], 0
 
 

@@ -31,11 +31,11 @@ class Config:
     out: Path
     # Folder of pictures, searched recursively (repeatable); or the word "scenes": synthetic scenes.
     source: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
-    # CSV (file,group): the pictures of a group stay on one side of the split. A file that it does not name is a group
-    # of its own.
+    # CSV (file,group): the pictures of a group stay on one side of the split. A file that is not listed is a group of
+    # its own.
     groups: Path | None = None
-    # Merges groups that hold equal files or nearly equal pictures (recompressed, resized, or one drawing in another
-    # light), so that no copy of a training picture is tested on.
+    # Merges groups with identical files or nearly identical pictures (recompressed, resized, or drawn under another
+    # illumination), so that no copy of a training picture is tested on.
     merge_copies: bool = True
     # qab: the confidently dark and bright pictures only. classifier: F_dark/bright, trained on those, labels the
     # uncertain ones. A CSV (file,label): the pictures it names.
@@ -60,6 +60,7 @@ class Config:
     size: str = "360x640"
 
 
+@command_line.flags_in_errors(Config)
 def main(arguments: list[str]) -> int:
     """Prepares a dataset; returns 1 if pictures were skipped as unreadable."""
     config = command_line.parse(Config, arguments, program="prepare")
@@ -113,7 +114,7 @@ def _classifier(config: Config) -> dict[str, Any]:
     if config.classifier not in BACKBONES:
         raise unknown("--classifier", config.classifier, BACKBONES)
     if config.pretrained != "none":
-        load_pretrained(config.classifier, config.pretrained)  # reports missing weights before the long work
+        load_pretrained(config.classifier, config.pretrained)  # reports missing weights early
     weights = Path(config.pretrained)
     identity = {
         "backbone": config.classifier,

@@ -28,7 +28,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     import jax
     import numpy as np
 
-    from drujax.data.pipeline import check_pictures, fixed_examples, to_devices, train_batches
+    from drujax.data.pipeline import check_images, fixed_examples, to_devices, train_batches
     from drujax.methods.export import weights_metadata
     from drujax.runtime import mesh as meshes
     from drujax.runtime.compile_cache import enable_compilation_cache
@@ -39,7 +39,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     from drujax.training.step import compile_step, create
     from drujax.training.warm_start import warm_start
     from drujax.training.workdir import claim_workdir
-    from drujax.uncertainty.run_tables import load_or_make_tables
+    from drujax.uncertainty.run_tables import load_or_compute_tables
 
     # Devices and the run's folder.
     enable_compilation_cache()
@@ -53,7 +53,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Data, method and state: all that can be refused, before the long work.
     recipe = config.recipe
     dataset = open_dataset(config, workdir)
-    check_pictures(dataset, recipe.size, recipe.view)
+    check_images(dataset, recipe.size, recipe.view)
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
     method = config.spec.build(config, rate)
@@ -65,7 +65,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Relativistic probabilities.
     rp = None
     if config.uncertainty != "none":
-        rp = load_or_make_tables(workdir, dataset, config.uncertainty, config.pretrained, config.probability)
+        rp = load_or_compute_tables(workdir, dataset, config.uncertainty, config.pretrained, config.probability)
     rp, frozen = (meshes.put(tree, meshes.replicated(mesh)) for tree in (rp, method.frozen))
 
     # Training.
@@ -85,7 +85,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
         )
         return to_devices(batches, meshes.split(mesh))
 
-    meshes.meet("training")
+    meshes.barrier("training")
     examples = fixed_examples(dataset, 6, recipe.size, recipe.view)
     preview = jax.jit(method.preview)
     try:
@@ -167,7 +167,7 @@ def open_dataset(config: TrainConfig, workdir: Path) -> Any:
     if jax.process_index() == 0:
         scenes = Scenes(count=config.scenes, size=(config.scene_size, config.scene_size), seed=config.seed)
         prepare(scenes, workdir / "dataset", crop=config.recipe.size, seed=config.seed)
-    meshes.meet("dataset")
+    meshes.barrier("dataset")
     return Dataset.open(workdir / "dataset")
 
 

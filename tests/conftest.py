@@ -60,13 +60,13 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
-    """What commands keep on the machine of a user."""
+    """Redirects everything commands store in the user's home to a temporary folder."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def command(cache):
-    """Commands may be run in this process."""
+    """Allows commands to run in this process."""
     with command_settings(cache):
         yield
 

@@ -1,4 +1,4 @@
-"""The command `drujax`, in this process but where the process is what is tested."""
+"""The command `drujax`, run in this process except where the process itself is tested."""
 
 import csv
 import io
@@ -37,10 +37,10 @@ def run(*arguments: object) -> int:
 
 
 def one_line(capsys) -> str:
-    """What was said on stderr: exactly one line."""
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1, said
-    return said.rstrip("\n")
+    """Returns the text on stderr, which must be exactly one line."""
+    captured = capsys.readouterr().err
+    assert captured.count("\n") == 1, captured
+    return captured.rstrip("\n")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def frames(tmp_path):
     return tmp_path / "frames"
 
 
-def test_one_picture_is_enhanced_beside_itself(frames, model, capsys):
+def test_the_result_of_one_picture_is_written_next_to_it(frames, model, capsys):
     assert run("enhance", frames / "a.png", "--model", model) == 0
     assert capsys.readouterr().out == f"{frames}/a_enhanced.png: 1 enhanced\n"
     result = read_picture(frames / "a_enhanced.png").rgb
@@ -62,9 +62,9 @@ def test_one_picture_is_enhanced_beside_itself(frames, model, capsys):
 def test_a_folder_with_a_bad_picture(frames, model, tmp_path, capsys):
     (frames / "bad.png").write_text("no picture")
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--strength", "0.5") == 1
-    said = capsys.readouterr()
-    assert said.out == f"{tmp_path}/out: 3 enhanced, 1 failed\n"
-    assert said.err.count(f"failed: {frames}/bad.png: not a picture of a known kind") == 1
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path}/out: 3 enhanced, 1 failed\n"
+    assert captured.err.count(f"failed: {frames}/bad.png: not a picture of a known kind") == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg", "c.png"]
     half = Enhancer(model)(read_picture(frames / "c.png").rgb, strength=0.5)
     assert np.array_equal(read_picture(tmp_path / "out" / "c.png").rgb, half)
@@ -74,14 +74,14 @@ def test_a_folder_with_a_bad_picture(frames, model, tmp_path, capsys):
     assert np.array_equal(read_picture(tmp_path / "out" / "c.png").rgb, half)
 
 
-def test_a_bright_picture_stays_as_it_is(frames, model, tmp_path, capsys):
+def test_a_bright_picture_is_unchanged(frames, model, tmp_path, capsys):
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model) == 0
-    said = f"{tmp_path}/out: 2 enhanced, 1 already bright (--strength=1 enhances them, too)\n"
-    assert capsys.readouterr().out == said
+    captured = f"{tmp_path}/out: 2 enhanced, 1 already bright (--strength=1 enhances them, too)\n"
+    assert capsys.readouterr().out == captured
     assert (tmp_path / "out" / "b.jpg").read_bytes() == (frames / "b.jpg").read_bytes()
 
 
-def test_a_run_serves_as_model(frames, model, tmp_path, capsys):
+def test_a_run_folder_is_accepted_as_model(frames, model, tmp_path, capsys):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "weights.safetensors").write_bytes(model.read_bytes())
     assert run("enhance", frames / "a.png", "--model", tmp_path / "run") == 0
@@ -161,13 +161,13 @@ def test_models_that_ship_with_the_package_are_found(name):
 def test_a_users_mistake_is_one_line(frames, model, arguments, message, capsys):
     filled = [argument.format(a=frames / "a.png", b=frames / "b.jpg", model=model) for argument in arguments]
     assert run(*filled) == 2
-    said = one_line(capsys)
-    assert said.startswith("drujax: error: ")
-    assert re.search(message, said), said
+    captured = one_line(capsys)
+    assert captured.startswith("drujax: error: ")
+    assert re.search(message, captured), captured
     assert sorted(path.name for path in frames.iterdir()) == ["a.png", "b.jpg", "c.png"]
 
 
-def test_sort_tells_class_and_means(frames, capsys):
+def test_sort_prints_class_and_means(frames, capsys):
     assert run("sort", frames, "--format=json") == 0
     rows = json.loads(capsys.readouterr().out)["images"]
     assert [(Path(row["image"]).name, row["partition"]) for row in rows] == [
@@ -184,12 +184,12 @@ def test_sort_tells_class_and_means(frames, capsys):
 
     (frames / "bad.png").write_text("no picture")
     assert run("sort", frames) == 1
-    said = capsys.readouterr()
-    assert said.out.count("\n") == 4
-    assert f"failed: {frames}/bad.png: not a picture" in said.err
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 4
+    assert f"failed: {frames}/bad.png: not a picture" in captured.err
 
 
-def test_convert_makes_a_model_of_a_checkpoint(tmp_path, model, capsys):
+def test_convert_writes_a_model_from_a_checkpoint(tmp_path, model, capsys):
     official = tmp_path / "official.safetensors"
     save_tiny_model(tmp_path, width=32).rename(official)
     variables, _ = safetensors_io.load_weights(official)
@@ -215,7 +215,7 @@ def test_convert_makes_a_model_of_a_checkpoint(tmp_path, model, capsys):
 # ----- results that exist
 
 
-def test_a_result_that_exists_is_replaced_only_on_request(frames, model, capsys):
+def test_an_existing_result_is_replaced_only_on_request(frames, model, capsys):
     assert run("enhance", frames / "a.png", "--model", model) == 0
     result = (frames / "a_enhanced.png").read_bytes()
     (frames / "a_enhanced.png").write_bytes(b"mine")
@@ -232,18 +232,18 @@ def test_a_result_that_exists_is_replaced_only_on_request(frames, model, capsys)
 
 
 def test_the_same_command_twice(frames, model, capsys, monkeypatch):
-    """As `drujax enhance *` gives it, the second time with the results among the inputs."""
+    """As with `drujax enhance *`, where the second run has the results among its inputs."""
     monkeypatch.chdir(frames)
     assert run("enhance", *sorted(os.listdir()), "--model", model) == 0
     before = {path: path.read_bytes() for path in frames.iterdir()}
     capsys.readouterr()
     assert run("enhance", *sorted(os.listdir()), "--model", model) == 1
-    said = capsys.readouterr()
-    assert said.out == "beside the inputs: 3 existing (--overwrite replaces them)\n"
-    assert said.err == "3 files skipped: 2 .png, 1 .jpg (results of an earlier run)\n"
+    captured = capsys.readouterr()
+    assert captured.out == "next to the inputs: 3 existing (--overwrite replaces them)\n"
+    assert captured.err == "3 files skipped: 2 .png, 1 .jpg (results of an earlier run)\n"
     Path("d.png").write_bytes(Path("a.png").read_bytes())
     assert run("enhance", "*", "--model", model, "--skip-existing") == 0  # a pattern that the shell left alone
-    assert capsys.readouterr().out == "beside the inputs: 1 enhanced, 3 existing\n"
+    assert capsys.readouterr().out == "next to the inputs: 1 enhanced, 3 existing\n"
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -254,13 +254,13 @@ def test_dry_run_prints_what_would_be_done_and_needs_no_model(frames, tmp_path, 
     (tmp_path / "out" / "c.png").mkdir(parents=True)
     Image.new("RGB", (3, 3)).save(tmp_path / "out" / "a.png")
     assert run("enhance", frames, "-o", tmp_path / "out", "--model=nonsense", "--dry-run") == 1
-    said = capsys.readouterr()
-    assert said.out.splitlines() == [
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
         f"{frames}/a.png -> {tmp_path}/out/a.png (exists)",
         f"{frames}/b.jpg -> {tmp_path}/out/b.jpg",
         f"{tmp_path}/out: 1 would be enhanced, 1 existing (--overwrite replaces them), 1 failed",
     ]
-    assert said.err == f"failed: {tmp_path}/out/c.png: a folder of this name is in the way\n"
+    assert captured.err == f"failed: {tmp_path}/out/c.png: a folder of this name is in the way\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
     assert run("enhance", frames / "b.jpg", "-n") == 0
     assert not list(frames.glob("*_enhanced*"))
@@ -280,24 +280,24 @@ def test_format_quality_and_suffix(frames, model, tmp_path, capsys):
     assert read_picture(frames / "b_enhanced.png").format == "PNG"
 
 
-def test_quiet_says_nothing_but_errors(frames, model, tmp_path, capsys):
+def test_quiet_prints_only_errors(frames, model, tmp_path, capsys):
     (frames / "notes.txt").write_text("text")
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--quiet") == 0
     assert run("enhance", frames, "-o", tmp_path / "out", "-n", "-q", "--skip-existing") == 0
     assert capsys.readouterr() == ("", "")
     (frames / "bad.png").write_text("no picture")
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "-q", "--overwrite") == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"failed: {frames}/bad.png: not a picture")
-    assert said.err.count("\n") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"failed: {frames}/bad.png: not a picture")
+    assert captured.err.count("\n") == 1
     assert run("sort", frames, "--quiet", "--format=csv") == 1
-    said = capsys.readouterr()
-    assert said.out.count("\n") == 4
-    assert said.err.count("\n") == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 4
+    assert captured.err.count("\n") == 1
 
 
-def test_verbose_says_what_becomes_of_each_picture(frames, model, tmp_path, capsys, monkeypatch):
+def test_verbose_prints_the_outcome_of_each_picture(frames, model, tmp_path, capsys, monkeypatch):
     def broken(self, picture, strength):
         if picture.rgb.mean() > 90 and picture.rgb.mean() < 110:
             raise KeyError("a defect")
@@ -306,11 +306,11 @@ def test_verbose_says_what_becomes_of_each_picture(frames, model, tmp_path, caps
     enhance = Enhancer.picture
     monkeypatch.setattr(Enhancer, "picture", broken)
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "-v") == 1
-    said = capsys.readouterr().err
-    assert f"enhanced: {frames}/a.png -> {tmp_path}/out/a.png\n" in said
-    assert f"unchanged: {frames}/b.jpg -> {tmp_path}/out/b.jpg\n" in said
-    assert f"failed: {frames}/c.png: internal error (KeyError: 'a defect'); please report it" in said
-    assert "Traceback" in said
+    captured = capsys.readouterr().err
+    assert f"enhanced: {frames}/a.png -> {tmp_path}/out/a.png\n" in captured
+    assert f"unchanged: {frames}/b.jpg -> {tmp_path}/out/b.jpg\n" in captured
+    assert f"failed: {frames}/c.png: internal error (KeyError: 'a defect'); please report it" in captured
+    assert "Traceback" in captured
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model, "--overwrite") == 1
     assert "Traceback" not in capsys.readouterr().err
     with pytest.raises(KeyError, match="a defect"):  # of the only picture
@@ -333,21 +333,21 @@ def test_device(frames, model, tmp_path, capsys):
     assert (tmp_path / "a" / "a.png").read_bytes() == (tmp_path / "b" / "a.png").read_bytes()
 
 
-def test_inputs_among_the_options(frames, model, tmp_path):
+def test_inputs_between_options(frames, model, tmp_path):
     out = tmp_path / "out"
     assert run("enhance", frames / "a.png", "-o", out, frames / "b.jpg", "--model", model, "-q", frames / "c.png") == 0
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.jpg", "c.png"]
 
 
-def test_what_is_passed_by_is_said_once(frames, model, tmp_path, capsys):
+def test_skipped_files_are_reported_once(frames, model, tmp_path, capsys):
     for name in ("a.heic", "b.HEIC", "c.psd", "notes.txt", ".hidden.png"):
         (frames / name).write_bytes(b"")
     expected = "2 .heic, 1 .psd (convert to PNG or JPEG first)"
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model) == 0
-    said = capsys.readouterr().err
-    assert said.startswith("5 files skipped: ")
-    assert said.count("\n") == 1
-    assert expected in said
+    captured = capsys.readouterr().err
+    assert captured.startswith("5 files skipped: ")
+    assert captured.count("\n") == 1
+    assert expected in captured
     assert run("sort", frames) == 0
     assert expected in capsys.readouterr().err
 
@@ -373,10 +373,10 @@ def test_the_only_picture_that_fails_is_an_error(frames, model, capsys, monkeypa
 
     monkeypatch.setattr(Enhancer, "picture", exhausted)
     assert run("enhance", frames / "a.png", "--model", model) == 2
-    assert one_line(capsys) == f"drujax: error: {frames}/a.png: out of memory (what helps: a smaller picture)"
+    assert one_line(capsys) == f"drujax: error: {frames}/a.png: out of memory (try a smaller picture)"
 
 
-def test_models_are_told(capsys):
+def test_models_are_listed(capsys):
     assert run("models", "--format=json") == 0
     known = json.loads(capsys.readouterr().out)
     assert DEFAULT_MODEL in [row["name"] for row in known["models"]]
@@ -406,7 +406,7 @@ def test_help_and_version(capsys):
         assert f"drujax {command}" in capsys.readouterr().out
 
 
-def test_each_option_has_a_help_text_of_its_own(capsys):
+def test_each_option_has_its_own_help_text(capsys):
     for command in cli.COMMANDS:
         with pytest.raises(SystemExit):
             run(command, "--help")
@@ -420,7 +420,7 @@ def test_each_option_has_a_help_text_of_its_own(capsys):
         assert len(set(texts)) == len(texts)
 
 
-def test_defaults_that_are_written_out_to_spare_an_import():
+def test_defaults_written_out_to_avoid_an_import_are_equal():
     options = Enhance(inputs=())
     assert options.model == DEFAULT_MODEL
     assert options.max_pixels == MAX_PIXELS == Image.MAX_IMAGE_PIXELS
@@ -441,14 +441,14 @@ def test_sort_does_not_import_jax(frames):
     assert in_new_process(code).endswith("False\n")
 
 
-def test_a_reader_that_goes_away_is_no_error(frames):
+def test_a_closed_pipe_is_not_an_error(frames):
     command = f"{sys.executable} -m drujax.cli sort {frames} --format=csv | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
 
 
 @pytest.mark.slow
-def test_killed_while_it_writes_leaves_only_whole_pictures(tmp_path, model, cache):
+def test_killing_it_while_writing_leaves_only_complete_pictures(tmp_path, model, cache):
     (tmp_path / "in").mkdir()
     for index in range(6):
         Image.fromarray(RANDOM.integers(0, 99, (90, 96, 3), dtype=np.uint8)).save(tmp_path / "in" / f"{index:02}.png")

@@ -1,4 +1,4 @@
-"""What documents name exists: paths, links, commands with their options, functions. Nothing long is run."""
+"""Paths, links, commands, options and functions that the documents name exist. Commands are parsed, not run."""
 
 import contextlib
 import importlib.util
@@ -22,11 +22,11 @@ OTHER_PROGRAMS = {"pytest", "venv", "pip"}
 
 
 class Parsed(BaseException):
-    """Raised in the place of doing what was asked."""
+    """Raised instead of running the command."""
 
 
 def run_as_main(module: str) -> None:
-    """Runs an entry point as a command does: in a process that has not imported it."""
+    """Runs an entry point as if in a process that has not imported it."""
     imported = sys.modules.pop(module, None)
     try:
         runpy.run_module(module, run_name="__main__")
@@ -36,7 +36,7 @@ def run_as_main(module: str) -> None:
 
 
 def parse(words: list[str]) -> None:
-    """Raises Parsed once the words of a command are understood; otherwise what the command raises."""
+    """Raises Parsed once a command's arguments are parsed, or else the command's error."""
     genuine = command_line.parse
 
     def stop(*arguments, **options):
@@ -52,15 +52,19 @@ def parse(words: list[str]) -> None:
 
 
 def help_of(*words: str) -> str:
-    """What `drujax ... --help` or `experiments.X ... --help` prints."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit), mock.patch.object(sys, "argv", list(words)):
+    """The output of `drujax ... --help` or `experiments.X ... --help`."""
+    captured = io.StringIO()
+    with (
+        contextlib.redirect_stdout(captured),
+        contextlib.suppress(SystemExit),
+        mock.patch.object(sys, "argv", list(words)),
+    ):
         sys.argv.append("--help")
         if words[0] == "drujax":
             cli.main(sys.argv[1:])
         else:
             run_as_main(words[0])
-    return said.getvalue()
+    return captured.getvalue()
 
 
 @pytest.mark.parametrize(("document", "command", "words"), COMMANDS, ids=[command for _, command, _ in COMMANDS])
@@ -75,13 +79,13 @@ def test_commands_are_understood(document, command, words):
 
 
 def test_commands_are_found():
-    """So that the test above cannot become empty."""
+    """The test above must not be empty."""
     found = [command for document, command, _ in COMMANDS if document == "README.md"]
     assert "drujax enhance night.png" in found
     assert ".venv/bin/python -m experiments.train --backbone=vit_b16" in found
 
 
-def test_a_command_that_is_wrong_is_found():
+def test_a_wrong_command_is_detected():
     with pytest.raises(SystemExit):
         parse(["python", "-m", "experiments.train", "--bakcbone=vit_b16"])
 
@@ -90,9 +94,9 @@ def test_readme_shows_every_command_with_options_that_exist():
     shown = usages(read("README.md"))
     assert shown.keys() == cli.COMMANDS.keys()
     for name, usage in shown.items():
-        said = help_of("drujax", name)
+        captured = help_of("drujax", name)
         for option in re.findall(r"(?<![\w-])--?[a-z][\w-]*", usage):
-            assert re.search(rf"(?<![\w-]){option}(?![\w-])", said), (name, option)
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", captured), (name, option)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +113,7 @@ def options() -> str:
 
 @pytest.mark.parametrize("document", GUIDES)
 def test_options_exist(document, options):
-    """Those that a sentence names without a whole command: `--gan.patches`, `prepare --groups`."""
+    """Options named in sentences without a whole command: `--gan.patches`, `prepare --groups`."""
     for span in code_spans(read(document)):
         if re.match(r"(--[a-z]|(prepare|train|evaluate|figures|benchmark|enhance|score|convert|sort) --)", span):
             for option in re.findall(r"(?<![\w-])--[a-z][\w.-]*", span):
@@ -117,7 +121,7 @@ def test_options_exist(document, options):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_lead_somewhere(document):
+def test_link_targets_exist(document):
     for link in links(read(document)):
         path, _, anchor = link.partition("#")
         target = (REPOSITORY / document).parent / path if path else REPOSITORY / document
@@ -137,7 +141,7 @@ def test_paths_exist(document):
 
 
 @pytest.mark.parametrize("document", GUIDES)
-def test_functions_are_where_the_document_says(document):
+def test_functions_that_documents_name_exist(document):
     """`path.py`: `function`, `Class.method`."""
     for path, names in re.findall(r"`([\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", read(document)):
         source = (REPOSITORY / path).read_text(encoding="utf-8")
@@ -147,7 +151,7 @@ def test_functions_are_where_the_document_says(document):
 
 
 def test_paths_in_the_code_exist():
-    """In comments and docstrings, whose references no tool moves along."""
+    """In comments and docstrings, which refactoring tools do not update."""
     missing = [
         f"{source.relative_to(REPOSITORY)}: {path}"
         for source in SOURCES
@@ -160,7 +164,7 @@ def test_paths_in_the_code_exist():
 
 
 def test_modules_that_the_code_names_exist():
-    """In comments, and in programs that tests hold as strings."""
+    """In comments, and in programs that tests contain as strings."""
     named = re.compile(r"\bfrom ((?:drujax|experiments)[\w.]*) import|`((?:drujax|experiments)\.[\w.]+)`")
     missing = [
         f"{source.relative_to(REPOSITORY)}: {name}"
@@ -172,7 +176,7 @@ def test_modules_that_the_code_names_exist():
 
 
 def _resolves(name: str) -> bool:
-    """Whether it is a module, or a name that the module's text has."""
+    """Whether it is a module, or a name that occurs in the module's text."""
     *parents, last = name.split(".")
     path = REPOSITORY.joinpath(*parents)
     if (path / last).is_dir() or (path / f"{last}.py").is_file():

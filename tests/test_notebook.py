@@ -7,7 +7,7 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "train_tpu.ipynb"
 
 
 def test_notebook_runs(tmp_path):
-    """All cells, with the smallest recipe."""
+    """Runs all cells with the smallest preset."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are to be stripped"
     (parameters,) = [cell for cell in notebook.cells if 'PRESET = "embedded"' in cell.source]

@@ -1,4 +1,4 @@
-"""The front door: every public name of drujax and of its rooms is there, and is imported no earlier than it is used."""
+"""Every public name of drujax and its packages exists, and is imported lazily."""
 
 import ast
 import importlib
@@ -17,7 +17,7 @@ SLOW = ("jax", "flax", "optax", "orbax", "grain", "tensorflow_datasets", "PIL", 
 
 
 @pytest.mark.parametrize("name", ["drujax", *(f"drujax.{room}" for room in ROOMS)])
-def test_every_public_name_is_there(name):
+def test_every_public_name_exists(name):
     package = importlib.import_module(name)
     names = getattr(package, "__all__", [])
     assert len(names) == len(set(names))
@@ -44,7 +44,7 @@ def test_type_checkers_see_the_same_names(name):
 
 
 def test_a_public_name_is_never_also_a_module():
-    """Otherwise what `from package import name` gives would depend on what was imported before."""
+    """Otherwise `from package import name` would depend on earlier imports."""
     for room in ROOMS:
         package = importlib.import_module(f"drujax.{room}")
         modules = {module.name for module in pkgutil.iter_modules(package.__path__)}

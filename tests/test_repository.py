@@ -1,4 +1,4 @@
-"""What stands around the code says the same as the code."""
+"""The files around the code (changelog, citation, configuration) agree with it."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ def test_changelog_has_dated_releases_newest_first():
     assert numbers == sorted(numbers, reverse=True)
 
 
-def test_one_version():
+def test_the_version_is_defined_once():
     assert f"\nversion: {__version__}\n" in read("CITATION.cff")
     assert PROJECT["project"]["dynamic"] == ["version"]
 

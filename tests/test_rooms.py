@@ -1,4 +1,4 @@
-"""The rooms of drujax depend one way: a room imports those before it in `ROOMS`, and none after it."""
+"""The packages of drujax depend one way: each may import those before it in `ROOMS`, and none after it."""
 
 import ast
 from pathlib import Path
@@ -30,7 +30,7 @@ ROOMS = (
 
 
 def imported(file: Path) -> set[str]:
-    """The rooms that a file imports anywhere in it, also where types alone need them."""
+    """The packages that a file imports anywhere, also for types only."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -44,12 +44,12 @@ def room(file: Path) -> str:
     return file.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def test_every_file_lives_in_a_room():
+def test_every_file_is_in_a_room():
     assert {room(file) for file in ROOT.rglob("*.py")} == {*ROOMS, "__init__"}
 
 
 @pytest.mark.parametrize("name", ROOMS)
-def test_a_room_imports_only_rooms_before_it(name):
+def test_a_room_imports_only_earlier_rooms(name):
     files = [file for file in ROOT.rglob("*.py") if room(file) == name]
     arrows = {(str(file.relative_to(ROOT)), other) for file in files for other in imported(file)}
     back = sorted((file, other) for file, other in arrows if ROOMS.index(other) > ROOMS.index(name))

@@ -1,4 +1,4 @@
-"""What `pip install .` installs: the package with its data files, which enhances without the extras."""
+"""`pip install .` installs the package with its data files, and it enhances without the extras."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ from tests.support.documents import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-# Top-level modules of the extras, and Orbax, which flax installs in any case and which slows the start down. A method's
-# file imports Optax, with which it trains.
+# Top-level modules of the extras, and Orbax, which Flax always installs and which is slow to import. Optax is allowed:
+# the methods' files import it.
 UNNEEDED = (
     "array_record", "apache_beam", "grain", "h5py", "orbax", "sklearn", "tensorboardX", "tensorflow",
     "tensorflow_datasets", "torch",
 )  # fmt: skip
-# As a file `sitecustomize.py`, Python runs it at its start.
+# Python runs `sitecustomize.py` at startup.
 FORBID = f"""
 import sys
 
@@ -60,7 +60,7 @@ def wheel(tmp_path_factory) -> Path:
     return path
 
 
-def test_it_holds_every_file_of_the_packages(wheel):
+def test_the_wheel_holds_every_file_of_the_packages(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     files = [
         path.relative_to(REPOSITORY) for name in ("drujax", "experiments") for path in REPOSITORY.glob(f"{name}/**/*")
@@ -70,8 +70,8 @@ def test_it_holds_every_file_of_the_packages(wheel):
     assert {name for name in held if name.startswith("tests/")} == set()
 
 
-def test_it_enhances_without_the_extras(wheel, tmp_path, cache):
-    """By the model that ships with it, from a folder that is not the repository."""
+def test_the_wheel_enhances_without_the_extras(wheel, tmp_path, cache):
+    """With the shipped model, from a folder outside the repository."""
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     (site / "sitecustomize.py").write_text(FORBID)

@@ -1,4 +1,4 @@
-"""What every entry point shares: configuration from the command line, and one line for a user's mistake."""
+"""Shared by all entry points: parsing the command line, and reporting a user's mistake in one line."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ def _strength(words: list[str]) -> float | Literal["auto"]:
         raise ValueError(f"{words[0]!r} is neither a number nor auto") from None
 
 
-# Of `drujax.enhance.enhancer.Enhancer`, as an option.
+# The strength of `drujax.enhance.enhancer.Enhancer` as a command-line option.
 Strength = Annotated[
     float | Literal["auto"],
     tyro.constructors.PrimitiveConstructorSpec(
@@ -46,15 +46,15 @@ Strength = Annotated[
 def run(main: Callable[[], int | None], program: str) -> int:
     """Calls `main`; returns its exit code, 2 after one line on stderr for a user's mistake, 130 when interrupted.
 
-    A mistake is also an environment in which JAX cannot start, a missing extra, and too little memory. When the reader
-    of stdout goes away, the exit code is 141, as after SIGPIPE.
+    JAX failing to start, a missing extra and running out of memory are reported in the same way. If the reader of
+    stdout closes the pipe, the exit code is 141, as for SIGPIPE.
     """
     output.prepare()
     try:
         try:
             return main() or 0
         finally:
-            output.flush()  # here, since an error when Python exits is a traceback
+            output.flush()  # here, because an error while Python exits prints a traceback
     except BrokenPipeError:
         output.discard(sys.stdout)
         return 141
@@ -79,13 +79,13 @@ def parse(
     presets: Mapping[str, Config] | None = None,
     owner_of: Callable[[str], str] = lambda flag: "",
 ) -> Config:
-    """A `config` (a frozen dataclass) from command-line `arguments`; `--help` prints and exits.
+    """Parses command-line `arguments` to a `config` (a frozen dataclass); `--help` prints and exits.
 
-    With `presets`, `--preset=NAME` chooses the defaults which the other arguments override. `owner_of` says where an
-    unrecognised flag belongs, for the error.
+    With `presets`, `--preset=NAME` chooses the defaults which the other arguments override. `owner_of` returns a hint
+    for the error about an unrecognised flag.
 
     Raises:
-        UsageError: an argument that does not exist, has no value or a wrong one.
+        UsageError: an argument is unknown, lacks its value, or has an invalid one.
     """
     default = tyro.MISSING_NONPROP
     if presets:
@@ -94,16 +94,16 @@ def parse(
             if name not in presets:
                 raise unknown("--preset", name, presets)
             default = presets[name]
-    said = io.StringIO()
+    stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(stderr):
             return tyro.cli(
                 config, args=list(arguments), prog=program, default=default, config=(tyro.conf.AvoidSubcommands,)
             )
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UsageError(with_flag(_one_line(said.getvalue(), config, owner_of), config)) from None
+        raise UsageError(with_flag(_one_line(stderr.getvalue(), config, owner_of), config)) from None
 
 
 @contextlib.contextmanager
@@ -118,10 +118,10 @@ def flags_in_errors(config: type) -> Iterator[None]:
 def with_flag(message: str, config: type) -> str:
     """Return `message` with the flag of `config` in place of the argument at its beginning.
 
-    `batch_size: must be ...` becomes `--recipe.batch-size: must be ...`, the first flag of that name. Messages that
-    begin with no argument of `config`, or with a file of such a name, are returned unchanged.
+    `batch_size: must be ...` becomes `--recipe.batch-size: must be ...`, the first flag of that name. Messages that do
+    not begin with an argument of `config`, or begin with an existing file of that name, are returned unchanged.
     """
-    if match := re.match(r"Error parsing [\w.-]+: (?=[\w.]+: )", message):  # tyro's, of a class that refused its values
+    if match := re.match(r"Error parsing [\w.-]+: (?=[\w.]+: )", message):  # of a dataclass
         message = message.removeprefix(match[0])
     argument, colon, rest = message.partition(": ")
     name = argument.replace("_", "-")
@@ -130,7 +130,7 @@ def with_flag(message: str, config: type) -> str:
 
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:
-    """What `flag` is given in `arguments`, before they are parsed."""
+    """Returns the value of `flag` in unparsed `arguments`, or None."""
     for position, argument in enumerate(arguments):
         if argument.startswith(flag + "="):
             return argument.removeprefix(flag + "=")
@@ -140,7 +140,7 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
 
 
 def _mistake(error: Exception) -> str | None:
-    """Returns the line for the user about `error`; None for a defect of the program."""
+    """Returns the message for an error that the user can fix; None for a bug."""
     if isinstance(error, UsageError | OSError):
         return describe(error)
     if isinstance(error, ModuleNotFoundError) and (extra := extra_with(error.name)) is not None:
@@ -148,18 +148,18 @@ def _mistake(error: Exception) -> str | None:
     if is_out_of_memory(error):
         reason = str(error).strip().partition("\n")[0]
         return f"out of memory; smaller pictures or batches need less{f' ({reason})' if reason else ''}"
-    # What JAX raises when it is imported or started; the last for CUDA that does not exist.
+    # What JAX raises when it is imported or started (AssertionError: CUDA is missing).
     if isinstance(error, RuntimeError | ValueError | ImportError | AssertionError):
         return start_up_failure(error)
     return None
 
 
 def _one_line(box: str, config: type, owner_of: Callable[[str], str]) -> str:
-    """tyro frames its errors in a box and adds help; keeps the sentence and adds the nearest argument."""
+    """Reduces tyro's boxed error to its message, and adds the nearest argument."""
     lines = [line.strip("│ ").strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
-    parts: list[list[str]] = [[]]  # between rules: the title (empty where it is in the frame), the sentence, the help
+    parts: list[list[str]] = [[]]  # between rules: title (empty if it is in the frame), message, help
     for line in lines:
-        if line.startswith(("╭", "╰", "─", "---")):  # the last where the terminal knows ASCII only
+        if line.startswith(("╭", "╰", "─", "---")):  # "---" on ASCII terminals
             parts.append([])
         elif line:
             parts[-1].append(line)

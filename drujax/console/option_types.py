@@ -1,4 +1,4 @@
-"""Types of options that tyro would describe in Python's words, and inputs among the options."""
+"""Option types that tyro's help would otherwise describe in Python terms, and positional arguments between options."""
 
 import dataclasses
 import typing
@@ -13,7 +13,7 @@ Flag = Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior
 
 
 def optional(read: Callable[[str], T], metavar: str) -> tyro.constructors.PrimitiveConstructorSpec[T | None]:
-    """Returns how an option is read that has no value by default: by `read`, which raises ValueError."""
+    """Describes to tyro an option that defaults to None; `read` parses its value and may raise ValueError."""
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
@@ -24,9 +24,9 @@ def optional(read: Callable[[str], T], metavar: str) -> tyro.constructors.Primit
 
 
 def positionals_together(arguments: Sequence[str], options: type) -> list[str]:
-    """Returns the `arguments` of the dataclass `options` with the positional ones before the others, in their order.
+    """Moves the positional arguments of the dataclass `options` to the front, in their order.
 
-    Parsers take positional arguments in one piece only: `a.png -o out b.png` is what people write.
+    argparse accepts them only as one group, but users write `a.png -o out b.png`.
     """
     flags = {"-h", "--help"}
     hints = typing.get_type_hints(options, include_extras=True)

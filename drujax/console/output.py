@@ -1,7 +1,7 @@
-"""Lines on stdout and stderr, whatever these are: a terminal of another encoding, a closed pipe, a full disk.
+"""Prints to stdout and stderr, and copes with other encodings, closed pipes and full disks.
 
-Names of files may hold anything but a slash and a zero byte: line breaks, codes that a terminal obeys, bytes that are
-not UTF-8. They are printed escaped, so that a name stays on its line and does nothing.
+File names may contain line breaks, terminal control codes, and bytes that are not UTF-8. They are escaped, so that a
+name stays on one line and cannot control the terminal.
 """
 
 import contextlib
@@ -12,39 +12,39 @@ from collections.abc import Iterator
 from io import TextIOBase, TextIOWrapper
 from typing import TextIO
 
-STDOUT = "standard output"  # as errors name it
+STDOUT = "standard output"  # its name in errors
 
 # Control characters, line and paragraph separators, switches of the writing direction, lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    r"""Returns `text` on one line, with what a terminal would obey or refuse escaped: \n, \x1b, \u202e.
+    r"""Escapes line breaks, control characters, and what cannot be encoded: \n, \x1b, \u202e.
 
-    Bytes of a file name that are not UTF-8, which Python holds as surrogates, become \xe9 and the like.
+    Bytes that are not UTF-8, which Python stores in file names as surrogates, become \xe9 and the like.
     """
     return _UNSAFE.sub(_escaped, text)
 
 
 def say(line: str) -> None:
-    """Prints a line on stdout, escaped. Raises OSError where that fails (a closed pipe, a full disk)."""
+    """Prints a line on stdout, escaped. Raises OSError if that fails (closed pipe, full disk)."""
     show(printable(line))
 
 
 def show(text: str) -> None:
-    """Prints text of many lines on stdout, as it is. Raises as `say` does."""
+    """Prints text on stdout without escaping it. Raises as `say` does."""
     with _named_stdout():
         print(text)
 
 
 def flush() -> None:
-    """Hands what was printed on stdout over to whoever reads it. Raises as `say` does."""
+    """Flushes stdout. Raises as `say` does."""
     with _named_stdout():
         sys.stdout.flush()
 
 
 def complain(line: str) -> None:
-    """Prints a line on stderr. Where nobody can read it the work continues without it: its results matter more."""
+    """Prints a line on stderr, escaped; does nothing if stderr cannot be written to."""
     if sys.stderr is None:
         return
     try:
@@ -56,39 +56,42 @@ def complain(line: str) -> None:
 def prepare() -> None:
     """Makes stdout and stderr safe to print to; for entry points.
 
-    Streams that the caller has closed lead nowhere. Without that, print() to a closed stderr goes to stdout, among the
-    JSON, and the next file that is opened gets the number 2 and with it what libraries print there. Characters that an
-    encoding does not have are escaped.
+    Closed streams are redirected to the null device. Otherwise print() to a closed stderr would go to stdout, among the
+    JSON, and the next file to be opened would get descriptor 2 and receive what libraries print there. Characters that
+    the encoding lacks are escaped.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor: this one
+    sys.stdout = sys.stdout or _null_device()
+    sys.stderr = sys.stderr or _null_device()
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)  # a notebook's streams have none, and take everything
+        reconfigure = getattr(stream, "reconfigure", None)  # a notebook's streams lack it and accept all characters
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
 
 
 def discard(stream: TextIOBase | TextIO) -> None:
-    """From now on `stream` leads nowhere, with what it still holds: Python would complain about that when it exits."""
-    with contextlib.suppress(OSError, ValueError), _nowhere() as nowhere:  # some streams have no file, or are closed
+    """Redirects `stream` and its buffered text, which Python would fail to flush at exit, to the null device."""
+    with (
+        contextlib.suppress(OSError, ValueError),
+        _null_device() as nowhere,
+    ):  # streams without a file, or closed
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextlib.contextmanager
 def _named_stdout() -> Iterator[None]:
-    """Its errors name no file."""
+    """Adds a file name to errors of writing to stdout, which have none."""
     try:
         yield
     except OSError as error:
         raise type(error)(error.errno, error.strerror, STDOUT) from error
 
 
-def _nowhere() -> TextIOWrapper:
+def _null_device() -> TextIOWrapper:
     return open(os.devnull, "w", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar with rate and remaining time on a terminal, plain lines otherwise."""
+"""Progress of long work: a bar with rate and remaining time on a terminal, plain lines otherwise."""
 
 import collections
 import os
@@ -7,8 +7,8 @@ import time
 
 from drujax.console.output import complain, printable
 
-_LINE_EVERY = 15.0  # seconds between plain lines where nothing else is said
-_WINDOW = 60.0  # seconds that the rate is measured over
+_LINE_EVERY = 15.0  # seconds between plain lines without other output
+_WINDOW = 60.0  # seconds over which the rate is measured
 
 
 class Progress:
@@ -16,8 +16,8 @@ class Progress:
 
     Args:
         label: what is being done ("training").
-        total: units of work in all.
-        done: units done before (a resumed run); they do not count for the rate.
+        total: number of units.
+        done: units done earlier (by a resumed run); not counted in the rate.
         unit: name of one unit ("step", "picture"); an s is added.
         quiet: reports nothing.
     """
@@ -38,7 +38,7 @@ class Progress:
         self.close()
 
     def to(self, done: int) -> None:
-        """`done` units are done."""
+        """Updates the number of units done."""
         self._done = done
         self._rate.add(done)
         if self._bar is not None:
@@ -47,7 +47,7 @@ class Progress:
             self._line(self._state())
 
     def say(self, text: str) -> None:
-        """A line of its own, about one unit of the work: a complaint."""
+        """Prints a line about a single unit, such as an error."""
         if self._quiet:
             return
         if self._bar is not None:
@@ -56,7 +56,7 @@ class Progress:
             self._line(text)
 
     def log(self, text: str) -> None:
-        """A line about the work so far, after how far it has come: measurements."""
+        """Prints measurements of the work so far, after its progress."""
         if self._bar is not None:
             self.say(f"{self._done}/{self._total} {text}")
         else:
@@ -76,7 +76,7 @@ class Progress:
         return ", ".join([f"{self._label} {self._done}/{self._total} {self._unit}s", *self._pace()])
 
     def _pace(self) -> list[str]:
-        """Rate and remaining time; nothing before they are known."""
+        """Formats rate and remaining time; empty until they are known."""
         rate = self._rate.per_second()
         if not rate:
             return []
@@ -85,9 +85,9 @@ class Progress:
 
 
 class _Rate:
-    """Units a second over the last `_WINDOW` seconds, or over the last unit where that took longer.
+    """Units per second over the last `_WINDOW` seconds, or over the last unit if it took longer.
 
-    Measured from the end of the first unit: that one has waited for the compiler and for files to be opened.
+    Excludes the first unit, whose time includes compilation and opening files.
     """
 
     def __init__(self, done: int):
@@ -100,13 +100,13 @@ class _Rate:
         self._before = done
         now = time.monotonic()
         if len(self._samples) > 1 and now - self._samples[-2][0] < _WINDOW / 100:
-            self._samples.pop()  # quick work needs no more samples than these
+            self._samples.pop()  # bounds the number of samples
         self._samples.append((now, done))
         while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW:
             self._samples.popleft()
 
     def per_second(self) -> float | None:
-        """None before two units have ended."""
+        """Returns None until two units are done."""
         if len(self._samples) < 2:
             return None
         (start, first), (end, last) = self._samples[0], self._samples[-1]
@@ -123,7 +123,7 @@ def _bar(label: str, total: int, done: int):
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
-    # What is printed on stdout would otherwise go to stderr, too: above the bar, and not into the file or pipe.
+    # If stdout is a file or pipe, rich must not redirect it to stderr.
     bar = Bar(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout is not None and sys.stdout.isatty())
     task = bar.add_task(label, total=total, completed=done, pace="")
     bar.start()

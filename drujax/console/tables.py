@@ -1,6 +1,7 @@
 """Rows of values as a table for people, or as JSON or CSV for programs.
 
-Names of files are escaped in tables and CSV (`drujax.console.output.printable`), a row a line; JSON has them exactly.
+Names of files are escaped in tables and CSV (`drujax.console.output.printable`), so that a row is a line; JSON keeps
+them unchanged.
 """
 
 import csv
@@ -18,11 +19,11 @@ Format = Literal["table", "json", "csv"]
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, digits: int = 2) -> str:
-    """Aligned columns, numbers to the right; the keys of the first row are the heads, and a list is several columns.
+    """Formats aligned columns, numbers to the right. Keys of the first row are headings; a list spans several columns.
 
     Args:
         rows: all with the same keys; None is shown as a dash.
-        digits: of floating numbers behind the point.
+        digits: decimals of floating-point numbers.
     """
     flat = [_flat(row) for row in rows]
     cells = [list(flat[0]) if flat else []] + [[_shown(value, digits) for value in row.values()] for row in flat]
@@ -36,7 +37,7 @@ def table(rows: Sequence[Mapping[str, Any]], *, digits: int = 2) -> str:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Comma-separated values with a line of heads; a list is several columns."""
+    """Formats comma-separated values below a line of headings; a list spans several columns."""
     text = io.StringIO()
     flat = [_flat(row) for row in rows]
     if flat:
@@ -47,9 +48,9 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def render(rows: Sequence[Mapping[str, Any]], format: Format, **rest: Any) -> str:
-    """The `rows` in `format`; JSON is the one object {"images": rows, **rest}, numbers in full.
+    """Formats `rows`; JSON is a single object {"images": rows, **rest}, with numbers in full precision.
 
-    NaN and infinity, which JSON does not have, become null there.
+    In JSON, NaN and infinity become null.
     """
     if format == "json":
         return json.dumps(_finite({"images": list(rows), **rest}), indent=2, allow_nan=False)
@@ -73,7 +74,7 @@ def _shown(value: Any, digits: int) -> str:
 
 
 def _padded(cell: str, width: int, number: bool) -> str:  # noqa: FBT001
-    """The cell at the width, in columns of the terminal: a Japanese character takes two."""
+    """Pads to a width in terminal columns (two for a Japanese character)."""
     padding = " " * (width - cell_len(cell))
     return padding + cell if number else cell + padding
 

@@ -64,8 +64,8 @@ class AnimeScenery(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(planned) for split, planned in self._plan.items() if planned}
 
     def _generate_examples(self, planned: Sequence[Planned]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for metadata, picture in planned:
-            yield metadata.id, example(metadata, picture())
+        for metadata, encoded in planned:
+            yield metadata.id, example(metadata, encoded())
 
 
 def stored_records(builder: tfds.core.DatasetBuilder) -> dict[str, Sequence[Any]]:
@@ -75,12 +75,12 @@ def stored_records(builder: tfds.core.DatasetBuilder) -> dict[str, Sequence[Any]
     return {split: read(split=split, decoders=decoders) for split in builder.info.splits}
 
 
-def example(metadata: Metadata, picture: bytes) -> dict[str, Any]:
+def example(metadata: Metadata, encoded: bytes) -> dict[str, Any]:
     """Converts a record to the fields that tfds encodes."""
     fields = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(Metadata)}
     probability = metadata.classifier_probability
     return fields | {
         "quartile_means": np.asarray(metadata.quartile_means, np.float32),
         "classifier_probability": np.nan if probability is None else probability,
-        "image": io.BytesIO(picture),  # an array would be encoded by TensorFlow
+        "image": io.BytesIO(encoded),  # an array would be encoded by TensorFlow
     }

@@ -14,7 +14,7 @@ from drujax.data.records import SPLITS, TABLE, Metadata, Record, decode, read_ta
 from drujax.errors import UsageError, unknown
 
 
-class Split(Sequence):  # of Records; saying so would make run-time type checkers decode pictures to look at them
+class Split(Sequence):  # of Record, not annotated: run-time type checkers would decode images
     """Records in a fixed order, which is the order of the RP table; `split[i]` decodes the image.
 
     It can be pickled (for worker processes) and read by several threads at once.
@@ -48,7 +48,7 @@ class Split(Sequence):  # of Records; saying so would make run-time type checker
         position = self._positions[operator.index(index)]
         try:
             encoded = self._encoded[position]["image"]
-        except RuntimeError as error:  # of array_record
+        except RuntimeError as error:  # raised by array_record
             reason = " ".join(str(error).partition(";")[0].split())
             raise UsageError(f"{self._table[position].id}: its record is damaged ({reason}).") from error
         return decode(encoded)
@@ -82,7 +82,7 @@ class Dataset:
         """
         path = Path(path)
         if not (path / TABLE).is_file():
-            raise UsageError(f"{path}: no dataset; python -m experiments.prepare --source=DIR --out={path} makes one.")
+            raise UsageError(f"{path}: no dataset; create one: python -m experiments.prepare --source=DIR --out={path}")
         tables = read_table(path / TABLE)
         encoded = _encoded_records(path)
         for split, table in tables.items():

@@ -1,7 +1,7 @@
 """Source groups: which pictures must be on one side of the split.
 
-Groups are named by a table, and a picture that it does not name is a group of its own. Groups that hold equal files
-or nearly equal pictures are then merged, because a copy of a training picture does not test anything.
+A table names the groups; a picture that it does not name is a group of its own. Groups with identical files or nearly
+identical pictures are then merged, so that no copy of a training picture is tested on.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ class Copies:
     """Copies that were in different groups.
 
     Attributes:
-        exact: groups that an equal file joins with another.
-        near: further groups that a nearly equal picture joins with another.
+        exact: number of groups joined with another by an identical file.
+        near: number of further groups joined by a nearly identical picture.
         example: ids of the first two such pictures.
     """
 
@@ -36,15 +36,15 @@ class Copies:
 def merge_copies(
     pictures: Sequence[Measured], hashes: Mapping[str, str], named: frozenset[str] = frozenset()
 ) -> tuple[list[Measured], Copies]:
-    """Merges groups that hold copies of each other's pictures.
+    """Merges groups that contain copies of each other's pictures.
 
-    A merged group has the first of its names, those of the table before ids. Flat pictures (a black frame) say nothing
-    about the scene: equal ones do not merge groups of the table.
+    A merged group takes the first of its names in sorted order, names of the table before ids. Flat pictures, such as
+    black frames, do not identify a scene, so identical ones do not merge groups of the table.
 
     Args:
         pictures: with their groups.
-        hashes: of the files, by id; pictures without one are compared by fingerprint alone.
-        named: the groups that a table names.
+        hashes: of the files, by id; pictures without one are compared by fingerprint only.
+        named: the groups of the table.
 
     Returns:
         The pictures with their new groups, and what was merged.
@@ -65,7 +65,7 @@ def merge_copies(
 def _equal_files(
     pictures: Sequence[Measured], hashes: Mapping[str, str], named: frozenset[str]
 ) -> Iterator[tuple[int, int]]:
-    """Yields the positions of each picture whose file equals an earlier one, and of that."""
+    """Yields pairs of positions whose files are identical, the first of each kind with every later one."""
     first: dict[str, int] = {}
     for position, picture in enumerate(pictures):
         digest = hashes.get(picture.candidate.id)
@@ -81,16 +81,16 @@ class _Groups:
     """Disjoint sets of group names (union-find), each represented by its first name."""
 
     def __init__(self, names: set[str], named: frozenset[str]):
-        self._above = {name: name for name in names}
+        self._parent = {name: name for name in names}
         self._named = named
 
     def find(self, name: str) -> str:
-        while self._above[name] != name:
-            self._above[name] = name = self._above[self._above[name]]  # path halving
+        while self._parent[name] != name:
+            self._parent[name] = name = self._parent[self._parent[name]]  # path halving
         return name
 
     def merge(self, one: str, other: str) -> bool:
         """Merges two groups; returns whether they were different."""
         one, other = sorted((self.find(one), self.find(other)), key=lambda name: (name not in self._named, name))
-        self._above[other] = one
+        self._parent[other] = one
         return one != other

@@ -21,8 +21,8 @@ from drujax.errors import UsageError, unknown
 LABELS: tuple[Label, ...] = get_args(Label)
 
 # F_dark/bright: (confident pictures, their labels (0 dark, 1 bright), their groups, uncertain pictures) -> softmax
-# (dark, bright) of each uncertain one. The pictures are UInt8 h w 3 of any size and are decoded when they are indexed.
-# Where some are held out to measure the classifier, a group must not be split.
+# (dark, bright) of each uncertain one. Pictures are UInt8 h w 3 of any size, decoded when indexed. A held-out set must
+# consist of whole groups.
 LabelUncertain = Callable[
     [Sequence[np.ndarray], np.ndarray, Sequence[str], Sequence[np.ndarray]], Float[np.ndarray, "n 2"]
 ]
@@ -42,7 +42,7 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-    """A label, its origin, and the classifier's probability of it if it is the classifier's."""
+    """A label, its origin, and if the classifier chose it, its probability."""
 
     label: Label
     origin: LabelOrigin
@@ -58,15 +58,15 @@ def by_hand(table: Path, pictures: Sequence[Measured]) -> tuple[dict[str, Labell
     """Reads the labels in the CSV file `table` (file,label); also returns its names that match no picture.
 
     Raises:
-        UsageError: a label other than dark and bright, or what `read_assignments` refuses.
+        UsageError: a label is neither dark nor bright, or the table is invalid (see `read_assignments`).
     """
 
     def check(label: str) -> None:
         if label not in LABELS:
             raise unknown(f"{table}: label", label, LABELS)
 
-    values, strangers = read_assignments(table, "label", [p.candidate for p in pictures], check)
-    return {name: Labelled(label, "manual") for name, label in values.items()}, strangers  # pyright: ignore
+    values, unmatched = read_assignments(table, "label", [p.candidate for p in pictures], check)
+    return {name: Labelled(label, "manual") for name, label in values.items()}, unmatched  # pyright: ignore
 
 
 def by_classifier(
@@ -83,7 +83,7 @@ def by_classifier(
     known = [p for p in pictures if p.candidate.id in labelled and sides.get(p.group, "train") == "train"]
     for label in LABELS:
         if all(p.partition != label for p in known):
-            raise UsageError(f"--labels=classifier: no confidently {label} picture to train on.")
+            raise UsageError(f"labels: classifier has no confidently {label} picture to train on")
     unsure = [p for p in pictures if p.partition == "uncertain"]
     if unsure:
         classes = np.array([LABELS.index(labelled[p.candidate.id].label) for p in known])
@@ -95,7 +95,7 @@ def by_classifier(
 
 
 class Pictures(Sequence[np.ndarray]):
-    """The decoded images (UInt8 h w 3), read when they are indexed."""
+    """The decoded images (UInt8 h w 3), read when indexed."""
 
     def __init__(self, pictures: Sequence[Measured]):
         self._pictures = pictures

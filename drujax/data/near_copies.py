@@ -1,13 +1,13 @@
-"""Finds nearly equal images: recompressed, resized, slightly cropped, or the same drawing in another light.
+"""Finds nearly identical images: recompressed, resized, slightly cropped, or drawn under another illumination.
 
-A pair is found by a perceptual hash and confirmed by the correlation of the gradients. The hash alone takes some
-pictures for copies by chance once there are many; the gradients alone take those in equal frames or with one horizon.
+A pair is found by a perceptual hash and confirmed by the correlation of the gradients. Among many images the hash alone
+matches some by chance; the gradients alone match images with the same frame or horizon.
 
-The limits were chosen on 2,727 real pictures (anime scenery, photographs, photographs turned anime). Of 65 pairs of
-drawings in different light that are known among them, 57 are found, and 52 others, of which one shows two scenes, by
-eye: both in the same frame. All copies recompressed (JPEG quality 40), halved, darkened, or cropped by 2 % on each side
-are found, 37 % of those cropped by 5 % at two sides, and 56 % of those with a white caption. Mirrored copies are not
-looked for.
+The thresholds were chosen on 2,727 real images (anime scenery, photographs, photographs translated to anime style).
+They find 57 of the 65 known pairs that show one drawing under different illumination, and 52 other pairs; inspected by
+eye, one of these shows two scenes, in the same frame. They find all copies that were recompressed (JPEG quality 40),
+halved, darkened, or cropped by 2 % on each side, 37 % of those cropped by 5 % on two sides, and 56 % of those with a
+white caption. Mirrored copies are not searched for.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float, Float16, UInt8, UInt64
 from PIL import Image
 
-SIDE = 32  # of the luma thumbnail
-FREQUENCIES = 8  # of its cosine transform, in both directions
+SIDE = 32  # side of the luma thumbnail
+FREQUENCIES = 8  # kept of its cosine transform, along each axis
 CELLS = 16  # side of the grid whose gradients are compared
 FLAT = 2.0  # levels of 255: an image with a smaller standard deviation has no structure to compare, only noise
 MAX_DISTANCE = 14  # bits of 63
@@ -28,11 +28,11 @@ BLOCK = 256  # images compared with all others at once
 
 @dataclasses.dataclass(frozen=True)
 class Fingerprint:
-    """What two images are compared by.
+    """The features by which images are compared.
 
     Attributes:
-        hash: one bit for each low frequency of the luma: above the median or not.
-        gradients: luma differences of neighbouring cells, of length 1 together.
+        hash: one bit for each low frequency of the luma: whether it is above the median.
+        gradients: luma differences of neighbouring cells, normalised to length 1.
     """
 
     hash: int
@@ -41,9 +41,7 @@ class Fingerprint:
 
 def fingerprint(rgb: UInt8[np.ndarray, "h w 3"]) -> Fingerprint | None:
     """Computes the fingerprint of an image of any size; None for a flat one, which has no structure to compare."""
-    luma = (
-        Image.fromarray(rgb).convert("L").convert("F")
-    )  # floating before it is averaged: night scenes span few levels
+    luma = Image.fromarray(rgb).convert("L").convert("F")  # averaged in floating point: night scenes span few levels
     thumbnail = np.asarray(luma.resize((SIDE, SIDE), Image.Resampling.BOX))
     cells = thumbnail.reshape(CELLS, SIDE // CELLS, CELLS, SIDE // CELLS).mean(axis=(1, 3))
     if cells.std() < FLAT:
@@ -57,9 +55,9 @@ def fingerprint(rgb: UInt8[np.ndarray, "h w 3"]) -> Fingerprint | None:
 
 
 def find_near_copies(fingerprints: Sequence[Fingerprint | None]) -> Iterator[tuple[int, int]]:
-    """Yields the positions of each two nearly equal images, the first below the second.
+    """Yields the positions (i < j) of every pair of nearly identical images.
 
-    All pairs are compared, which takes 4 seconds for 20,000 images and grows with the square.
+    Compares all pairs: 4 seconds for 20,000 images, quadratic in their number.
     """
     known = np.array([i for i, found in enumerate(fingerprints) if found is not None], int)
     present = [found for found in fingerprints if found is not None]
@@ -70,7 +68,7 @@ def find_near_copies(fingerprints: Sequence[Fingerprint | None]) -> Iterator[tup
 
 
 def _close(hashes: UInt64[np.ndarray, " n"]) -> Iterator[tuple[int, int]]:
-    """Yields the positions of each two hashes that differ in few bits."""
+    """Yields the positions of every pair of hashes that differ in few bits."""
     for start in range(0, len(hashes), BLOCK):
         block, rest = hashes[start : start + BLOCK, None], hashes[None, start:]
         rows, columns = np.nonzero(np.bitwise_count(block ^ rest) <= MAX_DISTANCE)

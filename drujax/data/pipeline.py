@@ -1,8 +1,8 @@
 """Training batches: unpaired dark and bright images, as random crops (the official EnlightenGAN) or whole.
 
-The examples are one endless stream, epoch after epoch, and example k depends on (seed, k) alone: workers, threads and
-processes only decide who computes it, and a run resumes by naming its step. An epoch is max(|dark|, |bright|) examples.
-Darkening and normalisation are left to the jitted step, so that only bytes travel.
+The examples are one endless stream, epoch after epoch. Example k depends on (seed, k) only, whichever worker, thread or
+process computes it, so a run resumes from its step number. An epoch is max(|dark|, |bright|) examples. The jitted step
+darkens and normalises, so batches are transferred as uint8.
 """
 
 import collections
@@ -36,9 +36,9 @@ class Batches(Protocol):
     def close(self) -> None: ...
 
 
-CACHE_BYTES = 2**30  # decoded pictures kept in memory, in all workers together
-ENDLESS = sys.maxsize // 2  # examples; grain adds to their number
-BATCHES_AHEAD = 4  # decoded batches waiting, in each worker
+CACHE_BYTES = 2**30  # of decoded images kept in memory, over all workers
+ENDLESS = sys.maxsize // 2  # examples; half the largest integer, because grain adds to it
+BATCHES_AHEAD = 4  # decoded batches waiting per worker
 MIN_DARKENING, MAX_DARKENING = 200, 400  # hundredths, both included
 
 
@@ -56,22 +56,22 @@ def train_batches(
     workers: int = 0,
     process: tuple[int, int] = (0, 1),
 ) -> Batches:
-    """Endless training batches from step `start_step` on; the same ones whatever `workers`.
+    """Returns endless training batches from `start_step` on, independent of `workers`.
 
     Args:
         dataset: its train_dark and train_bright are used.
-        size: side s of the square pictures.
-        batch_size: examples b of a step, in all processes together.
+        size: side s of the square images.
+        batch_size: examples b per step, over all processes.
         seed: of the order, pairs, crops, flips and darkening.
-        view: "crop": random crops; "whole": the whole pictures, resized (Lanczos) without keeping their aspect, as the
-            official Zero-DCE++ and CLIP-LIT train on them.
-        flips: mirrors half of the pictures sideways and half upside down.
-        pairing: "random": the dark and the bright images are each reshuffled after every pass; "official":
-            picture i mod |dark| always comes with i mod |bright|, and the pairs are shuffled each epoch.
-        one_dark: no dark picture but the first, as the released RUAS is trained.
-        start_step: the step whose batch comes first.
-        workers: processes that decode; 0 decodes in threads of this one. A program that asks for workers must be
-            guarded by `if __name__ == "__main__":`.
+        view: "crop": random crops; "whole": whole images, resized (Lanczos, aspect ratio not kept), as in the official
+            Zero-DCE++ and CLIP-LIT.
+        flips: flips half of the images horizontally, and half vertically.
+        pairing: "random": the dark and the bright images are each reshuffled after every pass; "official": image i mod
+            |dark| is always paired with i mod |bright|, and the pairs are shuffled each epoch.
+        one_dark: uses only the first dark image, as the released RUAS trainer does.
+        start_step: step of the first batch.
+        workers: decoding processes; 0 decodes in threads of this one. A program that uses workers must be guarded by
+            `if __name__ == "__main__":`.
         process: (index, count) of the training processes (hosts); each gets its slice of every batch.
 
     Returns:
@@ -80,7 +80,7 @@ def train_batches(
         train_bright.
 
     Raises:
-        UsageError: a split is empty, a picture is smaller than the crop, an argument is out of range.
+        UsageError: a split is empty, an image is smaller than the crop, or an argument is out of range.
     """
     index, count = process
     for name, value, known in (("pairing", pairing, PAIRINGS), ("view", view, VIEWS)):
@@ -91,9 +91,9 @@ def train_batches(
 
     local = batch_size // count
     splits = {"dark": dataset.train_dark, "bright": dataset.train_bright}
-    pictures = PictureCache(splits, CACHE_BYTES // max(1, workers), size if view == "whole" else None)
+    images = ImageCache(splits, CACHE_BYTES // max(1, workers), size if view == "whole" else None)
     examples = Examples(
-        pictures,
+        images,
         size=size,
         seed=seed,
         flips=flips,
@@ -103,7 +103,7 @@ def train_batches(
         local=local,
         stride=batch_size,
     )
-    # Batching before the order is split among workers keeps the stream the same for any number of them.
+    # Batching before splitting the work among workers keeps the stream the same for any number of them.
     stream = grain.MapDataset.range(start_step * local, ENDLESS).map(examples).batch(local)
     threads = min(BATCHES_AHEAD, os.cpu_count() or 1)
     batches = stream.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=BATCHES_AHEAD))
@@ -119,10 +119,9 @@ def epoch_length(dataset: Dataset) -> int:
 
 
 def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dict[str, Any]]:
-    """Puts the batches on the devices as arrays of `sharding` (over the leading axis), `buffer` batches ahead.
+    """Transfers batches to the devices, sharded along the leading axis by `sharding`, `buffer` batches ahead.
 
-    Each of several processes passes its own slice of the batch and gets the global array. Closing the result closes
-    `batches`.
+    Each process passes its own slice of the batch and gets the global array. Closing the result closes `batches`.
     """
     import jax
 
@@ -136,24 +135,22 @@ def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dic
 
 
 def fixed_examples(dataset: Dataset, n: int, size: int, view: str = "crop") -> UInt8[np.ndarray, "n {size} {size} 3"]:
-    """Up to `n` dark pictures for sample grids, always the same, of val, then test, then train: their centre, or them
-    whole as `view` says. Those smaller than the crop are left out.
+    """Returns up to `n` fixed dark images for sample grids, from val, then test, then train.
+
+    `view` selects centre crops, without images smaller than the crop, or whole resized images.
     """
     splits = (dataset.val_dark, dataset.test_dark, dataset.train_dark)
-    pictures = (split.image(index) for split in splits for index in range(len(split)))
+    images = (split.image(index) for split in splits for index in range(len(split)))
     if view == "crop":
-        shown = (_centre(picture, size) for picture in pictures if min(picture.shape[:2]) >= size)
+        shown = (_centre(image, size) for image in images if min(image.shape[:2]) >= size)
     else:
-        shown = (_resized(picture, size) for picture in pictures)
-    pictures = list(itertools.islice(shown, n))
-    return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+        shown = (_resized(image, size) for image in images)
+    images = list(itertools.islice(shown, n))
+    return np.stack(images) if images else np.zeros((0, size, size, 3), np.uint8)
 
 
-class PictureCache:
-    """The decoded pictures of some splits, kept in memory as long as all of them together fit into `limit` bytes.
-
-    With `size` they are resized to squares of that side first.
-    """
+class ImageCache:
+    """Caches up to `limit` bytes of decoded images of some splits; with `size`, resized to squares of that side."""
 
     def __init__(self, splits: Mapping[str, Split], limit: int, size: int | None = None):
         self.splits, self._limit, self._size = splits, limit, size
@@ -171,27 +168,29 @@ class PictureCache:
         self.splits, self._limit, self._size = state
         self._start()
 
-    def picture(self, split: str, index: int) -> UInt8[np.ndarray, "h w 3"]:
+    def image(self, split: str, index: int) -> UInt8[np.ndarray, "h w 3"]:
         kept = self._kept.get((split, index))
         if kept is not None:
             return kept
-        picture = self.splits[split].image(index)
+        image = self.splits[split].image(index)
         if self._size is not None:
-            picture = _resized(picture, self._size)
-        # Every picture comes once an epoch, so throwing out old ones for new ones would never hit.
+            image = _resized(image, self._size)
+        # Each image is used once per epoch, so evicting old images for new ones would only lose hits.
         with self._lock:
-            if (split, index) not in self._kept and self._bytes + picture.nbytes <= self._limit:
-                self._kept[split, index] = picture
-                self._bytes += picture.nbytes
-        return picture
+            if (split, index) not in self._kept and self._bytes + image.nbytes <= self._limit:
+                self._kept[split, index] = image
+                self._bytes += image.nbytes
+        return image
 
 
 class Examples:
-    """Position in the stream of one process -> example. It owns `local` of every `stride` examples, from `first` on."""
+    """Maps a position in one process's stream to an example; it owns `local` of every `stride` examples, from `first`
+    on.
+    """
 
     def __init__(
         self,
-        pictures: PictureCache,
+        images: ImageCache,
         *,
         size: int,
         seed: int,
@@ -202,8 +201,8 @@ class Examples:
         local: int,
         stride: int,
     ):
-        self._pictures = pictures
-        self._lengths = dark, len(pictures.splits["bright"])
+        self._images = images
+        self._lengths = dark, len(images.splits["bright"])
         self._size, self._seed, self._flips = size, seed, flips
         self._pairing = pairing
         self._first, self._local, self._stride = first, local, stride
@@ -213,16 +212,16 @@ class Examples:
         k = step * self._stride + self._first + row
         dark, bright = pair(k, *self._lengths, self._seed, self._pairing)
         rng = np.random.default_rng((self._seed, k))
-        dark_crop = _random_crop(self._pictures.picture("dark", dark), self._size, rng)
-        bright_crop = _random_crop(self._pictures.picture("bright", bright), self._size, rng)
-        # The official code flips each picture sideways by its own coin, then both by one coin sideways and upside down.
+        dark_crop = _random_crop(self._images.image("dark", dark), self._size, rng)
+        bright_crop = _random_crop(self._images.image("bright", bright), self._size, rng)
+        # The official code flips each image horizontally at random, then both together horizontally and vertically.
         dark_flip, bright_flip, both, vertical, darken = (rng.random(5) < 0.5).tolist()
         if not self._flips:
             dark_flip = bright_flip = both = vertical = False
         hundredths = rng.integers(MIN_DARKENING, MAX_DARKENING, endpoint=True)
         return {
-            "dark": _flip(dark_crop, sideways=dark_flip ^ both, upside_down=vertical),
-            "bright": _flip(bright_crop, sideways=bright_flip ^ both, upside_down=vertical),
+            "dark": _flip(dark_crop, horizontal=dark_flip ^ both, vertical=vertical),
+            "bright": _flip(bright_crop, horizontal=bright_flip ^ both, vertical=vertical),
             "darkening": np.float32(hundredths / 100 if darken else 1.0),
             "dark_index": np.int32(dark),
             "bright_index": np.int32(bright),
@@ -230,7 +229,7 @@ class Examples:
 
 
 def pair(k: int, dark: int, bright: int, seed: int, pairing: str) -> tuple[int, int]:
-    """Returns which of `dark` dark and of `bright` bright images are paired in example `k`."""
+    """Returns the positions of the dark and the bright image of example `k`, of `dark` and `bright` images."""
     if pairing == "official":
         longer = max(dark, bright)
         position = int(_order(seed, 2, k // longer, longer)[k % longer])
@@ -243,23 +242,23 @@ def _order(seed: int, stream: int, epoch: int, length: int) -> Int[np.ndarray, "
     return np.random.default_rng((seed, stream, epoch, length)).permutation(length)
 
 
-def _random_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    top = rng.integers(picture.shape[0] - side, endpoint=True)
-    left = rng.integers(picture.shape[1] - side, endpoint=True)
-    return picture[top : top + side, left : left + side]
+def _random_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    top = rng.integers(image.shape[0] - side, endpoint=True)
+    left = rng.integers(image.shape[1] - side, endpoint=True)
+    return image[top : top + side, left : left + side]
 
 
-def _flip(picture: np.ndarray, *, sideways: bool, upside_down: bool) -> np.ndarray:
-    return picture[:: -1 if upside_down else 1, :: -1 if sideways else 1]
+def _flip(image: np.ndarray, *, horizontal: bool, vertical: bool) -> np.ndarray:
+    return image[:: -1 if vertical else 1, :: -1 if horizontal else 1]
 
 
-def _resized(picture: np.ndarray, side: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))
+def _resized(image: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _centre(picture: np.ndarray, side: int) -> np.ndarray:
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    return picture[top : top + side, left : left + side]
+def _centre(image: np.ndarray, side: int) -> np.ndarray:
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: int, **counts: int) -> None:
@@ -270,11 +269,11 @@ def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: i
         raise UsageError(f"batch_size: must be >= 1, got {batch_size}")
     if batch_size % processes:
         raise UsageError(f"batch_size: must be a multiple of the {processes} processes, got {batch_size}")
-    check_pictures(dataset, size, view)
+    check_images(dataset, size, view)
 
 
-def check_pictures(dataset: Dataset, size: int, view: str) -> None:
-    """Raises UsageError if `train_batches` could not make images of that size."""
+def check_images(dataset: Dataset, size: int, view: str) -> None:
+    """Raises UsageError if `train_batches` cannot provide images of that size."""
     if size < 1:
         raise UsageError(f"size: must be >= 1, got {size}")
     for name in ("train_dark", "train_bright"):
@@ -285,12 +284,12 @@ def check_pictures(dataset: Dataset, size: int, view: str) -> None:
         if small:
             raise UsageError(
                 f"size: crops of {size} do not fit into {len(small)} pictures of {name} (first: {small[0].id}, "
-                f"{small[0].width}x{small[0].height}); prepare the dataset with --crop={size} or train on less."
+                f"{small[0].width}x{small[0].height}); prepare the dataset with --crop={size} or reduce the size."
             )
 
 
 def _let_grain_read_its_flags() -> None:
-    """grain's workers read absl flags, which nobody has parsed here (github.com/google/grain/issues/1355)."""
+    """Marks absl's flags as parsed, because grain's workers read them (github.com/google/grain/issues/1355)."""
     from absl import flags
 
     if not flags.FLAGS.is_parsed():

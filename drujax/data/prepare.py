@@ -1,8 +1,9 @@
 """Builds the dataset (sec. 3.1 of the paper): pictures -> QAB partitions -> labels -> splits by group -> ArrayRecord.
 
-The side of every group is fixed before any label is learnt: the groups that hold a confidently dark picture, and those
-that may turn out dark because they hold an uncertain one, are each split by drujax.data.splits. So the test pictures
-of `labels="qab"` are test pictures of "classifier" too, and F_dark/bright sees no picture of a test or val group.
+The side of every group is fixed before the classifier is trained: groups with a confidently dark picture, and groups
+that may turn out dark because of an uncertain one, are each split by drujax.data.splits. So the test pictures of
+`labels="qab"` are also test pictures of "classifier", and F_dark/bright is not trained on pictures of test or val
+groups.
 """
 
 import collections
@@ -30,7 +31,7 @@ from drujax.data.writer import stored_size, write_records, written_whole
 from drujax.errors import UsageError, describe
 from drujax.pictures.discovery import Skipped
 
-DESCRIPTION = "dataset.json"  # what the dataset was made of and how, in its folder
+DESCRIPTION = "dataset.json"  # settings and summary of the dataset, in its folder
 
 
 def prepare(
@@ -53,12 +54,12 @@ def prepare(
     Args:
         source: folders of pictures, or synthetic scenes.
         out: the folder to write.
-        groups: CSV (file,group); a file that it does not name is a group of its own.
-        merge: merges groups that hold equal files or nearly equal pictures (see `drujax.data.grouping`); synthetic
-            scenes are drawn independently and stay apart.
+        groups: CSV (file,group); a file that is not listed is a group of its own.
+        merge: merges groups with identical files or nearly identical pictures (see `drujax.data.grouping`); synthetic
+            scenes are independent and never merged.
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
         label_uncertain: F_dark/bright of eq. 3.
-        classifier: what identifies F_dark/bright (backbone, weights): part of the dataset's identity.
+        classifier: identifies F_dark/bright (backbone, weights), as part of the dataset's settings.
         crop: pictures with a shorter side are enlarged to it (bicubic).
         seed: of the split.
         low: B_low of eq. 1.
@@ -66,12 +67,12 @@ def prepare(
         quiet: shows no progress.
 
     Raises:
-        UsageError: no readable picture, none with a label, a wrong CSV file, `out` holds something else.
+        UsageError: no picture is readable or labelled, a CSV file is invalid, or `out` holds something else.
     """
     if crop < 1:
-        raise UsageError(f"--crop: must be >= 1, got {crop}")
-    passed_by = Skipped()
-    candidates = [] if isinstance(source, Scenes) else from_folders(source, passed_by)
+        raise UsageError(f"crop: must be >= 1, got {crop}")
+    ignored = Skipped()
+    candidates = [] if isinstance(source, Scenes) else from_folders(source, ignored)
     hashes = {candidate.id: _hash_or_reason(candidate.path) for candidate in candidates}
     settings = {
         "source": dataclasses.asdict(source) if isinstance(source, Scenes) else _hash(hashes),
@@ -95,8 +96,8 @@ def prepare(
             candidates = source.paint(folder / "scenes", quiet=quiet)
         group_of, notes = _read_groups(groups, candidates)
         pictures, skipped = _measure(candidates, group_of, crop, (low, high), quiet=quiet)
-        skipped += [describe(error) for error in passed_by.failures.values()]
-        notes += [str(passed_by)] if len(passed_by) else []
+        skipped += [describe(error) for error in ignored.failures.values()]
+        notes += [str(ignored)] if len(ignored) else []
         if not isinstance(source, Scenes):
             pictures, note = _merged(pictures, hashes, frozenset(group_of.values()), merge=merge)
             notes += note
@@ -119,8 +120,8 @@ def distribute(
 ) -> tuple[dict[str, list[Measured]], dict[str, int]]:
     """Assigns the pictures to splits; also counts those left out, by reason.
 
-    Dark pictures go to the side of their group, bright ones to train_bright; but bright ones whose scene is also among
-    the test or val pictures are left out.
+    Dark pictures go to the side of their group, bright ones to train_bright; except those whose scene is also among the
+    test or val pictures, which are left out.
     """
     splits: dict[str, list[Measured]] = {split: [] for split in SPLITS}
     left_out: collections.Counter[str] = collections.Counter()
@@ -156,7 +157,7 @@ def _measure(
     quiet: bool,
 ) -> tuple[list[Measured], list[str]]:
     """Measures the readable pictures; also returns a line for each unreadable one."""
-    classify(np.zeros(4), *bounds)  # rejects wrong bounds before the long work
+    classify(np.zeros(4), *bounds)  # rejects invalid bounds before the long work
 
     def measure(candidate: Candidate) -> Measured | str:
         try:
@@ -178,14 +179,14 @@ def _measure(
     pictures = [result for result in found if isinstance(result, Measured)]
     skipped = [result for result in found if isinstance(result, str)]
     if not pictures:
-        raise UsageError(f"--source: none of the {len(candidates)} pictures can be read (first: {skipped[0]}).")
+        raise UsageError(f"source: none of the {len(candidates)} pictures can be read (first: {skipped[0]}).")
     return pictures, skipped
 
 
 def _label(
     pictures: Sequence[Measured], labels: str | Path, label_uncertain: LabelUncertain | None, seed: int
 ) -> tuple[dict[str, Labelled], dict[str, Side], list[str]]:
-    """Returns the labels, the sides of the groups, and notes on the table of labels."""
+    """Returns the labels, the side of each group, and notes on the table of labels."""
     if isinstance(labels, Path):
         labelled, unmatched = by_hand(labels, pictures)
         notes = [_unmatched_note(labels, unmatched)] if unmatched else []
@@ -199,7 +200,7 @@ def _label(
         labelled = by_brightness(pictures)
         if not labelled:
             raise UsageError(
-                f"--labels=qab: all {len(pictures)} pictures are uncertain; --labels=classifier or a CSV labels them."
+                f"labels: all {len(pictures)} pictures are uncertain by QAB; label them by classifier or a CSV file"
             )
         return labelled, sides, []
     if label_uncertain is None:
@@ -229,16 +230,16 @@ def _existing(out: Path, settings: dict[str, Any]) -> Summary | None:
     if not out.exists():
         return None
     if not out.is_dir():
-        raise UsageError(f"--out: {out} is a file.")
+        raise UsageError(f"out: {out} is a file")
     if not any(out.iterdir()):
         return None
     if not (out / DESCRIPTION).is_file():
-        raise UsageError(f"--out: {out} is not empty and holds no dataset; name a new folder.")
+        raise UsageError(f"out: {out} is not empty and holds no dataset; choose a new folder")
     description = json.loads((out / DESCRIPTION).read_text())
     changed = [name for name, value in settings.items() if description["settings"].get(name) != value]
     if changed:
         changes = [f"{name} {description['settings'].get(name)!r}, now {settings[name]!r}" for name in changed]
-        raise UsageError(f"--out: {out} holds another dataset ({'; '.join(changes)}); remove it or name a new folder.")
+        raise UsageError(f"out: {out} holds another dataset ({'; '.join(changes)}); remove it or choose a new folder")
     summary = Summary(**description["summary"])
     return dataclasses.replace(summary, notes=[*summary.notes, f"{out} held this dataset already; nothing was written"])
 
@@ -251,15 +252,15 @@ def _merged(
     if not copies:
         return pictures, []
     if merge:
-        return regrouped, [f"groups merged with others that hold copies of their pictures: {copies}"]
-    return pictures, [f"groups that hold copies of other groups' pictures and may be split from them: {copies}"]
+        return regrouped, [f"groups merged because they contain copies of each other's pictures: {copies}"]
+    return pictures, [f"groups not merged although they contain copies of each other's pictures: {copies}"]
 
 
 def _hash_or_reason(file: Path) -> str:
     try:
         return file_hash(file)
     except OSError as error:
-        return str(error)  # the picture will be skipped for it
+        return str(error)  # the picture will be skipped for this reason
 
 
 def _hash(hashes: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Sources of pictures: folders and synthetic scenes; and CSV files that assign them groups or labels."""
+"""Sources of pictures (folders, synthetic scenes), and CSV files that assign groups or labels."""
 
 import csv
 import dataclasses
@@ -46,41 +46,41 @@ def as_uint8(rgb: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
 def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> list[Candidate]:
     """Lists the pictures of each folder.
 
-    A source has the name of its folder; of several folders of one name, the second is NAME-2, and so on.
+    A source is named after its folder; a second folder of the same name becomes NAME-2, and so on.
 
     Args:
         folders: searched recursively.
-        skipped: collects the files that are not taken.
+        skipped: collects skipped files.
 
     Raises:
-        UsageError: a folder does not exist, is given twice or lies inside another; there is no picture in any.
+        UsageError: a folder does not exist, is given twice or lies inside another, or there are no pictures.
     """
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"--source: folder not found: {folder}")
-    _check_apart(folders)
+            raise UsageError(f"source: folder not found: {folder}")
+    _check_disjoint(folders)
     candidates = [
         Candidate(f"{source}/{_text(path.relative_to(folder).as_posix())}", source, path)
         for folder, source in zip(folders, _source_names(folders), strict=True)
         for path in find_pictures(folder, skipped=skipped)
     ]
     if not candidates:
-        raise UsageError(f"--source: no pictures in {', '.join(str(folder) for folder in folders) or 'nothing'}.")
+        raise UsageError(f"source: no pictures in {', '.join(str(folder) for folder in folders) or 'nothing'}.")
     ids = [candidate.id for candidate in candidates]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
-        raise UsageError(f"--source: two pictures would have the id {twice}; rename one of them.")
+        raise UsageError(f"source: two pictures would have the id {twice}; rename one of them")
     return candidates
 
 
-def _check_apart(folders: Sequence[Path]) -> None:
+def _check_disjoint(folders: Sequence[Path]) -> None:
     """Raises UsageError for a folder whose pictures would count twice."""
     found = [folder.resolve() for folder in folders]
     for i, inner in enumerate(found):
         for j, outer in enumerate(found):
             if i != j and inner.is_relative_to(outer):
                 how = "is given twice" if inner == outer else f"lies inside {folders[j]}"
-                raise UsageError(f"--source: {folders[i]} {how}; its pictures would count twice.")
+                raise UsageError(f"source: {folders[i]} {how}; its pictures would count twice")
 
 
 def _source_names(folders: Sequence[Path]) -> list[str]:
@@ -100,7 +100,7 @@ def _text(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Scenes:
-    """Synthetic scenes 0..count-1 of a seed, each in its own lighting; each is a source group of its own."""
+    """Synthetic scenes 0..count-1 of a seed, each under its own lighting and in a group of its own."""
 
     count: int
     size: tuple[int, int]  # h, w
@@ -109,7 +109,7 @@ class Scenes:
     def __post_init__(self):
         if self.count < 1 or min(self.size) < 1:
             raise UsageError(
-                f"scenes: count and sides must be >= 1, got {self.count} of {self.size[0]}x{self.size[1]} pixels"
+                f"scenes: count and size must be >= 1, got {self.count} of {self.size[0]}x{self.size[1]} pixels"
             )
 
     def paint(self, folder: Path, *, quiet: bool = False) -> list[Candidate]:
@@ -140,8 +140,8 @@ def read_assignments(
 ) -> tuple[dict[str, str], list[str]]:
     """Reads a `column` ("group", "label") of the CSV file `table`, by candidate id.
 
-    Its column `file` names a picture by id, path inside its source, file name, or stem, whichever is unique; a column
-    `id` may take its place. Rows with an empty value are ignored.
+    The column `file`, or `id`, names a picture by id, path inside its source, file name, or stem, whichever is unique.
+    Rows with an empty value are ignored.
 
     Args:
         table: a CSV file with a header.
@@ -153,7 +153,7 @@ def read_assignments(
         Candidate id -> value, and the names in the table that match no candidate.
 
     Raises:
-        UsageError: a column is missing, a name means several pictures, a picture has two values, no name is known.
+        UsageError: a column is missing, a name matches several pictures, a picture has two values, or no name matches.
     """
     names = _names(candidates)
     values: dict[str, str] = {}
@@ -178,7 +178,7 @@ def read_assignments(
 
 
 def _names(candidates: Sequence[Candidate]) -> Mapping[str, list[str]]:
-    """Maps every name that a table may use to the ids of its pictures, of the most exact kind that exists."""
+    """Maps every name that a table may use to the ids of matching pictures, by the most specific kind of name."""
     names: dict[str, list[str]] = {}
     kinds: list[Callable[[Candidate], str]] = [
         lambda c: c.id,

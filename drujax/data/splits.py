@@ -1,7 +1,7 @@
 """Splits by group: all pictures of a scene, and all crops of a picture, are on one side.
 
-20 % of the dark pictures test and 80 % train; a tenth of the latter is set aside as validation set. Shares are of
-pictures, and are met as nearly as whole groups allow.
+20 % of the dark pictures are for testing and 80 % for training, a tenth of which is the validation set. Shares are of
+pictures, met as closely as whole groups allow.
 """
 
 import collections
@@ -24,7 +24,7 @@ def assign_sides(groups: Iterable[str], seed: int) -> dict[str, Side]:
 
     Args:
         groups: the group of each picture; a group of several pictures occurs as often.
-        seed: another one gives another split.
+        seed: of the split.
     """
     sizes = {group: (count,) for group, count in collections.Counter(groups).items()}
     test = choose_groups(sizes, TEST_SHARE, seed, at_least_one=True)
@@ -36,17 +36,17 @@ def assign_sides(groups: Iterable[str], seed: int) -> dict[str, Side]:
 def choose_groups(
     sizes: Mapping[str, tuple[int, ...]], share: float, seed: int, *, at_least_one: bool = False
 ) -> set[str]:
-    """Chooses groups at random that hold about `share` of the pictures of each class, never all of a class.
+    """Randomly chooses groups that contain about `share` of the pictures of each class, never all of a class.
 
-    Groups are taken in the order of a hash of seed and name while none exceeds the share of a class; then those that
-    bring the whole nearer to it, if any: a share between two sizes may be exceeded, but only by less than it would be
-    missed otherwise. Groups too large for that leave a class, or all, without chosen pictures.
+    Takes groups in the order of a hash of seed and name as long as no class exceeds its share, then any that bring the
+    totals closer to the shares. So a share may be exceeded, but by less than it would otherwise be missed. If the
+    groups of a class are too large, none of its pictures are chosen.
 
     Args:
         sizes: group -> its pictures of each class.
         share: 0..1, of each class.
-        seed: another one gives another choice.
-        at_least_one: takes the group nearest to the share where none would be chosen and there are two.
+        seed: of the choice.
+        at_least_one: takes the group closest to the share if none would be chosen and there are at least two.
     """
     names = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest())
     if not names:
@@ -72,5 +72,5 @@ def choose_groups(
 
 
 def _missed(held: np.ndarray, quota: np.ndarray, total: np.ndarray) -> np.ndarray | np.floating:
-    """By how much `held` misses `quota`, above or below, as shares of the classes."""
+    """Distance of `held` from `quota`, summed over the classes as fractions of each."""
     return (np.abs(held - quota) / np.maximum(total, 1)).sum(axis=-1)

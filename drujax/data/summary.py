@@ -1,4 +1,4 @@
-"""What went into a dataset and what did not, for people and for the dataset's description."""
+"""The summary of a prepared dataset, for printing and for its description file."""
 
 import collections
 import dataclasses
@@ -9,7 +9,7 @@ from drujax.data.records import Metadata
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What went into a dataset and what did not; `str` is a table for people."""
+    """Counts of a prepared dataset; `str` formats them as a table."""
 
     splits: dict[str, dict[str, int]]  # split -> {"pictures", "groups", a partition, a label origin: how many}
     left_out: dict[str, int]  # reason -> pictures

@@ -26,8 +26,8 @@ MAX_ENLARGED = 2**24  # pixels
 def written_whole(out: Path) -> Iterator[Path]:
     """Yields a hidden, empty folder next to `out`, which becomes `out` at the end unless it was left empty.
 
-    The folder is locked: a second process that writes the same `out` waits for the first (and should then look at `out`
-    again). What a killed process left is removed.
+    The folder is locked: a second process that writes the same `out` waits for the first (and should then check `out`
+    again). Leftovers of killed processes are removed.
     """
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -50,14 +50,14 @@ def _lock(folder: Path) -> int:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Whoever held the lock before has renamed or removed the folder, unless it was killed.
+        # The previous holder of the lock has renamed or removed the folder, unless it was killed.
         if folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat()):
             return descriptor
         os.close(descriptor)
 
 
 def stored_size(size: tuple[int, int], crop: int) -> tuple[int, int]:
-    """Returns the size with the short side enlarged to `crop`. Raises UsageError where a thin strip gets too large."""
+    """Returns the size with the short side enlarged to `crop`. Raises UsageError if a thin strip gets too large."""
     scale = max(1.0, crop / min(size))
     height, width = (round(side * scale) for side in size)
     if scale > 1 and height * width > MAX_ENLARGED:

@@ -33,33 +33,33 @@ class Enhance:
     """Brightens dark pictures; size, bit depth, alpha, colour profile and metadata are preserved."""
 
     inputs: Inputs
-    # Where to write: a file for one picture, a folder for several. By default results go beside their inputs, as
-    # NAME_enhanced. One input folder is mirrored in the output folder, several go below their own names.
+    # Where to write: a file for one picture, a folder for several. By default results are written next to their inputs,
+    # as NAME_enhanced. One input folder is mirrored in the output folder, several become subfolders of it.
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
     model: str = "dru-mobilenet-v2"
-    # Share of the enhancement that is applied: 0 none, 1 all. auto decides for each picture: all for a dark one, none
-    # for a bright one, a part in between.
+    # Strength of the enhancement, 0 (none) to 1 (full). auto depends on each picture's exposure: 1 for dark pictures, 0
+    # for bright ones.
     strength: command_line.Strength = "auto"
-    # Use the network's output as it is. By default EnlightenGAN only sets the exposure, along the edges of the input.
+    # Use the network's output as it is. By default EnlightenGAN only determines the exposure, along the edges of the
+    # input.
     plain: Flag = False
-    # Rounding of the result's levels; floor reproduces the pictures of the official scripts of SCI and RUAS.
+    # Rounding of the result's levels; floor reproduces the output of SCI's and RUAS's official scripts.
     rounding: Literal["nearest", "floor"] = "nearest"
-    # File format of the results. By default that of each input, or PNG for the formats that are only read: GIF, AVIF,
-    # TGA.
+    # File format of the results. By default that of each input, or PNG for the read-only formats GIF, AVIF and TGA.
     format: Annotated[
         Literal["same", "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"],
         tyro.conf.arg(metavar="png|jpg|webp|tif|bmp", help_behavior_hint=""),
     ] = "same"
-    # Quality of JPEG and WebP results, 1 (smallest files) to 100. By default 95, and lossless WebP remains lossless.
+    # Quality of JPEG and WebP results, 1 (smallest files) to 100. By default 95, and lossless WebP stays lossless.
     quality: Annotated[int | None, optional(_quality, "1..100"), tyro.conf.arg(help_behavior_hint="")] = None
-    # Text before the dot of the results' names. By default _enhanced beside the inputs, and none with -o.
+    # Text added to the results' names before the dot. By default _enhanced next to the inputs, none with -o.
     suffix: Annotated[str | None, optional(str, "TEXT"), tyro.conf.arg(help_behavior_hint="")] = None
-    # Replace results that exist. By default they are not touched, and the exit code is 1. Inputs are never replaced.
+    # Replace existing results. By default they are kept, and the exit code is 1. Inputs are never replaced.
     overwrite: Flag = False
-    # Accept results that exist, and enhance only what is missing: continues a run that was interrupted.
+    # Keep existing results and enhance only what is missing: continues an interrupted run.
     skip_existing: Flag = False
-    # Print what would be written where, and write nothing.
+    # Print what would be written, and write nothing.
     dry_run: Annotated[Flag, tyro.conf.arg(aliases=["-n"], help_behavior_hint="")] = False
     recursive: Recursive = True
     # Device to compute on; auto is the fastest that JAX finds.
@@ -71,11 +71,11 @@ class Enhance:
 
 
 def run(options: Enhance) -> int:
-    """Enhances the pictures; returns the exit code: 1 where some were not enhanced.
+    """Enhances the pictures; returns the exit code, 1 if some were not enhanced.
 
     Raises:
-        UsageError: a mistake in the options, or whatever is wrong with the only picture.
-        OSError: reading the only input fails.
+        UsageError: the options are invalid, or the only picture cannot be enhanced.
+        OSError: the only input cannot be read.
     """
     from drujax.enhance.plan import plan_jobs
 
@@ -91,7 +91,7 @@ def run(options: Enhance) -> int:
         skipped=reports.skipped,
     )
     reports.fail_folders()
-    outcomes = _foreseen(jobs, options) if options.dry_run else _enhanced(jobs, options)
+    outcomes = _dry_run(jobs, options) if options.dry_run else _enhanced(jobs, options)
     counts = _report(outcomes, jobs, options, reports)
     if not options.quiet:
         output.say(_summary(counts, jobs, options))
@@ -111,11 +111,11 @@ def _check(options: Enhance) -> None:
         raise UsageError("INPUT: give at least one picture or folder")
 
 
-def _foreseen(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
-    from drujax.enhance.files import Outcome, foreseen
+def _dry_run(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
+    from drujax.enhance.files import Outcome, early_outcome
 
     for job in jobs:
-        yield foreseen(job, overwrite=options.overwrite) or Outcome(job, "enhanced")
+        yield early_outcome(job, overwrite=options.overwrite) or Outcome(job, "enhanced")
 
 
 def _enhanced(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
@@ -135,7 +135,7 @@ def _enhanced(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
 
 
 def _report(outcomes: "Outcomes", jobs: Sequence["Job"], options: Enhance, reports: Reports) -> Counter[str]:
-    """Reports each outcome as it comes; returns how many there are of each kind."""
+    """Reports each outcome; returns the counts by status."""
     counts: Counter[str] = Counter()
     alone = len(jobs) == 1 and len(options.inputs) == 1 and not options.inputs[0].is_dir()
     with contextlib.closing(outcomes), reports.progress("enhancing", len(jobs)) as progress:
@@ -158,7 +158,7 @@ def _report(outcomes: "Outcomes", jobs: Sequence["Job"], options: Enhance, repor
 
 
 def _raise_failure(outcome: "Outcome", options: Enhance) -> None:
-    """Raises what went wrong with the only picture."""
+    """Raises the error of the only picture."""
     if outcome.status == "exists" and not options.skip_existing:
         raise UsageError(f"{outcome.job.target}: exists; --overwrite replaces it, --skip-existing accepts it")
     if outcome.error is None:
@@ -189,7 +189,7 @@ def _report_one(outcome: "Outcome", options: Enhance, reports: Reports) -> None:
 
 
 def _summary(counts: Counter[str], jobs: Sequence["Job"], options: Enhance) -> str:
-    where = jobs[0].target if len(jobs) == 1 else options.output or "beside the inputs"
+    where = jobs[0].target if len(jobs) == 1 else options.output or "next to the inputs"
     bright = "already bright (--strength=1 enhances them, too)" if options.strength == "auto" else "unchanged"
     exist = "existing" if options.skip_existing else "existing (--overwrite replaces them)"
     words = {

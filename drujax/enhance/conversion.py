@@ -1,4 +1,4 @@
-"""Turns a checkpoint of another program into a weight file of drujax (`drujax convert`)."""
+"""Converts checkpoints of other programs to drujax's weight files (`drujax convert`)."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,19 +23,19 @@ def convert_checkpoint(
     part: str | None = None,
     dtype: str | None = None,
 ) -> dict[str, Any]:
-    """Writes the network in `checkpoint` to `output` and returns the metadata written.
+    """Converts the network in `checkpoint`, writes it to `output`, and returns the metadata.
 
     Args:
-        checkpoint: `.pth`, `.pt`, `.npz` or `.safetensors` by its authors' names; no code in it is executed.
+        checkpoint: `.pth`, `.pt`, `.npz` or `.safetensors` with the authors' names; no code in it is executed.
         model: a network (`drujax.methods.registry.networks`) or the name of a model of it.
         output: a `.safetensors` file.
-        options: of the network; those not given are as the authors' checkpoint assumes, then the defaults
-            (EnlightenGAN: `align_corners` is true unless given; RUAS: `denoise` is false for `ruas-upe`, `ruas-dark`).
-        part: which network of a checkpoint with several.
+        options: of the network; others are as the authors' checkpoint requires, else the defaults (EnlightenGAN:
+            `align_corners` is true unless given; RUAS: `denoise` is false for `ruas-upe`, `ruas-dark`).
+        part: the network to convert, if the checkpoint contains several.
         dtype: "float16" for a file of half the size.
 
     Raises:
-        UsageError: unknown model or option, or a checkpoint that is unreadable or of another network.
+        UsageError: an unknown model or option, or the checkpoint is unreadable or of another network.
         OSError: reading or writing fails.
     """
     name = network_of(model)
@@ -64,7 +64,7 @@ def convert_checkpoint(
 
 
 def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
-    """Options NAME=VALUE of a network, or of a model of it, as numbers and such.
+    """Parses options NAME=VALUE of a network, or of one of its models, to their types.
 
     Raises:
         UsageError: an unknown network or option, or a value of another type.
@@ -84,11 +84,11 @@ def parsed_options(model: str, options: Sequence[str]) -> dict[str, Any]:
 
 
 def import_released(name: str) -> Path:
-    """The weight file of the model `name` in the user's cache, made of its authors' checkpoint, which is downloaded.
+    """Downloads and converts the authors' checkpoint of the model `name`; returns the weight file in the cache.
 
     Raises:
-        UsageError: the checkpoint cannot be downloaded or is another one (one line: where to put it by hand), or
-            the cache cannot be used.
+        UsageError: the download fails or has the wrong hash (the message says where to put the file by hand), or the
+            cache cannot be used.
         OSError: the weight file cannot be written.
     """
     file = models()[name].model.file

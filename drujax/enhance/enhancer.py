@@ -1,4 +1,4 @@
-"""Enhancing pictures in memory: any network, any size, any depth."""
+"""Enhances images in memory, with any network, at any size and bit depth."""
 
 import dataclasses
 import os
@@ -35,11 +35,11 @@ class Enhancer:
         bright = enhancer(dark)                 # (h, w, 3) or (b, h, w, 3) -> the same shape and dtype
         half_way = enhancer(dark, strength=0.5)
 
-    By default the strength depends on how dark the picture is (`drujax.enhance.strength.darkness`): a dark picture
-    (eq. 1 of the paper) becomes the network's output, a bright one stays as it is, and those in between are blended in
-    proportion. With strength 1 every picture becomes the network's output.
+    By default the strength depends on how dark the image is (`drujax.enhance.strength.darkness`): a dark image (eq. 1
+    of the paper) becomes the network's output, a bright one is unchanged, and those in between are blended in
+    proportion. With strength 1 every image becomes the network's output.
 
-    The network is compiled for each size, rounded up to its multiple (16 for EnlightenGAN), and kept.
+    The network is compiled once for each size, rounded up to the network's multiple (16 for EnlightenGAN).
     """
 
     def __init__(
@@ -54,16 +54,15 @@ class Enhancer:
 
         Args:
             model: the network and its weights.
-            margin: pixels of the picture's reflection that surround it for the network. By default as many as keep its
-                border free of the effects of the network's zero padding; with 0 the result is that of the official
-                code, border included.
-            guided: take only the exposure from the network and apply it along the picture's own edges
-                (`drujax.enhance.guided_filter`); False is the network's own picture. By default true for EnlightenGAN
-                alone.
-            rounding: of levels: to the nearest, or down, as the official scripts of SCI and RUAS save pictures.
+            margin: width in pixels of the reflection padding. By default wide enough to keep the image's border free of
+                the effects of the network's zero padding; 0 gives the official code's result, border included.
+            guided: take only the exposure from the network, along the image's own edges
+                (`drujax.enhance.guided_filter`); False returns the network's own output. By default True for
+                EnlightenGAN only.
+            rounding: of levels: to nearest, or down ("floor") as in SCI's and RUAS's official scripts.
 
         Raises:
-            UsageError: an unknown model or rounding, a negative margin, a damaged file of the model; JAX cannot start.
+            UsageError: an unknown model or rounding, a negative margin, a damaged model file; JAX cannot start.
         """
         if not isinstance(model, str | os.PathLike):
             raise UsageError(f"model: must be a name or a path, got {model!r}")
@@ -75,7 +74,7 @@ class Enhancer:
         self._set_up(load_model(model), margin=margin, guided=guided, rounding=rounding)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copy: the weights and the arguments, without the compiled programs."""
+        """Returns the weights and the arguments, without the compiled programs, for pickle and copy."""
         arguments = {"margin": self._margin, "guided": self._guided, "rounding": self._rounding}
         return {"variables": jax.device_get(self._variables), "metadata": self.metadata, "arguments": arguments}
 
@@ -86,7 +85,7 @@ class Enhancer:
         self._rounding: Rounding = rounding
         self.metadata: dict[str, Any] = loaded.metadata
         self._variables = jax.device_put(loaded.variables)
-        # A network that halves wide pictures looks at their exact width.
+        # With `wide_pool` the result depends on the exact width, which padding would change.
         exact = getattr(loaded.module, "wide_pool", False)
         self._multiple = 1 if exact else loaded.network.size_multiple
         self._guided = loaded.network.guided if guided is None else guided
@@ -100,17 +99,17 @@ class Enhancer:
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
     def __call__(self, image: ArrayLike, strength: Strength = "auto") -> Shaped[np.ndarray, "*b h w 3"]:
-        """Returns the enhanced picture or batch, clipped and rounded, with the size and dtype of the given one.
+        """Enhances an image or batch; the result is clipped and rounded, with the input's size and dtype.
 
-        A model with the option `crop` (Zero-DCE++) cuts the last rows and columns of what it enhances.
+        A model with the option `crop` (Zero-DCE++) drops the last rows and columns.
 
         Args:
-            image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; whatever
-                `drujax.pictures.arrays.as_images` takes. Computed in float32.
-            strength: s in input + s * (enhanced - input), 0..1; "auto": by how dark each picture is.
+            image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; see
+                `drujax.pictures.arrays.as_images`. Computed in float32.
+            strength: s in input + s * (enhanced - input), 0..1; "auto": by how dark each image is.
 
         Raises:
-            UsageError: another shape, dtype or range; NaN or infinity from the model; too little memory.
+            UsageError: invalid shape, dtype, range or strength; NaN or infinity from the model; too little memory.
         """
         given = as_images(image, "image")
         strength = check_strength(strength)
@@ -124,7 +123,7 @@ class Enhancer:
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise UsageError(f"out of memory while enhancing {w}x{h} pixels; {_what_helps(self._device)}") from error
+            raise UsageError(f"out of memory while enhancing {w}x{h} pixels; {_advice(self._device)}") from error
         return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
 
     def _enhanced(
@@ -135,8 +134,8 @@ class Enhancer:
         program = self._program((len(batch), sum(rows) + h, sum(columns) + w, 3), (w, h))
         x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
         y, finite = program(self._variables, x)
-        mixed = _mix(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
-        enhanced, finite = jax.device_get((mixed, finite))
+        blended = _blend(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
+        enhanced, finite = jax.device_get((blended, finite))
         if not finite:
             raise UsageError("the model's output contains NaN or infinity; its weights file may be corrupted")
         top, left = rows[0], columns[0]
@@ -147,11 +146,11 @@ class Enhancer:
         return next(iter(jax.tree.leaves(self._variables)[0].devices()))
 
     def _program(self, shape: tuple[int, ...], size: tuple[int, int]) -> jax.stages.Compiled:
-        """The network compiled for float32 pictures of a `shape`, which come from pictures of a `size`.
+        """Returns the network compiled for float32 images of `shape`, padded from `size` (width, height).
 
         Raises:
-            UsageError: it needs more memory than there is. A system that promises more than it has (Linux) would end
-                the process instead of reporting an error.
+            UsageError: it needs more memory than is free. Linux overcommits memory, and would kill the process instead
+                of raising an error.
         """
         x = jax.ShapeDtypeStruct(shape, jnp.float32)
         if shape not in self._programs:
@@ -161,24 +160,26 @@ class Enhancer:
         if analysis is None or free is None:
             return program
         picture = x.size * x.dtype.itemsize
-        blending = 3 * picture  # about what is needed after the network, where that itself needs less
+        blending = 3 * picture  # estimate of what is needed after the network
         needed = picture + analysis.output_size_in_bytes + max(analysis.temp_size_in_bytes, blending)
         if needed > free:
             raise UsageError(
                 f"enhancing {size[0]}x{size[1]} pixels needs {needed / 1e9:.1f} GB of memory and "
-                f"{free / 1e9:.1f} GB are free; {_what_helps(self._device)}"
+                f"{free / 1e9:.1f} GB are free; {_advice(self._device)}"
             )
         return program
 
     def _padding(self, side: int) -> tuple[int, int]:
-        """Padding before and after a side: margins, and up to a multiple of the size, as the generator pads."""
+        """Returns the padding before and after an axis: the margin, and up to the size multiple as the generator
+        pads.
+        """
         rest = -(side + 2 * self._margin) % self._multiple
         return self._margin + rest // 2, self._margin + rest - rest // 2
 
     def picture(self, picture: Picture, strength: Strength = "auto") -> Picture:
-        """Returns the picture with enhanced colours and everything else as it was; a grey one stays grey.
+        """Enhances the colours of a picture and keeps everything else; a grey picture stays grey.
 
-        Where nothing changes, it is the same object.
+        Returns the same object if nothing changes.
         """
         if not isinstance(picture, Picture):
             raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
@@ -194,13 +195,13 @@ class Enhancer:
         return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
 
 
-def _what_helps(device: Any) -> str:
-    elsewhere = "" if device.platform == "cpu" else ", or the processor (--device=cpu)"
-    return f"what helps: a smaller picture, a lighter model (--model=sci-medium){elsewhere}"
+def _advice(device: Any) -> str:
+    elsewhere = "" if device.platform == "cpu" else ", or the CPU (--device=cpu)"
+    return f"try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
 
 
 def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:
-    """How much of the network's change each picture gets."""
+    """Returns the strength for each image."""
     if strength != "auto":
         shares = np.full(len(batch), strength)
     else:
@@ -209,7 +210,7 @@ def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> 
     return shares.astype(np.float32)[:, None, None, None]
 
 
-# Apart from the network, so that it is compiled once for all dtypes.
+# Separate from the network, so that the network is compiled once for all dtypes.
 @jax.jit
 def _to_float(batch):
     if jnp.issubdtype(batch.dtype, jnp.floating):
@@ -218,11 +219,11 @@ def _to_float(batch):
 
 
 @partial(jax.jit, static_argnames=("guided", "dtype", "rounding"))
-def _mix(x, y, strength, *, guided, dtype, rounding):
+def _blend(x, y, strength, *, guided, dtype, rounding):
     x = x[:, : y.shape[1], : y.shape[2]]
     y = transfer_luminance(x, y) if guided else y
-    mixed = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # exactly y at strength 1, for floor
+    blended = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # exactly y at strength 1, for floor
     if jnp.issubdtype(dtype, jnp.floating):
-        return mixed
-    levels = mixed * jnp.iinfo(dtype).max
+        return blended
+    levels = blended * jnp.iinfo(dtype).max
     return (jnp.round(levels) if rounding == "nearest" else jnp.floor(levels)).astype(dtype)

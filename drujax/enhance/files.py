@@ -1,6 +1,6 @@
-"""Enhancing files: the planned pictures in order, whatever happens to one of them.
+"""Enhances the planned files in order; the failure of one does not stop the others.
 
-Reading and writing run in threads beside the network, a few pictures ahead of it and behind.
+Reading and writing run in threads, a few pictures ahead of the network and behind it.
 """
 
 import collections
@@ -20,7 +20,7 @@ from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import remove_leftovers, write_atomically
 
-AHEAD = 2  # pictures read before the network wants them, and written after it is done with them
+AHEAD = 2  # pictures read ahead of the network, and waiting to be written
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Status = Literal["enhanced", "unchanged", "exists", "failed"]
@@ -28,11 +28,11 @@ Status = Literal["enhanced", "unchanged", "exists", "failed"]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """The outcome of a job.
 
-    Its result was written, "enhanced" or "unchanged"; there was a file already, which was left alone ("exists"); or it
-    "failed", with the line that says why. `cause` is what was raised, if anything, and `dropped` what of the source the
-    target does not hold (see `write_picture`).
+    The status is "enhanced" or "unchanged" if the result was written, "exists" if an existing file was kept, and
+    "failed" with the message `error`. `cause` is the exception, if any; `dropped` lists what the target does not hold
+    (see `write_picture`).
     """
 
     job: Job
@@ -49,22 +49,22 @@ def enhance_files(
     overwrite: bool = False,
     quality: int | None = None,
 ) -> Iterator[Outcome]:
-    """Carries the jobs out, in order; folders are made as needed, and rid of what killed runs left.
+    """Runs the jobs in order; creates folders as needed, and removes temporary files of killed runs.
 
-    A picture that `enhance` hands back as it is (the same object) is copied. Whatever goes wrong with one picture, its
-    reading, its enhancement or its target, is in its outcome; the others are done.
+    If `enhance` returns the same object, the file is copied. Errors in reading, enhancing or writing a picture are
+    reported in its outcome and do not stop the others.
 
     Args:
         jobs: from `plan_jobs`.
-        enhance: the same picture, or an enhanced one.
-        overwrite: replace files that exist; otherwise they stay, and their pictures are not even read.
+        enhance: returns the enhanced picture, or the same object.
+        overwrite: replace existing files; otherwise they are kept, and their pictures are not read.
         quality: of JPEG and WebP, see `write_picture`.
 
     Raises:
-        OSError: the disk is full, which would happen to the next pictures as well.
+        OSError: the disk is full, which would affect the next pictures too.
     """
     for folder in {job.target.parent for job in jobs}:
-        with contextlib.suppress(OSError):  # what is left there harms nobody
+        with contextlib.suppress(OSError):  # leftovers are harmless
             remove_leftovers(folder)
     reading: collections.deque[Future] = collections.deque()
     writing: collections.deque[Future] = collections.deque()
@@ -88,8 +88,8 @@ def enhance_files(
                 future.cancel()
 
 
-def foreseen(job: Job, *, overwrite: bool) -> Outcome | None:
-    """Returns what will become of a job, where that shows without reading the picture."""
+def early_outcome(job: Job, *, overwrite: bool) -> Outcome | None:
+    """Returns the outcome of a job if it is known without reading the picture, else None."""
     if job.error is not None:
         return Outcome(job, "failed", job.error)
     if not overwrite and os.path.isfile(job.target):
@@ -103,7 +103,7 @@ def foreseen(job: Job, *, overwrite: bool) -> Outcome | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
-    """A picture on its way to its target."""
+    """A picture that was read, or enhanced, and is not written yet."""
 
     job: Job
     picture: Picture
@@ -111,7 +111,7 @@ class _Work:
 
 
 def _read(job: Job, *, overwrite: bool) -> _Work | Outcome:
-    outcome = foreseen(job, overwrite=overwrite)
+    outcome = early_outcome(job, overwrite=overwrite)
     if outcome is not None:
         return outcome
     try:
@@ -138,7 +138,7 @@ def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not work.changed and quality is None and _format(source) == _format(target):
-            write_atomically(target, source.read_bytes())  # coding a JPEG again would lose a little
+            write_atomically(target, source.read_bytes())  # encoding a JPEG again would lose quality
         else:
             dropped = write_picture(target, work.picture, quality=quality)
     except Exception as error:
@@ -153,13 +153,13 @@ def _format(path: Path) -> str | None:
 
 
 def _check_target(target: Path) -> None:
-    """Raises OSError where a file cannot be written to `target`, as far as that shows before a picture is enhanced."""
+    """Raises OSError if a file cannot be written to `target`, as far as can be checked in advance."""
     try:
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "a folder of this name is in the way", str(target))
         os.stat(target)
     except (FileNotFoundError, NotADirectoryError):
-        pass  # any other error, as of a name that is too long, is what writing would meet
+        pass  # other errors, such as a name that is too long, would also occur when writing
     folder = target.parent
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
@@ -170,16 +170,16 @@ def _check_target(target: Path) -> None:
 
 
 def _failed(job: Job, error: Exception, prefix: str = "") -> Outcome:
-    """The outcome of a job that `error` ended; the line about what drujax does not expect says so."""
+    """Returns the outcome of a job that failed with `error`; unexpected errors are reported as internal."""
     if isinstance(error, UsageError):
         line = f"{prefix}{error}"
     elif isinstance(error, OSError):
         line = describe(error) if error.filename else f"{job.source}: {describe(error)}"
         if error.errno == errno.ENAMETOOLONG:
-            line += " (what helps: a shorter --suffix, or -o FOLDER)"
+            line += " (try a shorter --suffix, or -o FOLDER)"
     elif isinstance(error, MemoryError):
-        line = f"{job.source}: out of memory (what helps: a smaller picture)"
+        line = f"{job.source}: out of memory (try a smaller picture)"
     else:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"{job.source}: internal error ({said}); please report it with the picture"
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        line = f"{job.source}: internal error ({text}); please report it with the picture"
     return Outcome(job, "failed", line, error)

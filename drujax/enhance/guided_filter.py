@@ -1,10 +1,10 @@
-"""The exposure of a network's output, transferred to the input image along the image's own edges.
+"""Transfers the exposure of a network's output to the input image, along the image's own edges.
 
-A network of small receptive field may brighten one part of an even sky and not the next, blur lines or shift colours.
-A guided filter (He, Sun and Tang, "Guided Image Filtering", TPAMI 35(6), 2013) takes only the exposure from its output:
-around each pixel, the logarithm of the gain becomes the linear function of the logarithm of the image's luma that fits
-the output best. So equal neighbours stay equal, lines and texture are those of the image, and so are the ratios of red,
-green and blue. Nothing becomes darker than it was.
+A network with a small receptive field may brighten one part of a flat sky and not the next, blur lines or shift
+colours. A guided filter (He, Sun and Tang, "Guided Image Filtering", TPAMI 35(6), 2013) takes only the exposure from
+its output: around each pixel, the logarithm of the gain becomes the linear function of the logarithm of the image's
+luma that fits the output best. So equal neighbours stay equal, and lines, texture and the ratios of red, green and blue
+are those of the image. No pixel becomes darker.
 """
 
 from typing import NamedTuple
@@ -16,18 +16,18 @@ from jaxtyping import Array, Float
 
 from drujax.pictures.color import luma
 
-# Half the side of the square that a linear function is fitted in, as a share of the picture's shorter side.
+# Half the side of the windows in which linear functions are fitted, relative to the image's shorter side.
 RADIUS = 0.4
-# Regularisation: squares whose log luma has a smaller variance count as even.
+# Regularisation: windows whose log luma has a smaller variance count as flat.
 EVEN = 0.02
-# Added to luma before its logarithm: four levels of 255. Below that, a gain would be that of noise.
+# Added to luma before its logarithm: four levels of 255. Below that, the gain would amplify noise.
 DARKEST = 4 / 255
-# The functions vary slowly: they are fitted on a grid of at most so many places a side.
+# The functions vary slowly, so they are fitted on a grid of at most this many points per axis.
 GRID = 64
 
 
 def transfer_luminance(image: Float[Array, "b h w 3"], enhanced: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """Returns `image` with the exposure of `enhanced`, both nominally in [0, 1]; a clipping colour may exceed 1."""
+    """Returns `image` with the exposure of `enhanced`, both nominally in [0, 1]; the result may exceed 1."""
     _, h, w, _ = image.shape
     guide = jnp.log(luma(image) + DARKEST)
     gain = jnp.log(luma(jnp.clip(enhanced, 0, 1)) + DARKEST) - guide
@@ -38,22 +38,22 @@ def transfer_luminance(image: Float[Array, "b h w 3"], enhanced: Float[Array, "b
         return _both(rows.means, columns.means, x)
 
     mean_guide, mean_gain = mean(guide), mean(gain)
-    # Around the mean of the whole picture, where squares lose less to rounding.
+    # Relative to the mean of the whole image, which reduces rounding errors of the squares.
     shift = guide.mean((1, 2), keepdims=True)
     centred, mean_centred = guide - shift, mean_guide - shift
     variance = jnp.maximum(mean(centred**2) - mean_centred**2, 0)
     slope = (mean(centred * gain) - mean_centred * mean_gain) / (variance + EVEN)
     offset = mean_gain - slope * mean_guide
     slope, offset = (_both(rows.spread, columns.spread, x) for x in (slope, offset))
-    # Lamps are brighter than what the function was fitted on: extrapolated, it must not dim them.
+    # Lamps are brighter than the samples of the fit; extrapolation must not dim them.
     return image * jnp.exp(jnp.maximum(slope * guide + offset, 0))[..., None]
 
 
 class _Windows(NamedTuple):
-    """Of one side with n pixels and g places of the grid."""
+    """Averaging matrices of one axis with n pixels and g grid points."""
 
-    means: Float[np.ndarray, "g n"]  # over the window around each place
-    spread: Float[np.ndarray, "n g"]  # from the places to the pixels, each the mean over its own window
+    means: Float[np.ndarray, "g n"]  # over the window around each grid point
+    spread: Float[np.ndarray, "n g"]  # from grid points to pixels, averaged over the window around each
 
 
 def _windows(n: int, radius: float) -> _Windows:

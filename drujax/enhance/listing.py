@@ -1,4 +1,4 @@
-"""What weights drujax knows, and which are on this machine (`drujax models`)."""
+"""Lists the known weights, and which of them are on this machine (`drujax models`)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,11 +22,11 @@ class Row:
         name: for `--model` (kind "model"), or a file that training or converting uses (kind "file").
         kind: "model" or "file".
         network: the network that the weights are for; None for files.
-        what: the weights in words.
-        size: bytes; those on disk, or what the table says; None where neither is known.
+        what: description of the weights.
+        size: in bytes, on disk or as published; None if unknown.
         licence: of the weights.
-        source: the address, or how to get them.
-        path: where they are on this machine; None where they are not.
+        source: the URL, or how to get them.
+        path: on this machine; None if they are missing.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Row:
 
 
 def list_models() -> list[Row]:
-    """All models, then all files."""
+    """Return all models, then all files."""
     rows = []
     for name, named in models().items():
         path = find(name)
@@ -57,7 +57,7 @@ def list_models() -> list[Row]:
 
 
 def known_files() -> list[File]:
-    """Return all files that drujax can use but does not ship, each once: of backbones, methods and metrics."""
+    """Return all files of backbones, methods and metrics that drujax does not ship, without duplicates."""
     files = [backbone.weights for backbone in BACKBONES.values() if backbone.weights is not None]
     for spec in map(registry.find, registry.METHODS):
         files += [*spec.files, *(model.file for model in spec.models if model.file is not None)]
@@ -77,7 +77,7 @@ def as_json(rows: list[Row]) -> dict[str, Any]:
 
 
 def as_table(rows: list[Row]) -> str:
-    """Format the rows as two aligned tables, of models and files, and a list of how to get what is not here."""
+    """Format the rows as two aligned tables, of models and files, and a list of how to get what is missing."""
     cells = [["NAME", "HERE", "SIZE", "LICENCE", "NETWORK", "WHAT"]]
     for row in rows:
         size = "" if row.size is None else megabytes(row.size)
@@ -90,6 +90,6 @@ def as_table(rows: list[Row]) -> str:
         [
             *("Models (drujax enhance --model NAME):", *lines[:models]),
             *("", "Files for training and converting:", *lines[models:]),
-            *("", "How to get what is not here:", *sources),
+            *("", "How to get what is missing:", *sources),
         ]
     )

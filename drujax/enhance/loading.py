@@ -1,4 +1,4 @@
-"""From the name of a model, a file or a run to a network that is ready to run."""
+"""Loads models by name, weight file or run folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ RELEASED = Path(__file__).parents[1] / "weights" / "released"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network ready to run: `network.enhance(module, variables, images)`."""
+    """A loaded network; call `network.enhance(module, variables, images)`."""
 
     network: EnhancerNetwork
     module: Any  # nn.Module
@@ -27,10 +27,10 @@ class Loaded:
 
 
 def load_model(name_or_path: str | Path) -> Loaded:
-    """The model of that name, file or run (see `resolve`), in float32.
+    """Load the model of a name, file or run (see `resolve`), in float32.
 
     Raises:
-        UsageError: no such model, or its file is damaged, of an unknown network or does not fit it.
+        UsageError: no such model, or its file is damaged, of an unknown network, or does not match it.
     """
     path = resolve(name_or_path)
     variables, metadata = safetensors_io.load_weights(path)
@@ -41,10 +41,10 @@ def load_model(name_or_path: str | Path) -> Loaded:
 
 
 def build_model(variables: Variables, metadata: dict[str, Any]) -> Loaded:
-    """The network that `metadata` describes (see `drujax.weights.safetensors_io`), with `variables`.
+    """Build the network that `metadata` describes (see `drujax.weights.safetensors_io`), with `variables`.
 
     Raises:
-        UsageError: an unknown network or option, or the variables are those of another network.
+        UsageError: an unknown network or option, or the variables do not match the network.
     """
     try:
         network = registry.find_network(metadata["network"])
@@ -56,13 +56,13 @@ def build_model(variables: Variables, metadata: dict[str, Any]) -> Loaded:
 
 
 def resolve(name_or_path: str | Path) -> Path:
-    """Return the weight file of a model's name, of a path to one, or of a run's folder.
+    """Return the weight file of a model's name, a path, or a run's folder.
 
     Weights that the authors of a method have released are downloaded (which prints their licence) and converted once.
 
     Raises:
-        UsageError: an unknown name (the message has the nearest one), a file that does not exist or is of another kind,
-            or a model that is not on this machine (the message says how to get it).
+        UsageError: an unknown name, a file that does not exist or has another format, or a model that is not on this
+            machine (the message says how to get it).
     """
     name, path = str(name_or_path), Path(name_or_path)
     if not name:
@@ -91,7 +91,7 @@ def resolve(name_or_path: str | Path) -> Path:
 
 
 def find(name: str) -> Path | None:
-    """Return the weight file of the model `name`, shipped or in the cache; None where there is none."""
+    """Return the weight file of the model `name`, shipped or in the cache; None if there is none."""
     if Path(name).name != name:  # a path, not a name
         return None
     shipped = RELEASED / f"{name}.safetensors"

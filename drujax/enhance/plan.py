@@ -1,4 +1,4 @@
-"""Which output belongs to which input, decided before anything is read."""
+"""Maps inputs to outputs, before anything is read."""
 
 import dataclasses
 import os
@@ -11,7 +11,7 @@ from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS, output_form
 
 MARK = "_enhanced"
 
-# Why a picture is passed by.
+# Reasons for skipping a picture.
 TWICE = "given twice"
 RESULT = "results of an earlier run"
 OUTPUT = "in the output folder"
@@ -19,9 +19,9 @@ OUTPUT = "in the output folder"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One picture: read from `source`, written to `target`, unless an `error` is known already.
+    """A picture to read from `source` and to write to `target`, unless it already has an `error`.
 
-    `note` is what a user would not expect of the target's name.
+    `note` explains an unexpected target name.
     """
 
     source: Path
@@ -39,28 +39,28 @@ def plan_jobs(
     recursive: bool = True,
     skipped: Skipped | None = None,
 ) -> list[Job]:
-    """Plans what is enhanced and where each result goes.
+    """Plans which pictures are enhanced and where the results are written.
 
-    A folder stands for all pictures in it. Without `output` the results lie beside their inputs as
+    A folder stands for all pictures in it. Without `output` the results are written next to their inputs as
     <stem>_enhanced<suffix>. With several inputs or a folder, `output` is a folder: one folder is mirrored in it,
-    several folders each below their own name, files go straight into it (where two have one name, below the folders in
-    which they differ). With one file, `output` is a file, or a folder where it exists, ends in / or has no suffix.
-    Formats that are only read (GIF, AVIF, TGA) become PNG; where that gives two pictures one name (a.gif beside a.png),
-    one becomes a.gif.png.
+    several folders become its subfolders, and files are written directly into it (files of equal names into subfolders
+    that distinguish them). With one file, `output` is a file, or a folder if it is an existing one, ends in / or has no
+    suffix. Read-only formats (GIF, AVIF, TGA) become PNG; if two results would then have the same name (a.gif and
+    a.png), one becomes a.gif.png.
 
-    No picture is taken twice, and results of an earlier run are not taken for inputs.
+    Duplicates and results of an earlier run are skipped.
 
     Args:
         inputs: files, folders and patterns.
         output: file or folder.
-        suffix: what the results' names get before the dot; "_enhanced" without `output`, else nothing by default.
+        suffix: added to the results' names before the dot; by default "_enhanced" without `output`, else nothing.
         format: "png", "jpg", ... instead of each input's own format.
-        recursive: also the subfolders of folders.
-        skipped: gets what is passed by; with several inputs also those that have no pictures or cannot be read.
+        recursive: search subfolders, too.
+        skipped: collects what is skipped; with several inputs also those that have no pictures or cannot be read.
 
     Raises:
-        UsageError: an input that does not exist, no picture at all, an output that contradicts the other options, or
-            no job without an error.
+        UsageError: an input does not exist, there are no pictures, the output contradicts the other options, or every
+            job has an error.
     """
     skipped = Skipped() if skipped is None else skipped
     naming = _Naming(output, suffix, format)
@@ -83,7 +83,7 @@ def plan_jobs(
 
 
 class _Naming:
-    """What the options say about the results' names."""
+    """The results' names, by the options."""
 
     def __init__(self, path: str | Path | None, suffix: str | None, format: str | None):
         self._ends_in_slash = path is not None and str(path).endswith(("/", os.sep))
@@ -97,7 +97,7 @@ class _Naming:
             raise UsageError(f"--suffix: {suffix} is a file type; --format={suffix[1:].lower()} chooses it.")
 
     def check(self, *, several: bool) -> None:
-        """Decides whether the output is a file. Raises UsageError where that contradicts the other options."""
+        """Decides whether the output is a file. Raises UsageError if that contradicts the other options."""
         path = self.path
         if path is None:
             return
@@ -121,9 +121,9 @@ class _Naming:
             raise UsageError(f"--suffix: -o {path} is the whole name already; give one of them.")
 
     def target(self, source: Path, below: Path, *, keep_suffix: bool = False) -> Path:
-        """The target of `source`, whose place in an output folder is `below`.
+        """Returns the target of `source`; `below` is its path inside an output folder.
 
-        With `keep_suffix` the source's suffix stays in the name, before the new one.
+        `keep_suffix` keeps the source's suffix in the name, before the new one.
         """
         if self._file:
             assert self.path is not None
@@ -136,7 +136,7 @@ class _Naming:
 
 
 def _unique(paths: list[Path], skipped: Skipped) -> list[Path]:
-    """The paths without those that name what another one names."""
+    """Removes duplicate paths."""
     unique: dict[str, Path] = {}
     for path in paths:
         if path is not unique.setdefault(_key(path), path):
@@ -145,7 +145,7 @@ def _unique(paths: list[Path], skipped: Skipped) -> list[Path]:
 
 
 def _key(path: Path) -> str:
-    """Equal for two spellings of one path; links are different from what they lead to."""
+    """Normalises a path; a link differs from its target."""
     return os.path.normcase(os.path.abspath(path))
 
 
@@ -161,7 +161,7 @@ def _same_folder(path: Path, other: Path | None) -> bool:
 
 
 def _located(paths: list[Path], naming: _Naming, *, recursive: bool, skipped: Skipped) -> list[tuple[Path, Path]]:
-    """Each picture with its place in an output folder."""
+    """Returns each picture with its path inside an output folder."""
     folders = [path for path in paths if path.is_dir()]
     files = [path for path in paths if not path.is_dir()]
     folder_names = [Path()] if len(folders) == 1 else _distinct(folders, by_name=True)
@@ -206,7 +206,7 @@ def _is_within(path: str, folder: str) -> bool:
 
 
 def _distinct(folders: list[Path], *, by_name: bool) -> list[Path]:
-    """A short path for each folder: its name, or where two have one, the path from the last folder common to all."""
+    """Returns a short path for each folder: its name, or if names are equal, the path below the common parent."""
     absolute = [Path(os.path.abspath(folder)) for folder in folders]
     if by_name and len({os.path.normcase(path.name) for path in absolute}) == len(absolute):
         return [Path(path.name) for path in absolute]
@@ -216,7 +216,7 @@ def _distinct(folders: list[Path], *, by_name: bool) -> list[Path]:
 
 
 def _without_results(pairs: list[tuple[Path, Path]], marks: set[str], skipped: Skipped) -> list[tuple[Path, Path]]:
-    """Leaves out the results of an earlier run: pictures named as one that is taken, and a mark."""
+    """Skips results of an earlier run: pictures whose name is that of another one and a mark."""
     names = {_key(source.with_name(name)) for source, _ in pairs for name in (source.stem, source.name)}
     kept = []
     for source, below in pairs:
@@ -229,9 +229,9 @@ def _without_results(pairs: list[tuple[Path, Path]], marks: set[str], skipped: S
 
 
 def _without_collisions(jobs: list[Job], naming: _Naming) -> list[Job]:
-    """The jobs, those with an error or another name whose target is an input or another one's target."""
+    """Resolves equal targets by renaming, and marks jobs that would overwrite an input or another result as errors."""
     inputs = {os.path.realpath(job.source): job.source for job in jobs}
-    # First those whose suffix stays: a.png is the result of a.png, not of a.gif.
+    # Jobs that keep their suffix come first: a.png is the result of a.png, not of a.gif.
     first = sorted(jobs, key=lambda job: job.source.suffix.lower() != job.target.suffix.lower())
     owners: dict[str, Path] = {}
     decided = {}
@@ -257,7 +257,7 @@ def _error(job: Job, owner: Path | None, inputs: dict[str, Path], option: str) -
     if _real(job.target) in inputs:
         return f"{option}: {job.target} would overwrite the input {inputs[_real(job.target)]}; choose another output."
     if owner is not None:
-        return f"{option}: {owner} and {job.source} would both be written to {job.target}; enhance one of them apart."
+        return f"{option}: {owner} and {job.source} would both be written to {job.target}; enhance them separately."
     return None
 
 

@@ -1,4 +1,4 @@
-"""How much of the enhancement a picture gets."""
+"""The strength of the enhancement."""
 
 import numbers
 import reprlib
@@ -14,10 +14,11 @@ Strength = float | Literal["auto"]
 
 
 def darkness(means: Float[np.ndarray, "*b 4"], low: float = LOW, high: float = HIGH) -> Float[np.ndarray, "*b"]:
-    """Eq. 1 without its jumps: 1 for a dark picture, 0 for a bright one, linear in the darkest quartile between them.
+    """Computes a continuous form of eq. 1: 1 for dark images, 0 for bright ones, linear in the darkest quartile
+    between.
 
     Args:
-        means: as `quartile_means` gives them.
+        means: see `quartile_means`.
         low: B_low of eq. 1.
         high: B_high of eq. 1, above `low`.
     """
@@ -39,7 +40,7 @@ def check_strength(strength: Any) -> Strength:
 
 
 def _scalar(value: Any) -> Any:
-    """The number in an array without dimensions, of NumPy or JAX; anything else as it is."""
+    """Returns the number in a 0-dimensional NumPy or JAX array, and anything else unchanged."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 

@@ -1,4 +1,4 @@
-"""The named models of all methods, and the network that each is for."""
+"""The named models of all methods, and the network of each."""
 
 import functools
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ DEFAULT_MODEL = "dru-mobilenet-v2"
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model and the method whose network it is."""
+    """A model, and the method whose network it uses."""
 
     network: str
     model: Model
 
     @property
     def licence(self) -> str:
-        """Of the weights."""
+        """Licence of the weights."""
         return self.model.licence if self.model.file is None else self.model.file.licence
 
     @property
@@ -38,7 +38,7 @@ def models() -> dict[str, NamedModel]:
 
 
 def network_of(name: str) -> str:
-    """Return the network that `name` means: its own name, or that of one of its models.
+    """Return the network called `name`, or that of the model called `name`.
 
     Raises:
         UsageError: it is neither.

@@ -1,4 +1,4 @@
-"""Loss functions, a module each; those of one method alone too."""
+"""Loss functions of all methods, one module per method or paper."""
 
 from typing import TYPE_CHECKING
 

@@ -3,9 +3,8 @@
 SCI: Ma et al., CVPR 2022, official code vis-opt-group/SCI at 9d28a3f1. RUAS: Liu et al., CVPR 2021, official code
 KarelZhang/RUAS at f621bb19. Images and illuminations are b h w 3 in [0, 1].
 
-Both papers penalise differences of the illumination less across edges of the image, with weights
-exp(-|difference|² / 2σ²) of its YCbCr colours. Both codes deviate in two ways, which "official" reproduces and "paper"
-does not:
+Both papers penalise differences of the illumination less across edges of the image, with weights exp(-|difference|² /
+2σ²) of its YCbCr colours. Both implementations deviate in two ways, which "official" reproduces and "paper" does not:
 
 * the colour conversion misreads the memory layout: three adjacent samples of one channel are taken for the red, green
   and blue of a pixel;
@@ -80,7 +79,7 @@ def total_variation(images: Images) -> PerImage:
 
 
 def as_ycbcr(images: Images, form: Form = "official") -> Images:
-    """Converts RGB to YCbCr; "official" reproduces the codes' misread layout, see the module docstring."""
+    """Converts RGB to YCbCr; "official" reproduces the misread layout, see the module docstring."""
     if form == "paper":
         return images @ _TO_YCBCR + _YCBCR_OFFSET
     channels_first = jnp.moveaxis(images, -1, 1)

@@ -3,10 +3,11 @@
 Official recipe: whole images of 512x512, batches of 8 (16 for prompts), Adam with weight decay 1e-3, learning rate 2e-5
 for the network and 5e-6 for the prompts; 8000 steps in which the prompts learn which split an image is from, 1000 in
 which the network learns to reproduce its input, and then rounds: 2100 steps of the network against the prompts, 1000 of
-the prompts against the network's images. The last two are extended until their loss is low enough.
+the prompts against the network's images. Phases of the prompts and of the network against them are extended until their
+loss is low enough.
 
-Here one step is one update of either, by the phase that the state holds, so checkpoints, resuming and logs are those of
-every method. Differences from the official code, apart from its two batch and image sizes:
+Here a step updates either, depending on the phase in the state, so checkpoints, resuming and logs work as for every
+method. Differences from the official code, apart from its two batch and image sizes:
 
 * labels come from the split, where the official code searches the images' paths for words;
 * the enhanced images with which prompts are refined are computed in the step, from the networks at the ends of the last
@@ -48,7 +49,7 @@ from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.pictures.color import luma
 from drujax.runtime.remote_file import github_file
 from drujax.training.augment import warped
-from drujax.training.batch import Batch, Probabilities, Weights, example_weights, mean_luma, pictures
+from drujax.training.batch import Batch, Probabilities, Weights, example_weights, mean_luma, unit_images
 from drujax.training.recipe import Recipe
 from drujax.training.state import ModelState, TrainState, Variables, moving_average, step_key
 from drujax.weights.formats.readers import read_checkpoint
@@ -57,37 +58,37 @@ from drujax.weights.pretrained.clip import CLIP, Encoder
 from drujax.weights.torch_names import unwrapped
 
 PROMPTS, RECONSTRUCTION, ENHANCEMENT, REFINEMENT = range(4)  # phases
-# The reconstruction restarts from other weights where this PSNR is not reached (the illumination map may be zero
-# everywhere, without a gradient): the mean of so many steps, after so many.
+# The reconstruction restarts from new weights if, after PSNR_AFTER steps, the mean PSNR of the last PSNR_STEPS is lower
+# than this: the illumination map may be zero everywhere, without a gradient.
 LEAST_PSNR, PSNR_STEPS, PSNR_AFTER = 8.0, 30, 100
 
 
 @struct.dataclass
 class State(TrainState):
-    """What a run carries from step to step; `model` is the network that enhances."""
+    """Training state of CLIP-LIT; `model` is the enhancement network."""
 
-    prompts: ModelState  # params: Float 2 t c, of backlit and well-lit pictures
-    earlier: Any  # parameters of the network at the ends of the last two rounds, the newest first
+    prompts: ModelState  # params: Float 2 t c, for backlit and well-lit images
+    earlier: Any  # parameters of the network at the ends of the last two rounds, newest first
     phase: Any  # Int[Array, ""]
     since: Any  # Int[Array, ""], steps done in the phase
-    until: Any  # Int[Array, ""], steps after which it ends, if its loss is low enough
+    until: Any  # Int[Array, ""], steps after which the phase ends, if its loss is low enough
     rounds: Any  # Int[Array, ""], rounds of enhancement done
-    psnr: Any  # Float[Array, "30"], of the last steps of the reconstruction
+    psnr: Any  # Float[Array, "30"], in the last steps of the reconstruction
 
 
-class _Seen(NamedTuple):
-    """What a step reports; zero for what its phase does not have."""
+class _Report(NamedTuple):
+    """What a step reports; zero for terms that its phase does not have."""
 
     loss: Float[Array, ""]
-    unweighted: Float[Array, ""]  # the loss, were all pictures certain
-    gradient: Float[Array, ""]  # of the loss: its norm
+    unweighted: Float[Array, ""]  # the loss with all weights 1
+    gradient: Float[Array, ""]  # norm of the loss's gradient
     luma: Float[Array, ""] | float = 0.0
     psnr: Float[Array, ""] | float = 0.0
     clip: Float[Array, ""] | float = 0.0
     identity: Float[Array, ""] | float = 0.0
 
 
-_Outcome = tuple[ModelState, ModelState, _Seen]  # the network, the prompts
+_Outcome = tuple[ModelState, ModelState, _Report]  # the network, the prompts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,16 +122,16 @@ class PhaseLengths:
 class CLIPLIT(EnhancerMethod):
     """The method (see `drujax.training.method.Method`). `learning_rate` is that of the network that enhances."""
 
-    # Of texts and pictures, and of pictures for the identity loss.
+    # CLIP's encoders of images and texts, and the image encoder of the identity loss.
     clip: CLIP
     resnet: Encoder
-    # What the prompts start from: the text that both begin with, or learned ones.
+    # Initial embeddings of the prompts: the same text for both, or learned ones.
     initial_prompts: Float[Array | np.ndarray, "2 t c"]
     prompt_rate: float = 5e-6
     phases: PhaseLengths = PhaseLengths()
-    # In which order prompts rank the pictures of the last two networks.
+    # The order in which prompts rank the images of the last two networks.
     form: Literal["official", "paper"] = "official"
-    # Side of the pictures that the encoders take.
+    # Input resolution of the encoders.
     resolution: int = 224
 
     @property
@@ -185,12 +186,12 @@ class CLIPLIT(EnhancerMethod):
         )
 
     def step(self, state: State, batch: Batch, rp: Probabilities | None, frozen: Variables) -> tuple[State, Metrics]:
-        """One update of the prompts or of the network, by the phase of the state."""
+        """Updates the prompts or the network, depending on the phase."""
         weights = example_weights(batch, rp)
         dark, bright = self.augmented(state, batch)
         phases = _Phases(self, state, weights, dark, bright, frozen)
         newest, previous = state.earlier
-        choices = [
+        branches = [
             phases.initialise,
             phases.reconstruct,
             phases.enhance,
@@ -198,33 +199,34 @@ class CLIPLIT(EnhancerMethod):
             lambda: phases.refine(*((newest, previous) if self.form == "official" else (previous, newest))),
         ]
         round_of = jnp.where(state.phase == REFINEMENT, jnp.clip(state.rounds - 1, 0, 1), 0)
-        generator, learned, seen = jax.lax.switch(state.phase + round_of, choices)
+        generator, learned, report = jax.lax.switch(state.phase + round_of, branches)
         ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         metrics = {
-            "loss": seen.loss,
+            "loss": report.loss,
             "phase": state.phase.astype(jnp.float32),
             "round": state.rounds.astype(jnp.float32),
-            "loss_clip": seen.clip,
-            "loss_identity": seen.identity,
-            "luma_enhanced": seen.luma,
+            "loss_clip": report.clip,
+            "loss_identity": report.identity,
+            "luma_enhanced": report.luma,
             "rp_dark": weights.dark.mean(),
             "rp_bright": weights.bright.mean(),
-            "finite": jnp.isfinite(seen.loss + seen.gradient).astype(jnp.float32),
+            "finite": jnp.isfinite(report.loss + report.gradient).astype(jnp.float32),
         }
         after = dataclasses.replace(state, step=state.step + 1, model=generator, prompts=learned, ema=ema)
-        return self._advanced(self._restarted(after, seen.psnr, _keys(state)[2]), seen.unweighted), metrics
+        return self._advanced(self._restarted(after, report.psnr, _keys(state)[2]), report.unweighted), metrics
 
     def augmented(self, state: State, batch: Batch) -> tuple[Float[Array, "b s s 3"], Float[Array, "b s s 3"]]:
-        """The dark and the bright pictures of a batch as the step from `state` sees them."""
+        """Returns the dark and the bright images of a batch, augmented as in the step from `state`."""
         learns_prompts = (state.phase == PROMPTS) | (state.phase == REFINEMENT)
         zoom = jnp.where(learns_prompts, 0.5, 0.7), jnp.where(learns_prompts, 1.5, 1.3)
-        of_dark, of_bright, _ = _keys(state)
-        of_bright = jnp.where(state.phase == REFINEMENT, of_dark, of_bright)  # pictures that are ranked move alike
-        dark, bright = pictures(batch)
-        return warped(dark, of_dark, zoom=zoom), warped(bright, of_bright, zoom=zoom)
+        dark_key, bright_key, _ = _keys(state)
+        # Images that are ranked against each other share their augmentation.
+        bright_key = jnp.where(state.phase == REFINEMENT, dark_key, bright_key)
+        dark, bright = unit_images(batch)
+        return warped(dark, dark_key, zoom=zoom), warped(bright, bright_key, zoom=zoom)
 
     def _restarted(self, state: State, psnr: Float[Array, ""], key: Key[Array, ""]) -> State:
-        """The state after a step; one of a reconstruction that comes to nothing starts it again."""
+        """Restarts a reconstruction whose PSNR stays below LEAST_PSNR."""
         reconstructs = state.phase == RECONSTRUCTION
         last = state.psnr.at[state.since % PSNR_STEPS].set(jnp.where(reconstructs, psnr, 0.0))
         fails = reconstructs & (last.mean() < LEAST_PSNR) & (state.since >= PSNR_AFTER)
@@ -235,12 +237,12 @@ class CLIPLIT(EnhancerMethod):
         return dataclasses.replace(
             state,
             model=jax.lax.cond(fails, again, lambda: state.model),
-            since=jnp.where(fails, -1, state.since),  # the step that is being counted does not count
+            since=jnp.where(fails, -1, state.since),  # `_advanced` adds 1
             psnr=jnp.where(fails, 0.0, last),
         )
 
     def _advanced(self, state: State, loss: Float[Array, ""]) -> State:
-        """The state after a step, in the next phase where this one ends."""
+        """Counts a step, and starts the next phase if this one ends."""
         bounds = self.phases
         since = state.since + 1
         ends = since >= state.until
@@ -252,8 +254,8 @@ class CLIPLIT(EnhancerMethod):
         switches = ends & ~extended
         lengths = jnp.array(self.phases.steps)
         after_prompts = RECONSTRUCTION if self.phases.reconstruction_steps else ENHANCEMENT
-        following = jnp.array([after_prompts, ENHANCEMENT, REFINEMENT, ENHANCEMENT])
-        phase = jnp.where(switches, following[state.phase], state.phase)
+        next_phase = jnp.array([after_prompts, ENHANCEMENT, REFINEMENT, ENHANCEMENT])
+        phase = jnp.where(switches, next_phase[state.phase], state.phase)
         round_ends = switches & (state.phase == ENHANCEMENT)
         newest, previous = state.earlier
         choose = partial(jax.tree.map, lambda new, old: jnp.where(round_ends, new, old))
@@ -268,7 +270,7 @@ class CLIPLIT(EnhancerMethod):
 
 
 class _Phases(NamedTuple):
-    """One step's pictures, and what each phase does with them: both players after it, and what was seen."""
+    """The updates of the phases; each returns the network and the prompts after a step, and its report."""
 
     method: CLIPLIT
     state: State
@@ -278,70 +280,70 @@ class _Phases(NamedTuple):
     frozen: Variables
 
     def initialise(self) -> _Outcome:
-        """The prompts learn which split a picture is of."""
-        features = self._of_pictures(jnp.concatenate([self.dark, self.bright]))
+        """Trains the prompts to classify images as dark or bright."""
+        features = self._image_features(jnp.concatenate([self.dark, self.bright]))
         labels = jnp.repeat(jnp.arange(2), len(self.dark))
-        share = jnp.concatenate(self.weights)
-        return self._prompts(share, lambda texts: clip_lit.prompt_initialisation(features, texts, labels))
+        weights = jnp.concatenate(self.weights)
+        return self._prompts(weights, lambda texts: clip_lit.prompt_initialisation(features, texts, labels))
 
     def reconstruct(self) -> _Outcome:
-        """The network learns to leave pictures as they are."""
+        """Trains the network to reproduce its input."""
         before = self._stages(self.dark)
 
         return self._network(lambda enhanced: (clip_lit.reconstruction(self._stages(enhanced), before), {}))
 
     def enhance(self) -> _Outcome:
-        """The network learns to make pictures that the prompts take for well lit."""
-        before, texts = self._stages(self.dark), self._of_texts(self.state.prompts.params)
+        """Trains the network to produce images that the prompts classify as well lit."""
+        before, texts = self._stages(self.dark), self._text_features(self.state.prompts.params)
 
         def loss_of(enhanced):
-            return clip_lit.enhancement(self._of_pictures(enhanced), texts, self._stages(enhanced), before)
+            return clip_lit.enhancement(self._image_features(enhanced), texts, self._stages(enhanced), before)
 
         return self._network(loss_of)
 
     def refine(self, *networks: Any) -> _Outcome:
-        """The prompts learn to rank what `networks` (parameters, worse to better) make between dark and bright
-        pictures.
+        """Trains the prompts to rank the outputs of `networks` (parameters, worse to better) between dark and bright
+        images.
         """
-        made = (apply(self.method.network, {"params": params}, self.dark)[0] for params in networks)
-        features = [self._of_pictures(x) for x in (self.dark, self.bright, *made)]
+        outputs = (apply(self.method.network, {"params": params}, self.dark)[0] for params in networks)
+        features = [self._image_features(x) for x in (self.dark, self.bright, *outputs)]
 
         def loss_of(texts):
-            return clip_lit.prompt_refinement(*(clip_lit.backlit_probability(of_one, texts) for of_one in features))
+            return clip_lit.prompt_refinement(*(clip_lit.backlit_probability(each, texts) for each in features))
 
         return self._prompts(self.weights.dark * self.weights.bright, loss_of)
 
-    def _prompts(self, share: Float[Array, " n"], loss_of: Callable[[Array], Float[Array, " n"]]) -> _Outcome:
-        """One update of the prompts by losses of their features, each with its share."""
+    def _prompts(self, weights: Float[Array, " n"], loss_of: Callable[[Array], Float[Array, " n"]]) -> _Outcome:
+        """Updates the prompts; `loss_of` maps their text features to losses, weighted by `weights`."""
         model = self.state.prompts
 
         def loss_of_embeddings(embeddings):
-            losses = loss_of(self._of_texts(embeddings))
-            return (share * losses).mean(), losses.mean()
+            losses = loss_of(self._text_features(embeddings))
+            return (weights * losses).mean(), losses.mean()
 
         (loss, unweighted), gradients = jax.value_and_grad(loss_of_embeddings, has_aux=True)(model.params)
         model = model.updated(gradients, self.method.prompt_optimiser)
-        return _arrays((self.state.model, model, _Seen(loss, unweighted, optax.tree.norm(gradients))))
+        return _arrays((self.state.model, model, _Report(loss, unweighted, optax.tree.norm(gradients))))
 
     def _network(self, loss_of: Callable[[Array], tuple[Array, dict[str, Array]]]) -> _Outcome:
-        """One update of the network by losses of what it makes of the dark pictures, and their terms."""
+        """Updates the network; `loss_of` maps its enhanced dark images to losses and their terms."""
 
         def loss_of_params(params):
             enhanced, _ = apply(self.method.network, {"params": params}, self.dark)
             losses, terms = loss_of(enhanced)
-            seen = {name: term.mean() for name, term in terms.items()}
-            seen |= {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, self.dark), "unweighted": losses.mean()}
-            return (self.weights.dark * losses).mean(), seen
+            report = {name: term.mean() for name, term in terms.items()}
+            report |= {"luma": mean_luma(enhanced), "psnr": _psnr(enhanced, self.dark), "unweighted": losses.mean()}
+            return (self.weights.dark * losses).mean(), report
 
         model = self.state.model
-        (loss, seen), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(model.params)
+        (loss, report), gradients = jax.value_and_grad(loss_of_params, has_aux=True)(model.params)
         model = model.updated(gradients, self.method.optimiser)
-        return _arrays((model, self.state.prompts, _Seen(loss, gradient=optax.tree.norm(gradients), **seen)))
+        return _arrays((model, self.state.prompts, _Report(loss, gradient=optax.tree.norm(gradients), **report)))
 
-    def _of_texts(self, embeddings: Float[Array, "2 t c"]) -> Float[Array, "2 k"]:
+    def _text_features(self, embeddings: Float[Array, "2 t c"]) -> Float[Array, "2 k"]:
         return apply(self.method.clip.text.module, self.frozen["text"], embeddings, end=end_of())
 
-    def _of_pictures(self, images: Float[Array, "b h w 3"]) -> Float[Array, "b k"]:
+    def _image_features(self, images: Float[Array, "b h w 3"]) -> Float[Array, "b k"]:
         images = normalised(images, resolution=self.method.resolution)
         return apply(self.method.clip.image.module, self.frozen["image"], images)
 
@@ -351,18 +353,18 @@ class _Phases(NamedTuple):
 
 
 def _keys(state: State) -> Key[Array, " 3"]:
-    """Of one step: for the augmentation of dark and of bright pictures, and for another start."""
+    """Returns a step's keys: augmentation of dark and of bright images, and new initial weights."""
     return jax.random.split(step_key(state), 3)
 
 
 def _psnr(enhanced: Float[Array, "b h w 3"], images: Float[Array, "b h w 3"]) -> Float[Array, ""]:
-    """Mean PSNR in dB of luma in the range of video (219 levels), as the official code measures it."""
+    """Mean PSNR in dB of luma in video range (219 levels), as in the official code."""
     error = ((219 / 255 * (luma(enhanced) - luma(images))) ** 2).mean((1, 2))
     return (-10 * jnp.log10(error + 1e-8)).mean()
 
 
 def _arrays(outcome: _Outcome) -> _Outcome:
-    """With an array for every number, so that all choices give the same types."""
+    """Converts numbers to arrays, so that all phases return the same types."""
     return jax.tree.map(jnp.asarray, outcome)
 
 
@@ -384,7 +386,7 @@ class Options(PhaseLengths):
 
     @property
     def downloads(self) -> tuple[str, ...]:
-        """What is downloaded."""
+        """The weights that are downloaded, in words."""
         return ("CLIP's weights",) if "openai" in (self.clip, self.resnet) else ()
 
 
@@ -404,7 +406,7 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> CLIPLIT:
         prompts = np.stack([np.asarray(initial_prompt(clip.words))] * 2)
     else:
         prompts = _read_prompts(options.prompts, clip.words.shape[1])
-    # What is given need not be learned.
+    # Given prompts and weights need not be learned first.
     given = {**({"prompt_steps": 0} if options.prompts else {}), **({"reconstruction_steps": 0} if config.init else {})}
     return CLIPLIT(
         learning_rate=learning_rate,
@@ -427,10 +429,10 @@ def _encoders(options: Options) -> tuple[CLIP, Encoder, int]:
     else:
         clip = clip_weights.load_clip(options.clip, argument="clip")
     if options.resnet == "tiny":
-        resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), clip_weights.picture(TINY))
+        resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 16), clip_weights.image_shape(TINY))
     else:
         resnet = clip_weights.load_clip_resnet(options.resnet, argument="resnet")
-    # RN101's stages, which are all that is used of it, take any size.
+    # Only RN101's stages are used, and they take any size.
     return clip, resnet, TINY if options.clip == "tiny" else RESOLUTION
 
 
@@ -468,7 +470,7 @@ SPEC = MethodSpec(
                 "prompts_bound": 1e9,
             }
         ),
-        # The first round of enhancement, as most steps of a training.
+        # The first round of enhancement; most training steps are of this phase.
         "benchmark": Preset(
             options={"clip": "random", "resnet": "random", "prompt_steps": 0, "reconstruction_steps": 0}
         ),

@@ -21,7 +21,7 @@ RESUME_MUTABLE = ("workdir", "loop", "workers", "preset", "coordinator", "proces
 class TrainConfig:
     """The options of a training run that do not depend on the method."""
 
-    # Dataset made by experiments.prepare; by default scenes that are painted into the workdir.
+    # Dataset written by experiments.prepare; by default synthetic scenes painted into the workdir.
     data: Path | None = None
     # Folder of the run; runs/<method>-<backbone>[-<preset>] by default.
     workdir: Path | None = None
@@ -41,11 +41,11 @@ class TrainConfig:
     seed: int = 0
     # Processes that decode images; 0 decodes in the training process.
     workers: int = 0
-    # Number of scenes to paint where there is no --data.
+    # Number of scenes to paint without --data.
     scenes: int = 600
     # Side of the painted scenes in pixels.
     scene_size: int = 96
-    # Address host:port of the first of several processes that train together, or auto on a known cluster.
+    # Address host:port of the first of several processes that train together, or auto on a supported cluster.
     coordinator: str | None = None
     # Number of processes that train together.
     processes: int | None = None
@@ -79,7 +79,7 @@ class TrainConfig:
 
     @property
     def options(self) -> Any:
-        """The method's own options; None for a method without."""
+        """The method's own options; None if it has none."""
         group = options_group(type(self))
         return getattr(self, group) if group else None
 
@@ -100,7 +100,7 @@ def config_type(method: str) -> type[TrainConfig]:
 
 
 def options_group(config: type[TrainConfig]) -> str | None:
-    """Return the field of a configuration class that holds the method's own options; None where there is none."""
+    """Return the field of a configuration class that holds the method's own options; None if there is none."""
     shared = {field.name for field in dataclasses.fields(TrainConfig)}
     return next((field.name for field in dataclasses.fields(config) if field.name not in shared), None)
 

@@ -1,14 +1,14 @@
-"""EnlightenGAN, and DRU-EnlightenGAN where it gets relativistic probabilities: equation 9 of the paper.
+"""EnlightenGAN, and DRU-EnlightenGAN if weighted by relativistic probabilities: equation 9 of the paper.
 
-The official code updates the generator first and then the discriminators, from the enhanced pictures made before that
-update. So all three gradients belong to the same point, and one step here takes
+The official code updates the generator first and then the discriminators, on the enhanced images from before that
+update. So all three gradients are taken at the same point, and one step here takes
 
-    one forward pass of the generator,
-    one of each discriminator over the real and one over the enhanced pictures, shared by its own loss (equations 5, 6)
+    one forward pass of the generator, one of each discriminator over the real and one over the enhanced images, shared
+    by its own loss (equations 5, 6)
         and the generator's (equations 7, 8),
-    one of VGG16 over the dark and one over the enhanced pictures, and the same over the patches,
+    one of VGG16 over the dark and one over the enhanced images, and the same over the patches,
 
-all patches as one batch: discriminators and VGG16 see each picture on its own.
+with all patches as one batch, since discriminators and VGG16 process each image independently.
 """
 
 import dataclasses
@@ -43,24 +43,24 @@ Metrics = dict[str, Float[Array, ""]]
 
 
 class Features(NamedTuple):
-    """VGG16 features of whole pictures and of their patches."""
+    """VGG16 features of whole images and of their patches."""
 
     whole: Float[Array, "b h w c"]
     patches: Float[Array, "b p h w c"]
 
 
-class Seen(NamedTuple):
-    """All that the losses look at."""
+class Outputs(NamedTuple):
+    """Discriminator logits and VGG16 features, the inputs of the losses."""
 
     global_real: Float[Array, "b h w 1"]
     global_fake: Float[Array, "b h w 1"]
     local_real: Float[Array, "b p h w 1"]
     local_fake: Float[Array, "b p h w 1"]
-    features: Features  # of the enhanced pictures
+    features: Features  # of the enhanced images
 
 
 class Gradients(NamedTuple):
-    """Of each player's own loss, with respect to its parameters."""
+    """Gradients of each network's own loss with respect to its parameters."""
 
     model: Any
     d_global: Any
@@ -69,7 +69,7 @@ class Gradients(NamedTuple):
 
 @struct.dataclass
 class GANState(TrainState):
-    """What an EnlightenGAN run carries from step to step."""
+    """Training state of EnlightenGAN; `model` is the generator."""
 
     d_global: ModelState
     d_local: ModelState
@@ -81,31 +81,31 @@ class EnlightenGAN:
 
     # VGG16's variables, for the self-feature-preserving loss.
     perceptual: Variables
-    # A number or a function of the steps done.
+    # A number, or a schedule by completed steps.
     learning_rate: optax.Schedule | float = 1e-4
     # See `Generator`.
     align_corners: bool = False
     ghost_batches: int = 1
     wide_pool: bool = False
     width: int = 32
-    # The generator normalises by its running statistics, which stay as they are.
+    # The generator normalises by its running statistics and does not update them.
     frozen_batch_norm: bool = False
     # Channels of the discriminators' first layer.
     discriminator_features: int = 64
-    # Of the computation; parameters, statistics and losses are float32 whatever it is.
+    # Dtype of the computation; parameters, statistics and losses are always float32.
     compute_dtype: jnp.dtype | None = None
     # See `drujax.losses.dru`.
     loss_scale: dru.LossScale = "official"
-    # Patches per picture, and their side.
+    # Patches per image, and their side.
     patches: int = 6
     patch_size: int = 32
-    # Weight of the exposure reconstruction (`drujax.methods.exposure`), which the paper does not have: it keeps the
-    # generator brightening while the discriminators still learn what bright images look like.
+    # Weight of the exposure reconstruction (`drujax.methods.exposure`), which is not in the paper: it keeps the
+    # generator brightening while the discriminators are untrained.
     reconstruction: float = 0.0
     darkening: Darkening = Darkening()
-    # Steps in which only the discriminators learn; for a generator that has been trained before.
+    # Initial steps in which only the discriminators learn; for a pretrained generator.
     generator_rests: int = 0
-    # Decay of the moving average of the generator that `weights` returns; None for none.
+    # Decay of the moving average that `export` returns; None exports the weights themselves.
     ema_decay: float | None = None
 
     @property
@@ -130,7 +130,7 @@ class EnlightenGAN:
 
     @property
     def generator_optimiser(self) -> optax.GradientTransformation:
-        """The same, but for the generator's rest."""
+        """The optimiser, with learning rate 0 during the generator's rest."""
         rate = self.learning_rate
 
         def after_rest(step):
@@ -139,7 +139,7 @@ class EnlightenGAN:
         return _adam(after_rest) if self.generator_rests else self.optimiser
 
     def init(self, key: Key[Array, ""]) -> GANState:
-        """The official initial weights; `key` also decides all patches to come."""
+        """Draws the official initial weights; all later patches depend on `key`, too."""
         keys = jax.random.split(key, 4)
         image = jnp.zeros((1, 32, 32, 3))
         generator = official(self.generator, keys[0], image, image[..., :1], train=True)
@@ -155,7 +155,7 @@ class EnlightenGAN:
     def step(
         self, state: GANState, batch: Batch, rp: Probabilities | None, frozen: Variables
     ) -> tuple[GANState, Metrics]:
-        """One update of all three networks. Shards along the batch: statistics and losses are those of all of it."""
+        """Updates all three networks. The batch may be sharded: statistics and losses are those of the whole batch."""
         inputs = prepare(batch)
         offsets = draw_offsets(step_key(state), self.patches, inputs.dark.shape[1:3], self.patch_size)
         gradients, batch_stats, metrics = self.gradients(state, inputs, example_weights(batch, rp), offsets, frozen)
@@ -164,7 +164,7 @@ class EnlightenGAN:
     def gradients(
         self, state: GANState, inputs: Inputs, weights: Weights, offsets: Offsets, frozen: Variables
     ) -> tuple[Gradients, Any, Metrics]:
-        """The gradients of all three networks at one point, the generator's new batch statistics, and metrics."""
+        """Returns the gradients of all three networks, the generator's new batch statistics, and metrics."""
 
         def enhance(params):
             variables = {"params": params, "batch_stats": state.model.batch_stats}
@@ -177,23 +177,23 @@ class EnlightenGAN:
             )
             return enhanced, new["batch_stats"]
 
-        def look(enhanced, d_global, d_local):
-            return self.look(enhanced, d_global, d_local, inputs, offsets, frozen)
+        def forward(enhanced, d_global, d_local):
+            return self.outputs(enhanced, d_global, d_local, inputs, offsets, frozen)
 
-        enhanced, pull_generator, batch_stats = jax.vjp(enhance, state.model.params, has_aux=True)
-        seen, pull = jax.vjp(look, enhanced, state.d_global.params, state.d_local.params)
+        enhanced, generator_vjp, batch_stats = jax.vjp(enhance, state.model.params, has_aux=True)
+        outputs, vjp = jax.vjp(forward, enhanced, state.d_global.params, state.d_local.params)
         original = self.features(inputs.dark, offsets, frozen)
 
-        (loss_g, terms_g), seen_g = jax.value_and_grad(self.generator_loss, has_aux=True)(seen, original, weights)
-        (loss_d, terms_d), seen_d = jax.value_and_grad(self.discriminator_loss, has_aux=True)(seen, weights)
-        # Two ways back from what was seen: the generator's loss to the enhanced pictures, the discriminators' to their
-        # own parameters. XLA removes the half of each that is not used.
-        enhanced_g, _, _ = pull(seen_g)
-        _, d_global, d_local = pull(seen_d)
-        (generator,) = pull_generator(enhanced_g)
+        (loss_g, terms_g), outputs_g = jax.value_and_grad(self.generator_loss, has_aux=True)(outputs, original, weights)
+        (loss_d, terms_d), outputs_d = jax.value_and_grad(self.discriminator_loss, has_aux=True)(outputs, weights)
+        # Two backward passes: of the generator's loss to the enhanced images, of the discriminators' to their own
+        # parameters. XLA removes the unused half of each.
+        enhanced_g, _, _ = vjp(outputs_g)
+        _, d_global, d_local = vjp(outputs_d)
+        (generator,) = generator_vjp(enhanced_g)
         if self.reconstruction:
-            terms_g["reconstruction"], restoring = self.reconstruct(state, inputs, weights)
-            generator = jax.tree.map(lambda a, b: a + self.reconstruction * b, generator, restoring)
+            terms_g["reconstruction"], reconstruction_g = self.reconstruct(state, inputs, weights)
+            generator = jax.tree.map(lambda a, b: a + self.reconstruction * b, generator, reconstruction_g)
 
         finite = jnp.isfinite(loss_g + loss_d + optax.tree.norm((generator, d_global, d_local)))
         metrics = {
@@ -209,7 +209,7 @@ class EnlightenGAN:
         return Gradients(generator, d_global, d_local), batch_stats, metrics
 
     def updated(self, state: GANState, gradients: Gradients, batch_stats: Any) -> GANState:
-        """One step of the three optimisers."""
+        """Applies one step of the three optimisers."""
         generator = state.model.updated(gradients.model, self.generator_optimiser, batch_stats)
         ema = moving_average(state.ema, generator.variables, state.step, self.ema_decay)
         return dataclasses.replace(
@@ -222,7 +222,7 @@ class EnlightenGAN:
         )
 
     def reconstruct(self, state: GANState, inputs: Inputs, weights: Weights) -> tuple[Float[Array, ""], Any]:
-        """The loss of the exposure reconstruction of the bright pictures, and its gradient for the generator."""
+        """Returns the exposure reconstruction loss of the bright images, and its gradient for the generator."""
         darkened = self.darkening(inputs.bright, jax.random.fold_in(step_key(state), 1))
 
         def loss_of(params):
@@ -233,61 +233,65 @@ class EnlightenGAN:
         (loss, _), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.model.params)
         return loss, gradients
 
-    def look(
+    def outputs(
         self, enhanced: Float[Array, "b h w 3"], d_global, d_local, inputs: Inputs, offsets: Offsets, frozen: Variables
-    ) -> Seen:
-        """Both discriminators (by their parameters) on bright and enhanced pictures, and VGG16 on the enhanced."""
+    ) -> Outputs:
+        """Applies the discriminators (parameters) to bright and enhanced images, and VGG16 to the enhanced ones."""
 
-        def judge_patches(pictures):
-            patches = cut(pictures, offsets, self.patch_size)
+        def local_logits(images):
+            patches = cut(images, offsets, self.patch_size)
             return _apply_to_patches(self.d_local, {"params": d_local}, patches)
 
-        return Seen(
+        return Outputs(
             global_real=_apply(self.d_global, {"params": d_global}, inputs.bright),
             global_fake=_apply(self.d_global, {"params": d_global}, enhanced),
-            local_real=judge_patches(inputs.bright),
-            local_fake=judge_patches(enhanced),
+            local_real=local_logits(inputs.bright),
+            local_fake=local_logits(enhanced),
             features=self.features(enhanced, offsets, frozen),
         )
 
     def features(self, images: Float[Array, "b h w 3"], offsets: Offsets, frozen: Variables) -> Features:
-        """What VGG16 makes of pictures and their patches."""
+        """Returns the VGG16 features of images and of their patches."""
         width = frozen["params"]["conv1_1"]["bias"].shape[0]
         vgg16 = VGG16Features(width, self.compute_dtype)
         patches = cut(images, offsets, self.patch_size)
         return Features(_apply(vgg16, frozen, images), _apply_to_patches(vgg16, frozen, patches))
 
-    def generator_loss(self, seen: Seen, original: Features, weights: Weights) -> tuple[Float[Array, ""], Metrics]:
-        """Equations 7 and 8 and the self-feature-preserving terms, which relativistic probabilities leave alone."""
+    def generator_loss(
+        self, outputs: Outputs, original: Features, weights: Weights
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Equations 7 and 8, and the self-feature-preserving terms, which are not weighted."""
         pair = weights.dark * weights.bright
         terms = {
-            "loss_g_global": dru.generator_global(seen.global_real, seen.global_fake, pair, scale=self.loss_scale),
-            "loss_g_local": dru.generator_local(seen.local_fake, weights.dark),
-            "sfp_global": self_feature_preserving(seen.features.whole, original.whole),
-            "sfp_local": self_feature_preserving(seen.features.patches, original.patches),
+            "loss_g_global": dru.generator_global(
+                outputs.global_real, outputs.global_fake, pair, scale=self.loss_scale
+            ),
+            "loss_g_local": dru.generator_local(outputs.local_fake, weights.dark),
+            "sfp_global": self_feature_preserving(outputs.features.whole, original.whole),
+            "sfp_local": self_feature_preserving(outputs.features.patches, original.patches),
         }
         return sum(terms.values(), start=jnp.zeros(())), terms
 
-    def discriminator_loss(self, seen: Seen, weights: Weights) -> tuple[Float[Array, ""], Metrics]:
-        """Equations 5 and 6: their sum, each of which depends on one discriminator alone."""
+    def discriminator_loss(self, outputs: Outputs, weights: Weights) -> tuple[Float[Array, ""], Metrics]:
+        """The sum of equations 5 and 6, each of which depends on one discriminator."""
         pair, scale = weights.dark * weights.bright, self.loss_scale
         terms = {
-            "loss_d_global": dru.discriminator_global(seen.global_real, seen.global_fake, pair, scale=scale),
+            "loss_d_global": dru.discriminator_global(outputs.global_real, outputs.global_fake, pair, scale=scale),
             "loss_d_local": dru.discriminator_local(
-                seen.local_real, seen.local_fake, weights.dark, weights.bright, scale=scale
+                outputs.local_real, outputs.local_fake, weights.dark, weights.bright, scale=scale
             ),
         }
         return sum(terms.values(), start=jnp.zeros(())), terms
 
     def export(self, state: GANState) -> tuple[Variables, dict[str, Any]]:
-        """The generator, or its moving average where there is one."""
+        """Returns the generator, or its moving average if there is one."""
         options = {"align_corners": self.align_corners, "wide_pool": self.wide_pool, "width": self.width}
         return state.ema or state.model.variables, {"network": "enlightengan", "options": options}
 
     def preview(
         self, state: GANState, images: UInt8[Array | np.ndarray, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], ...]:
-        """The enhanced pictures and the attention that guided them."""
+        """Returns the enhanced images and their attention maps."""
         return preview_generator(self.generator, self.export(state)[0], images)
 
 
@@ -302,7 +306,7 @@ def _apply(network: nn.Module, variables: Variables, x: Float[Array, "b h w c"])
 def _apply_to_patches(
     network: nn.Module, variables: Variables, patches: Float[Array, "b p h w c"]
 ) -> Float[Array, "b p h2 w2 k"]:
-    """All patches as one batch."""
+    """Applies a network to all patches as one batch."""
     b, p, *shape = patches.shape
     y = _apply(network, variables, patches.reshape(b * p, *shape))
     return y.reshape(b, p, *y.shape[1:])
@@ -322,10 +326,10 @@ class Options(GeneratorOptions):
     patch_size: int = 32
     # Parts of the batch with batch statistics of their own; 3 is the official training on three GPUs.
     ghost_batches: int = 1
-    # Weight of the exposure reconstruction that is added to the paper's losses (0 there).
+    # Weight of the exposure reconstruction, which is added to the paper's losses.
     reconstruction: float = 0.0
     # Steps at the start in which only the discriminators learn; for --init, whose weights adversarial training would
-    # otherwise overwrite before the discriminators are of use.
+    # otherwise overwrite before the discriminators are useful.
     generator_rests: int = 0
     # Channels of the discriminators' first layer; 64 in the official networks.
     discriminator_features: int = 64
@@ -354,7 +358,7 @@ class Config(TrainConfig):
 
 
 def build(config: Config, learning_rate: optax.Schedule | float) -> EnlightenGAN:
-    """Return the method of a configuration. Raises UsageError where VGG16's weights cannot be had."""
+    """Return the method of a configuration. Raises UsageError if VGG16's weights are unavailable."""
     options = config.gan
     return EnlightenGAN(
         perceptual_variables(options.perceptual, width=options.perceptual_width, seed=config.seed),
@@ -383,11 +387,11 @@ def _run(generator: Generator, images: Float[Array, "b h w 3"]) -> Float[Array, 
     return (enhanced + 1) / 2
 
 
-def _train_it(backbone: str) -> str:
+def _how_to_train(backbone: str) -> str:
     return f"Train it: python -m experiments.train --data=DIR --backbone={backbone}; its workdir serves as --model."
 
 
-# Name of the model -> the probability network that it was trained with.
+# Name of the model -> its probability network.
 _DRU_MODELS = {
     "dru-resnet18": "resnet18",
     "dru-resnet50": "resnet50",
@@ -401,7 +405,7 @@ SPEC = MethodSpec(
     summary="EnlightenGAN (Jiang et al., TIP 2021), its losses weighted by relativistic probabilities (DRU)",
     build=build,
     presets={
-        # Without the reconstruction, so few steps teach the generator to return its input.
+        # Without the reconstruction, a generator trained for so few steps returns its input.
         "laptop": Preset(
             {"size": 128, "batch_size": 4, "steps": 1000, "learning_rate": 3e-4, "ema_decay": 0.99},
             {"patches": 3, "reconstruction": 10.0},
@@ -436,10 +440,10 @@ SPEC = MethodSpec(
     ),
     models=(
         *(
-            Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _train_it(backbone))
+            Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _how_to_train(backbone))
             for name, backbone in _DRU_MODELS.items()
         ),
-        Model("enlightengan", "Vanilla EnlightenGAN, trained on the same data", _train_it("none")),
+        Model("enlightengan", "Vanilla EnlightenGAN, trained on the same data", _how_to_train("none")),
     ),
     files=(
         VGG16,

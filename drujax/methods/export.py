@@ -1,4 +1,4 @@
-"""What the metadata of trained weights says of their training."""
+"""Metadata of trained weights about their training."""
 
 import dataclasses
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""Exposure reconstruction: a self-supervised start for EnlightenGAN's generator. Not part of the paper.
+"""Exposure reconstruction: a self-supervised warm start for EnlightenGAN's generator. Not part of the paper.
 
 A bright image is darkened by a known amount, and the generator learns to restore it. That teaches it what adversarial
 training finds slowly: how much to brighten a dark image, to leave a bright one unchanged, and to preserve colours and
 edges. `experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an
 EnlightenGAN run starts from it.
 
-Only bright pictures are used, so relativistic probabilities can weight their examples: RP_b of each.
+With data uncertainty, RP_b weights the loss of each bright image; dark images are not used.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ class Darkening:
     """Random darkening, sampled per image.
 
     An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma], and
-    log t over [0, log max_darkening], plus a smooth field that leaves some regions lit and others dark, as lamps and
+    log t over [0, log max_darkening], plus a smooth field that leaves some regions bright and others dark, as lamps and
     windows do: without it the network learns that a bright region means a bright image, and leaves dark discs around
     lights. Some images are not darkened, so that the network learns to leave them unchanged.
     """
@@ -42,7 +42,7 @@ class Darkening:
     max_gamma: float = 1.5
     # Largest amplitude of the field in log t; the amplitude per image is uniform from 0. With 0, darkening is even.
     max_unevenness: float = 1.5
-    # Share of the images that are not darkened.
+    # Fraction of the images that are not darkened.
     unchanged: float = 0.2
 
     def __call__(self, images: Float[Array, "b h w 3"], key: Key[Array, ""]) -> Float[Array, "b h w 3"]:
@@ -87,7 +87,7 @@ class Exposure(SingleNetworkMethod):
     # See `Generator`.
     align_corners: bool = False
     width: int = 32
-    # The generator normalises by its running statistics, which stay as they are.
+    # The generator normalises by its running statistics and does not update them.
     frozen_batch_norm: bool = False
     compute_dtype: jnp.dtype | None = None
 
@@ -106,7 +106,7 @@ class Exposure(SingleNetworkMethod):
     def loss(
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
-        """RP_b weights the bright pictures; no dark ones are looked at."""
+        """Weights the bright images by RP_b, and does not use the dark ones."""
         truth = prepare(batch).bright
         darkened = self.darkening(truth, step_key(state))
         train = not self.frozen_batch_norm
@@ -120,18 +120,18 @@ class Exposure(SingleNetworkMethod):
     def preview(
         self, state: TrainState, images: UInt8[Array | np.ndarray, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], ...]:
-        """The enhanced pictures and the attention that guided them."""
+        """Returns the enhanced images and their attention maps."""
         return preview_generator(self.network, self.export(state)[0], images)
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorOptions:
-    """EnlightenGAN's generator."""
+    """Options of EnlightenGAN's generator."""
 
     # Corner convention of the bilinear upsampling; the official release was trained with True.
     align_corners: bool = False
-    # Normalises by the initial running statistics, as the enhancer will: for --init, where small batches would train
-    # the generator for statistics that no whole picture has.
+    # Normalises by the initial running statistics, as the enhancer will: for --init, where the statistics of small
+    # batches differ from those of whole pictures.
     frozen_batch_norm: bool = False
     # Precision of the networks' arithmetic; parameters, statistics and losses are always float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -167,7 +167,7 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> Exposure:
 
 
 def check_batch_norm(config: TrainConfig) -> None:
-    """Raise UsageError for frozen statistics without weights to take them from."""
+    """Raise UsageError for frozen statistics without initial weights."""
     if config.options.frozen_batch_norm and config.init is None:
         raise UsageError("frozen_batch_norm: without init there are no statistics to keep")
 
@@ -176,7 +176,7 @@ def check_batch_norm(config: TrainConfig) -> None:
 TINY_GENERATOR = {"width": 4}
 
 SPEC = MethodSpec(
-    summary="Exposure reconstruction of darkened bright pictures: a start for EnlightenGAN's generator",
+    summary="Exposure reconstruction of darkened bright pictures: a warm start for EnlightenGAN's generator",
     build=build,
     presets={
         "laptop": Preset({"size": 128, "batch_size": 4, "steps": 1000, "learning_rate": 3e-4, "ema_decay": 0.99}),

@@ -1,4 +1,4 @@
-"""The methods by name. A method is one module with a `SPEC`; its line in `METHODS` is all else that it takes."""
+"""The methods by name. A method is one module with a `SPEC`, and one line in `METHODS`."""
 
 import functools
 import importlib
@@ -6,7 +6,7 @@ import importlib
 from drujax.errors import unknown
 from drujax.methods.spec import EnhancerNetwork, MethodSpec
 
-# Name -> module, imported when the method is asked for.
+# Name -> module, imported on first use.
 METHODS = {
     name: f"drujax.methods.{name}"
     for name in ("enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit")
@@ -21,7 +21,7 @@ def find(name: str) -> MethodSpec:
 
 
 def find_network(name: str) -> EnhancerNetwork:
-    """Return the network that enhances of the method called `name`. Raises UsageError if there is none."""
+    """Return the enhancement network of the method called `name`. Raises UsageError if there is none."""
     network = find(name).network if name in METHODS else None
     if network is None:
         raise unknown("network", name, networks())
@@ -29,7 +29,7 @@ def find_network(name: str) -> EnhancerNetwork:
 
 
 def networks() -> dict[str, EnhancerNetwork]:
-    """Return all networks that enhance, by the name of their method."""
+    """Return all enhancement networks by the name of their method."""
     specs = {name: find(name) for name in METHODS}
     return {name: spec.network for name, spec in specs.items() if spec.network is not None}
 

@@ -1,11 +1,12 @@
-"""RUAS as a method: unrolled illumination estimation learns from dark pictures alone, and noise removal from those.
+"""RUAS: unrolled illumination estimation, trained on dark images only, and noise removal, trained on its output.
 
 Official recipe: 800 steps of one random 320x320 crop each; SGD with momentum 0.9 and weight decay 3e-4, gradients
-clipped to norm 5, for illumination estimation (0.015) each step and for noise removal (0.001) each 50th, which starts
-from weights trained before, nobody says how; without them (`denoiser`) it starts here by removing nothing. The released
-trainer sees one picture alone, and no PyTorch since 1.5 runs it; by default all dark pictures are trained on here.
+clipped to norm 5, for illumination estimation (0.015) in each step and for noise removal (0.001) in each 50th. Noise
+removal starts from weights whose training is not published; without them (`denoiser`) it starts here by removing
+nothing. The released trainer uses a single image and fails on any PyTorch since 1.5; here all dark images are used by
+default.
 
-With data uncertainty, RP_d weights both losses of each picture (docs/method.md).
+With data uncertainty, RP_d weights both losses of each image (docs/method.md).
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.ruas import LAST_LAYER, IlluminationEstimation, NoiseRemoval, genotype
 from drujax.models.ruas import RUAS as Network
 from drujax.runtime.remote_file import github_file
-from drujax.training.batch import Batch, Weights, mean_luma, pictures
+from drujax.training.batch import Batch, Weights, mean_luma, unit_images
 from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
 from drujax.weights.formats.readers import read_checkpoint
@@ -41,13 +42,12 @@ class RUAS(SingleNetworkMethod):
 
     # See `drujax.losses.retinex`.
     form: retinex.Form = "official"
-    # Of noise removal, and the steps from one of its updates to the next.
+    # Learning rate of noise removal, and steps between its updates.
     denoising_rate: float = 0.001
     denoise_every: int = 50
-    # What noise removal starts from (parameters of `denoise_net`), instead of removing nothing.
+    # Initial parameters of `denoise_net`; without them it starts by removing nothing.
     denoiser: Any = None
-    # Whether noise is removed from what the trained network enhances; the official test does so with the weights from
-    # LOL alone.
+    # Whether the exported network removes noise; the official test does so only with the weights from LOL.
     denoise: bool = True
     # The cells, see `drujax.models.ruas.genotype`.
     illumination: str = "released"
@@ -56,14 +56,16 @@ class RUAS(SingleNetworkMethod):
     @property
     def optimiser(self) -> optax.GradientTransformation:
         denoising = sgd(self.denoising_rate, decay=3e-4)
-        return parted(enhance_net=sgd(self.learning_rate, decay=3e-4), denoise_net=at_times(denoising, self._denoises))
+        return partitioned(
+            enhance_net=sgd(self.learning_rate, decay=3e-4), denoise_net=only_when(denoising, self._denoises)
+        )
 
     @property
     def network(self) -> Network:
         return Network(self.denoise, self.illumination, self.noise)
 
     def _denoises(self, step: Int[Array, ""]) -> Bool[Array, ""]:
-        """Whether noise removal learns in the step after `step` others."""
+        """Whether noise removal is updated after `step` completed steps."""
         return (step + 1) % self.denoise_every == 0
 
     def initial(self, key: Key[Array, ""]) -> Variables:
@@ -71,7 +73,7 @@ class RUAS(SingleNetworkMethod):
         if self.denoiser is not None:
             variables["params"]["denoise_net"] = self.denoiser
         else:
-            # Its few updates would never undo the colour cast that a random last layer subtracts from every picture.
+            # Its few updates would not undo the colour cast of a random last layer.
             noise_removal = variables["params"]["denoise_net"]
             noise_removal[LAST_LAYER] = jax.tree.map(jnp.zeros_like, noise_removal[LAST_LAYER])
         return variables
@@ -79,8 +81,8 @@ class RUAS(SingleNetworkMethod):
     def loss(
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
-        """The weighted means over the dark pictures of both losses, each of which trains one network."""
-        dark, _ = pictures(batch)
+        """Returns the weighted means, over the dark images, of both losses; each trains one network."""
+        dark, _ = unit_images(batch)
         params = variables["params"]
         illumination = IlluminationEstimation(genotype("illumination", self.illumination))
         steps = apply(illumination, {"params": params["enhance_net"]}, dark)
@@ -105,20 +107,20 @@ class RUAS(SingleNetworkMethod):
 
 
 def sgd(rate: optax.Schedule | float, *, decay: float = 0.0) -> optax.GradientTransformation:
-    """PyTorch's SGD with momentum 0.9, which adds the decay to the gradient, after it was clipped to norm 5."""
+    """PyTorch's SGD with momentum 0.9: clips the gradient to norm 5, then adds the weight decay to it."""
     clipped = optax.clip_by_global_norm(5.0)
     return optax.chain(clipped, optax.add_decayed_weights(decay), optax.sgd(rate, momentum=0.9))
 
 
-def parted(**optimisers: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Optimisers by the name of the part of the parameters that each trains."""
+def partitioned(**optimisers: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Combines optimisers by the name of the top-level parameters that each trains."""
     return optax.partition(cast(dict[Hashable, Any], optimisers), {name: name for name in optimisers})
 
 
-def at_times(
+def only_when(
     optimiser: optax.GradientTransformation, when: Callable[[Int[Array, ""]], Bool[Array, ""]]
 ) -> optax.GradientTransformation:
-    """An optimiser that does nothing, nor counts, after as many steps as `when` denies."""
+    """Restricts an optimiser to the steps (by completed steps) for which `when` is true; the others do not count."""
     return cast(Any, optax.conditionally_mask(optimiser, cast(Any, when)))
 
 
@@ -126,11 +128,11 @@ def at_times(
 class Options:
     """RUAS's own options."""
 
-    # Trains on the first dark picture alone, as the released trainer does.
+    # Trains only on the first dark picture, as the released trainer does.
     one_picture: bool = False
-    # Steps from one update of the noise removal to the next.
+    # Steps between two updates of the noise removal.
     denoise_every: int = 50
-    # Checkpoint that the noise removal starts from, as the official one starts from model/denoise.pt.
+    # Initial checkpoint of the noise removal; the official one is model/denoise.pt.
     denoiser: Path | None = None
     # Run of --method=ruas_search, or its weights, whose architecture is trained instead of the released one.
     architecture: Path | None = None
@@ -151,7 +153,7 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> RUAS:
     """Return the method of a configuration.
 
     Raises:
-        UsageError: `--ruas.architecture` or `--ruas.denoiser` names a file that does not hold one.
+        UsageError: `architecture` or `denoiser` is not such a file.
     """
     options = config.ruas
     illumination, noise = _architecture(options.architecture)
@@ -167,8 +169,8 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> RUAS:
 
 
 def _architecture(path: Path | None) -> tuple[str, str]:
-    """Return the cells of illumination estimation and noise removal that a search found, given its run or its weights;
-    the released ones without.
+    """Return the cells of both networks that a search found, by its run or its weights; without a path the released
+    ones.
     """
     if path is None:
         return "released", "released"
@@ -183,8 +185,8 @@ def _architecture(path: Path | None) -> tuple[str, str]:
 
 
 def _denoiser(path: Path, cell: str) -> dict[str, Any]:
-    """Return the parameters of noise removal, of architecture `cell`, in a checkpoint of RUAS or of noise removal
-    alone, or in a weight file of drujax.
+    """Return the parameters of noise removal with architecture `cell` from a checkpoint of RUAS or of noise removal
+    only, or from a drujax weight file.
     """
     ours = path.suffix == ".safetensors"
     state = to_torch(load_weights(path)[0]) if ours else unwrapped(read_checkpoint(path))
@@ -227,7 +229,7 @@ SPEC = MethodSpec(
     ),
     models=(
         _released("lol", "LOL", "f45a881a9b836fff4a3172481f28c9eb4d91bc4df54ec064092f39ce40abcdcd"),
-        # The official test removes noise with the weights from LOL alone.
+        # The official test removes noise only with the weights from LOL.
         _released("upe", "MIT-5K", "2252d3d909e346b547232c7015f034685aac75181171c6caf90ee12d87ca36c1", denoise=False),
         _released(
             "dark", "DarkFace", "59083ec4dd4a2b7926c182a4add1519b9646a3aca6c39cfdb7d496fe885828e4", denoise=False

@@ -25,20 +25,20 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 from drujax.errors import UsageError
 from drujax.losses import retinex
 from drujax.methods.config import TrainConfig
-from drujax.methods.ruas import at_times, parted, sgd
+from drujax.methods.ruas import only_when, partitioned, sgd
 from drujax.methods.single_network import EnhancerMethod, Metrics, apply
 from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.ruas import OPERATIONS, PLACES, IlluminationEstimation, NoiseRemoval
 from drujax.models.ruas import RUAS as Network
-from drujax.training.batch import Batch, Probabilities, example_weights, mean_luma, pictures
+from drujax.training.batch import Batch, Probabilities, example_weights, mean_luma, unit_images
 from drujax.training.recipe import Recipe
 from drujax.training.state import ModelState, TrainState, Variables, moving_average
 
 
 @struct.dataclass
 class State(TrainState):
-    """What a search carries from step to step; `model` are the networks of mixed cells."""
+    """Training state of a search; `model` holds the networks of mixed cells."""
 
     tables: ModelState  # params: "illumination" and "noise", each Float places operations
 
@@ -48,7 +48,7 @@ class RUASSearch(EnhancerMethod):
     """The search as a method (see `drujax.training.method.Method`). `learning_rate` is that of both networks."""
 
     table_rate: float = 3e-4
-    # Steps from one update of noise removal to the next.
+    # Steps between two updates of noise removal.
     denoise_every: int = 10
 
     @property
@@ -58,22 +58,22 @@ class RUASSearch(EnhancerMethod):
     @property
     def optimiser(self) -> optax.GradientTransformation:
         rate = self.learning_rate
-        return parted(enhance_net=sgd(rate), denoise_net=at_times(sgd(rate), self._denoises))
+        return partitioned(enhance_net=sgd(rate), denoise_net=only_when(sgd(rate), self._denoises))
 
     @property
     def table_optimiser(self) -> optax.GradientTransformation:
         adam = optax.chain(optax.add_decayed_weights(1e-3), optax.adam(self.table_rate, b1=0.5))
-        return parted(illumination=adam, noise=at_times(adam, self._denoises))
+        return partitioned(illumination=adam, noise=only_when(adam, self._denoises))
 
     def _denoises(self, step: Int[Array, ""]) -> Bool[Array, ""]:
         return step % self.denoise_every == 0
 
     def init(self, key: Key[Array, ""]) -> State:
-        of_networks, of_tables, later = jax.random.split(key, 3)
-        drawn = 1e-3 * jax.random.normal(of_tables, (2, len(PLACES), len(OPERATIONS)))
+        networks_key, tables_key, later = jax.random.split(key, 3)
+        drawn = 1e-3 * jax.random.normal(tables_key, (2, len(PLACES), len(OPERATIONS)))
         tables = dict(zip(("illumination", "noise"), drawn, strict=True))
         image = jnp.zeros((1, 16, 16, 3))
-        variables = initial_variables(Network(), of_networks, image, scheme=Scheme(), shares=tables)
+        variables = initial_variables(Network(), networks_key, image, scheme=Scheme(), shares=tables)
         model = ModelState.create(variables, self.optimiser)
         return State(
             step=jnp.zeros((), jnp.int32),
@@ -84,33 +84,33 @@ class RUASSearch(EnhancerMethod):
         )
 
     def step(self, state: State, batch: Batch, rp: Probabilities | None, frozen: Any) -> tuple[State, Metrics]:
-        """One update of the tables, and one of the networks."""
+        """Updates the tables, then the networks."""
         del frozen
-        (dark, _), weights = pictures(batch), example_weights(batch, rp).dark
+        (dark, _), weights = unit_images(batch), example_weights(batch, rp).dark
         half = len(dark) // 2
-        ours, theirs = (dark[:half], weights[:half]), (dark[half:], weights[half:])
+        training, validation = (dark[:half], weights[:half]), (dark[half:], weights[half:])
 
-        def of_tables(tables):
-            enhancement, denoising, _ = self.losses(state.model.params, tables, *theirs)
+        def tables_loss(tables):
+            enhancement, denoising, _ = self.losses(state.model.params, tables, *validation)
             return enhancement + denoising
 
-        def of_networks(params, tables):
-            enhancement, denoising, enhanced = self.losses(params, tables, *ours, separate=True)
+        def networks_loss(params, tables):
+            enhancement, denoising, enhanced = self.losses(params, tables, *training, separate=True)
             return enhancement + denoising, (enhancement, denoising, mean_luma(enhanced))
 
-        loss_there, gradients = jax.value_and_grad(of_tables)(state.tables.params)
+        validation_loss, gradients = jax.value_and_grad(tables_loss)(state.tables.params)
         tables = state.tables.updated(gradients, self.table_optimiser)
-        (loss, (enhancement, denoising, luma)), gradients = jax.value_and_grad(of_networks, has_aux=True)(
+        (loss, (enhancement, denoising, luma)), gradients = jax.value_and_grad(networks_loss, has_aux=True)(
             state.model.params, tables.params
         )
         model = state.model.updated(gradients, self.optimiser)
         ema = moving_average(state.ema, model.variables, state.step, self.ema_decay)
-        finite = jnp.isfinite(loss + loss_there + optax.tree.norm(gradients)).astype(jnp.float32)
+        finite = jnp.isfinite(loss + validation_loss + optax.tree.norm(gradients)).astype(jnp.float32)
         largest = {name: jax.nn.softmax(table).max(-1).mean() for name, table in tables.params.items()}
         metrics = {
             "loss": enhancement,
             "denoising": denoising,
-            "loss_of_tables": loss_there,
+            "loss_of_tables": validation_loss,
             "luma_enhanced": luma,
             **{f"largest_share_{name}": share for name, share in largest.items()},
             "rp_dark": weights.mean(),
@@ -145,7 +145,7 @@ class RUASSearch(EnhancerMethod):
         return "ruas", {}
 
     def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
-        """The networks with the operations of the largest shares, as they were trained in the mixtures."""
+        """Returns the networks with the operations of the largest shares, with their weights from the mixtures."""
         assert isinstance(state, State)
         found = {name: np.argmax(table, -1) for name, table in jax.device_get(state.tables.params).items()}
         mixed = (state.ema or state.model.variables)["params"]
@@ -159,7 +159,7 @@ class RUASSearch(EnhancerMethod):
     def preview(
         self, state: TrainState, images: UInt8[Array | np.ndarray, "b h w 3"]
     ) -> tuple[Float[Array, "b h w 3"], ...]:
-        """What the mixtures make of pictures."""
+        """Returns images enhanced by the mixed networks."""
         assert isinstance(state, State)
         shares = jax.tree.map(jax.nn.softmax, state.tables.params)
         params = (state.ema or state.model.variables)["params"]
@@ -168,7 +168,7 @@ class RUASSearch(EnhancerMethod):
 
 
 def _chosen(params: Mapping[str, Any], choice: Int[np.ndarray, " places"]) -> dict[str, Any]:
-    """Of mixed cells' parameters those of the chosen operations, by the names that they have alone."""
+    """Selects the parameters of the chosen operations from those of mixed cells, under the names of unmixed ones."""
     chosen = {}
     for name, inner in params.items():
         if name in PLACES:
@@ -194,7 +194,7 @@ def _check(config: TrainConfig) -> None:
 SPEC = MethodSpec(
     summary="The architecture search of RUAS; --ruas.architecture trains what it finds",
     build=build,
-    # One picture for the networks, and one for the architecture's weights.
+    # One image for the networks, and one for the tables.
     recipe=Recipe(flips=False, batch_size=2, constant_epochs=20, decay_epochs=0, learning_rate=0.005),
     presets={
         "laptop": Preset({"size": 128, "steps": 2000}),

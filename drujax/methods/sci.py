@@ -21,7 +21,7 @@ from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, firs
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.sci import SCI as Network
 from drujax.runtime.remote_file import github_file
-from drujax.training.batch import Batch, Weights, mean_luma, pictures
+from drujax.training.batch import Batch, Weights, mean_luma, unit_images
 from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
 from drujax.weights.torch_names import from_torch, unwrapped
@@ -36,7 +36,7 @@ class SCI(SingleNetworkMethod):
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
-        # PyTorch's Adam adds the decay to the gradient, after it was clipped.
+        # PyTorch's Adam adds the weight decay to the clipped gradient.
         return optax.chain(
             optax.clip_by_global_norm(5.0), optax.add_decayed_weights(3e-4), optax.adam(self.learning_rate)
         )
@@ -48,11 +48,11 @@ class SCI(SingleNetworkMethod):
     def loss(
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
-        """The weighted mean over the dark pictures of what the stages add up to."""
+        """Returns the weighted mean, over the dark images, of the sum of the stages' losses."""
         del state
-        dark, _ = pictures(batch)
+        dark, _ = unit_images(batch)
         stages, new = apply(Network(), variables, dark, method="stages", train=True, mutable=["batch_stats"])
-        terms = [retinex.sci_stage(stage.seen, stage.illumination, form=self.form) for stage in stages]
+        terms = [retinex.sci_stage(stage.input, stage.illumination, form=self.form) for stage in stages]
         return (weights.dark * sum(terms)).mean(), (
             new["batch_stats"],
             {"luma_enhanced": mean_luma(stages[0].reflectance)},
@@ -63,7 +63,7 @@ class SCI(SingleNetworkMethod):
         return "sci", {}
 
     def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
-        """The network that enhances: one stage, without what calibrated the others."""
+        """Returns one stage, without the calibration network."""
         variables, metadata = super().export(state)
         return {kind: {"enhance": of_kind["enhance"]} for kind, of_kind in variables.items()}, metadata
 
@@ -74,7 +74,7 @@ def build(config: TrainConfig, learning_rate: optax.Schedule | float) -> SCI:
 
 
 def _convert(state: Mapping[str, Any], shapes: Mapping[str, Any]) -> Variables:
-    """Leaves out what only training uses, and the second names of shared blocks."""
+    """Drops what only training uses, and the duplicate names of shared blocks."""
     names = unwrapped(state)
     return from_torch({n: names[n] for n in names if not n.startswith("calibrate.") and ".blocks." not in n}, shapes)
 
@@ -100,7 +100,6 @@ def _released(level: str, sha256: str) -> Model:
 SPEC = MethodSpec(
     summary="SCI: self-calibrated illumination (Ma et al., CVPR 2022)",
     build=build,
-    # The official code takes one whole picture of any size per step; drujax compiles for one size, so it crops.
     recipe=Recipe(flips=False, batch_size=1, constant_epochs=1000, decay_epochs=0, learning_rate=3e-4),
     presets={
         "laptop": Preset({"size": 256, "steps": 4000}),

@@ -1,4 +1,4 @@
-"""The base classes of methods that train one network, so that each is little more than its loss."""
+"""Base classes of methods that train one network, which then define little more than a loss."""
 
 import abc
 import dataclasses
@@ -25,9 +25,9 @@ def apply(network: nn.Module, variables: Variables, *inputs: Array, **options: A
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EnhancerMethod(abc.ABC):
-    """A method that trains the network of a row of `drujax.methods.registry.METHODS`."""
+    """A method whose enhancement network is in `drujax.methods.registry`."""
 
-    # A number or a function of the steps done.
+    # A number, or a schedule by completed steps.
     learning_rate: optax.Schedule | float = 1e-4
     # Decay of the moving average that `export` returns; None exports the weights themselves.
     ema_decay: float | None = None
@@ -35,10 +35,10 @@ class EnhancerMethod(abc.ABC):
     @property
     @abc.abstractmethod
     def enhancer(self) -> tuple[str, dict[str, Any]]:
-        """The method whose network enhances with the trained variables, and the network's options."""
+        """The name and the options of the enhancement network."""
 
     def export(self, state: TrainState) -> tuple[Variables, dict[str, Any]]:
-        """Return the variables of the network that enhances, or their moving average, and its metadata."""
+        """Return the variables of the enhancement network, or their moving average, and its metadata."""
         name, options = self.enhancer
         variables = state.ema or state.model.variables
         return {k: v for k, v in variables.items() if v}, {"network": name, "options": options}
@@ -57,7 +57,7 @@ class EnhancerMethod(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SingleNetworkMethod(EnhancerMethod):
-    """A method (see `drujax.training.method.Method`) but for its network, optimiser and loss."""
+    """Base of a method (see `drujax.training.method.Method`) that trains one network with one loss."""
 
     @property
     @abc.abstractmethod
@@ -71,8 +71,8 @@ class SingleNetworkMethod(EnhancerMethod):
     def loss(
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
-        """The loss, with the examples weighted inside the batch mean; the new batch statistics (None where there are
-        none); further metrics. Randomness comes from `step_key(state)`.
+        """Return the loss, with examples weighted inside the batch mean; and the new batch statistics (or None) and
+        further metrics. Randomness comes from `step_key(state)`.
         """
 
     @property
@@ -92,7 +92,7 @@ class SingleNetworkMethod(EnhancerMethod):
     def step(
         self, state: TrainState, batch: Batch, rp: Probabilities | None, frozen: Any
     ) -> tuple[TrainState, Metrics]:
-        """One update of the network."""
+        """Updates the network."""
         del frozen
         weights = example_weights(batch, rp)
 

@@ -1,4 +1,4 @@
-"""What a method's file says of the method: its `SPEC` is all that commands, training and enhancing read."""
+"""The description of a method: commands, training and enhancing read only the `SPEC` in its file."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Images = Any  # Float[Array, "b h w 3"]
 
 @dataclass(frozen=True)
 class EnhancerNetwork:
-    """The network with which a method enhances images.
+    """The enhancement network of a method.
 
     Attributes:
         summary: one line for `drujax models`.
@@ -28,10 +28,10 @@ class EnhancerNetwork:
         run: (module bound to its variables, images b h w 3 in [0, 1]) -> enhanced b h w 3, nominally in [0, 1], not
             clipped; without the last rows and columns where an option asks for that.
         options: all that `build` takes, with the defaults. Integers must be >= 1, other numbers >= 0.
-        choices: the allowed values of options that are words.
+        choices: the allowed values of string options.
         official: options whose value in the authors' checkpoint differs from the default.
         licence: of the authors' checkpoint.
-        size_multiple: the sides must be multiples of this, or are padded.
+        size_multiple: height and width are padded to multiples of this.
         margin: width in pixels of the border that the convolutions' zero padding affects; `drujax.Enhancer` pads the
             image with its reflection there.
         guided: whether `drujax.Enhancer` transfers only the network's luminance (`drujax.enhance.guided_filter`).
@@ -90,7 +90,7 @@ class Model:
         summary: one line for `drujax models`.
         obtain: how to get weights that neither ship nor download; may be empty where there is a `file`.
         file: the authors' checkpoint, downloaded and converted when the model is first used.
-        options: the network's options with which the authors use it.
+        options: the network's options that the authors use.
         licence: of weights that are not downloaded.
     """
 
@@ -104,7 +104,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset changes of a method's official recipe and default options."""
+    """Changes to a method's official recipe and default options."""
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """A method: how it is trained, and the network that it trains.
+    """A method: its training and its enhancement network.
 
     Attributes:
         summary: one line for `--help`.
@@ -121,17 +121,17 @@ class MethodSpec:
         presets: what the other presets change ("laptop", "embedded", "debug"; "benchmark" for experiments.benchmark).
         config: a subclass of `drujax.methods.config.TrainConfig` with one more field, a dataclass of the method's own
             options, whose name is their prefix on the command line; None for a method without options.
-        network: the network that enhances; None where another method's file has it.
+        network: the enhancement network; None if it is that of another method.
         models: named weights of `network`.
         files: other files that training it or `drujax convert` can use.
         epoch: the images of one epoch: "dark" ones alone, dark and bright "pairs", or "all" images, dark or bright.
         always_weighted: whether relativistic probabilities weight its losses without `--dru`.
         min_size: the smallest side of the training images that its losses accept.
-        check: raises UsageError where the configuration contradicts itself.
+        check: raises UsageError if the configuration contradicts itself.
         init_files: options -> weight files by option name that the trained weights descend from.
-        one_image: options -> whether it trains on the first dark image alone.
-        untrained: options -> its networks that have random weights, in words.
-        downloads: options -> the weights that it downloads, in words.
+        one_image: options -> whether it trains only on the first dark image.
+        untrained: options -> descriptions of its networks with random weights.
+        downloads: options -> descriptions of the weights that it downloads.
     """
 
     summary: str

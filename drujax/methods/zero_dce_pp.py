@@ -1,9 +1,9 @@
-"""Zero-DCE++ as a method: dark and bright pictures together are the many exposures that it learns from.
+"""Zero-DCE++, trained on dark and bright images together as its multiple exposures.
 
-Official recipe: Adam 1e-4 with weight decay 1e-4 and gradients clipped to norm 0.1, batches of 8, 100 epochs, pictures
+Official recipe: Adam 1e-4 with weight decay 1e-4 and gradients clipped to norm 0.1, batches of 8, 100 epochs, images
 resized to 512x512, curves estimated at full size (ratio 1; 12 in its test).
 
-With data uncertainty, RP_d weights all terms of a dark picture and RP_b those of a bright one (docs/method.md).
+With data uncertainty, RP_d weights all terms of a dark image and RP_b those of a bright one (docs/method.md).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset, firs
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.models.zero_dce_pp import ZeroDCEpp as Network
 from drujax.runtime.remote_file import github_file
-from drujax.training.batch import Batch, Weights, pictures
+from drujax.training.batch import Batch, Weights, unit_images
 from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
 
@@ -38,7 +38,7 @@ class ZeroDCEpp(SingleNetworkMethod):
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
-        # PyTorch's Adam adds the decay to the gradient, after it was clipped.
+        # PyTorch's Adam adds the weight decay to the clipped gradient.
         return optax.chain(
             optax.clip_by_global_norm(0.1), optax.add_decayed_weights(1e-4), optax.adam(self.learning_rate)
         )
@@ -53,9 +53,9 @@ class ZeroDCEpp(SingleNetworkMethod):
     def loss(
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
-        """The weighted mean over all pictures of the batch, dark and bright."""
+        """Returns the weighted mean over all images of the batch, dark and bright."""
         del state
-        images = jnp.concatenate(pictures(batch))
+        images = jnp.concatenate(unit_images(batch))
         enhanced, curve = apply(self.network, {"params": variables["params"]}, images)
         total, terms = zero_dce_pp.total(images, enhanced, curve, form=self.form)
         loss = (jnp.concatenate(weights) * total).mean()

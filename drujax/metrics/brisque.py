@@ -77,9 +77,9 @@ def features(
     if reference not in REFERENCES:
         raise unknown("reference", reference, REFERENCES)
     arithmetic = REFERENCES[reference]
-    pictures = validated_images(images, "brisque", SMALLEST)
-    grey = (pad_to_bucket(levels(picture, arithmetic.luma), HALF_BORDER, "symmetric") for picture in pictures)
-    h, w = pictures.shape[1:3]
+    valid = validated_images(images, "brisque", SMALLEST)
+    grey = (pad_to_bucket(levels(image, arithmetic.luma), HALF_BORDER, "symmetric") for image in valid)
+    h, w = valid.shape[1:3]
     sizes = ((h, w), (-(-h // 2), -(-w // 2)))
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
     return np.array([np.concatenate([_fit(*scale) for scale in zip(scales, sizes, strict=True)]) for scales in results])
@@ -142,15 +142,15 @@ def _sums_of(products: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 5"]:
 
 def _program(mirrored: UInt8[Array, "1 _ _"], height: Any, width: Any, excess: Any, epsilon: Any) -> tuple[Parts, ...]:
     """Computes the parts of both scales."""
-    pictures = ((height, width), ((height + 1) // 2, (width + 1) // 2))
+    sizes = ((height, width), ((height + 1) // 2, (width + 1) // 2))
     return tuple(
-        _parts(plane, array, picture, excess, epsilon)
-        for (plane, array), picture in zip(nss_params.two_scales(mirrored), pictures, strict=True)
+        _parts(plane, array, image_size, excess, epsilon)
+        for (plane, array), image_size in zip(nss_params.two_scales(mirrored), sizes, strict=True)
     )
 
 
-def _parts(plane: nss_params.Plane, array: tuple[int, int], picture: tuple[Any, Any], excess, epsilon) -> Parts:
-    """Computes the parts of an image of size `picture` in an array of size `array`, tile by tile.
+def _parts(plane: nss_params.Plane, array: tuple[int, int], image_size: tuple[Any, Any], excess, epsilon) -> Parts:
+    """Computes the parts of an image of `image_size` in an array of size `array`, tile by tile.
 
     Every stage is materialised; otherwise XLA would recompute it for each use.
     """
@@ -159,7 +159,7 @@ def _parts(plane: nss_params.Plane, array: tuple[int, int], picture: tuple[Any, 
 
     def inside(first, size):
         rows, columns = (start + jnp.arange(side) for start, side in zip(first, size, strict=True))
-        within = [(places >= 0) & (places < end) for places, end in zip((rows, columns), picture, strict=True)]
+        within = [(places >= 0) & (places < end) for places, end in zip((rows, columns), image_size, strict=True)]
         return within[0][:, None] & within[1]
 
     def one_tile(corner):
@@ -175,10 +175,10 @@ def _parts(plane: nss_params.Plane, array: tuple[int, int], picture: tuple[Any, 
             neighbour = s[1 + down : 1 + down + high, 1 + right : 1 + right + wide]
             moments.append(nss_params.sums_over_rows(own * neighbour))
         bottom, right = (
-            jnp.clip(end - 1 - start, 0, side - 1) for start, side, end in zip(corner, tile, picture, strict=True)
+            jnp.clip(end - 1 - start, 0, side - 1) for start, side, end in zip(corner, tile, image_size, strict=True)
         )
         rows = jnp.stack([own[0], jax.lax.dynamic_index_in_dim(own, bottom, 0, keepdims=False)])
         columns = jnp.stack([own[:, 0], jax.lax.dynamic_index_in_dim(own, right, 1, keepdims=False)])
         return Parts(jnp.stack([jnp.stack(sums) for sums in moments]), rows, columns)
 
-    return over_tiles(one_tile, tile, picture, array)
+    return over_tiles(one_tile, tile, image_size, array)

@@ -16,10 +16,10 @@ def loe(
     """Computes the lightness order error of each image, in thousandths: 0 (kept) to 1000; lower is better.
 
     Wang, Zheng, Hu and Li, "Naturalness preserved enhancement algorithm for non-uniform illumination images", IEEE TIP
-    22(9), 2013. Lightness is the largest of R, G and B; both images are sampled at the same places, the nearest pixels
-    of a grid whose short side is 100 (every pixel of smaller images); for each pair of places it counts whether "at
-    least as light" differs between the two. The mean is taken over pairs, so that the value does not grow with the
-    grid: it is the authors' sum over its 100 x w places, divided by the number of places, times 1000.
+    22(9), 2013. Lightness is the largest of R, G and B; both images are sampled at the same positions, the nearest
+    pixels of a grid whose short side is 100 (every pixel of smaller images); for each pair of positions it counts
+    whether "at least as light" differs between the images. The mean is taken over pairs, so that the value does not
+    grow with the grid: it is the authors' sum over its 100 x w positions, divided by their number, times 1000.
 
     Args:
         enhanced: (b, h, w, 3) or (h, w, 3), uint8 or floating in [0, 1].
@@ -33,8 +33,8 @@ def loe(
 
 
 def _changed_share(enhanced: Float[np.ndarray, " p"], original: Float[np.ndarray, " p"]) -> float:
-    """The share of all pairs whose order differs."""
-    # Added up in 64 bits on the host: the pairs of 100 x 464 places are more than an int32 can count.
+    """Returns the fraction of pairs whose order differs."""
+    # Summed in int64 on the host: the pairs of 100 x 464 positions overflow int32.
     return int(np.asarray(_changed(enhanced, original)).sum(dtype=np.int64)) / len(enhanced) ** 2
 
 
@@ -49,7 +49,7 @@ def _sampled(lightness: Shaped[np.ndarray, "b h w"]) -> Float[np.ndarray, "b p"]
 
 @jax.jit
 def _changed(enhanced: Float[Array, " p"], original: Float[Array, " p"]) -> Int32[Array, " p"]:
-    """How many pairs of each place change their order; place after place, so that memory stays that of one row."""
+    """Counts the pairs whose order changes for each position, one position at a time to save memory."""
 
     def count(place):
         differs = (enhanced[place] >= enhanced) != (original[place] >= original)

@@ -85,11 +85,11 @@ def features(
     if protocol not in ("pi", "plain"):
         raise unknown("protocol", protocol, ("pi", "plain"))
     crop = PI_CROP if protocol == "pi" else 0
-    pictures = validated_images(images, "ma", LEAST_SIDE + 2 * crop)
-    h, w = pictures.shape[1:3]
-    inner = pictures[:, crop : h - crop, crop : w - crop]
+    valid = validated_images(images, "ma", LEAST_SIDE + 2 * crop)
+    h, w = valid.shape[1:3]
+    inner = valid[:, crop : h - crop, crop : w - crop]
     luma = PI_LUMA[reference] if protocol == "pi" else GREY[reference]
-    return ma_features(np.stack([levels(picture, luma) for picture in inner]), reference)
+    return ma_features(np.stack([levels(image, luma) for image in inner]), reference)
 
 
 def score(features: Features, forests: tuple[Forest, Forest, Forest]) -> Float[np.ndarray, " b"]:

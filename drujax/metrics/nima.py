@@ -101,13 +101,13 @@ def distribution(
     """Computes the probability of each rating 1..10. Arguments as in `nima`."""
     if reference not in NETWORKS:
         raise unknown("reference", reference, NETWORKS)
-    pictures = validated_images(images, "nima")
+    valid = validated_images(images, "nima")
     variables = _variables(reference, None if weights is None else str(weights))
     prepare = NETWORKS[reference].prepare
     chunk = images_per_call()
     parts = []
-    for first in range(0, len(pictures), chunk):
-        inputs = np.stack([prepare(picture) for picture in pictures[first : first + chunk]])
+    for first in range(0, len(valid), chunk):
+        inputs = np.stack([prepare(image) for image in valid[first : first + chunk]])
         # Padded to a constant batch size, so that an image's score does not depend on the others.
         batch = np.pad(inputs, ((0, chunk - len(inputs)), (0, 0), (0, 0), (0, 0)))
         parts.append(np.asarray(_program(reference)(variables, batch))[: len(inputs)])
@@ -119,8 +119,8 @@ def load_variables(reference: Reference, path: str | Path) -> Variables:
     """Loads the variables of the network of `reference` from its own checkpoint. Raises UsageError as `nima` does."""
     network = NETWORKS[reference]
     side = network.side
-    picture = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-    shapes = jax.eval_shape(network.module().init, jax.random.key(0), picture)
+    image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+    shapes = jax.eval_shape(network.module().init, jax.random.key(0), image)
     try:
         return network.convert(path, {name: shapes[name] for name in ("params", "batch_stats")})
     except UsageError as error:

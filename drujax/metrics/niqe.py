@@ -94,12 +94,12 @@ def features(
     arithmetic = REFERENCES[reference]
     crop = PI_CROP if protocol == "pi" else 0
     luma = PI_LUMA[reference] if protocol == "pi" else arithmetic.luma
-    pictures = validated_images(images, "niqe", BLOCK + 2 * crop)
-    h, w = ((side - 2 * crop) // BLOCK * BLOCK for side in pictures.shape[1:3])
+    valid = validated_images(images, "niqe", BLOCK + 2 * crop)
+    h, w = ((side - 2 * crop) // BLOCK * BLOCK for side in valid.shape[1:3])
     if (h, w) == (BLOCK, BLOCK):
         raise UsageError("niqe: images must hold at least two blocks of 96x96 pixels for a covariance, got one")
-    pictures = pictures[:, crop : crop + h, crop : crop + w]
-    grey = (pad_to_bucket(levels(picture, luma), HALF_BORDER, "symmetric", "edge", unit=BLOCK) for picture in pictures)
+    valid = valid[:, crop : crop + h, crop : crop + w]
+    grey = (pad_to_bucket(levels(image, luma), HALF_BORDER, "symmetric", "edge", unit=BLOCK) for image in valid)
     results = run(_program, grey, arithmetic.excess, arithmetic.epsilon)
     grid = nss_params.grid(arithmetic.grid)
     return np.stack(
@@ -150,8 +150,8 @@ def _program(bordered: UInt8[Array, "2 _ _"], height: Any, width: Any, excess: A
     )
 
 
-def _sums(plane: nss_params.Plane, size: tuple[int, int], picture: tuple[Any, Any], side: int, excess, epsilon):
-    """Computes the sums of an image of size `picture` in an array of `size`, tile by tile.
+def _sums(plane: nss_params.Plane, size: tuple[int, int], image_size: tuple[Any, Any], side: int, excess, epsilon):
+    """Computes the sums of an image of size `image_size` in an array of `size`, tile by tile.
 
     Every stage is materialised; otherwise XLA would recompute it for each use.
     """
@@ -163,7 +163,7 @@ def _sums(plane: nss_params.Plane, size: tuple[int, int], picture: tuple[Any, An
         first = tuple(start - RADIUS for start in corner)
         part = barrier(plane(first, (tile[0] + 2 * RADIUS, tile[1] + 2 * RADIUS)))
         if side < BLOCK:  # the full-size image already has such a border
-            part = barrier(replicate_edges(part, first, picture))
+            part = barrier(replicate_edges(part, first, image_size))
         s = barrier(mscn(part, excess=excess, epsilon=epsilon))
         blocks = s.reshape(rows, side, -1, side)
         moments = [nss_params.sums_over_rows(s.reshape(rows, side, -1))]
@@ -172,4 +172,4 @@ def _sums(plane: nss_params.Plane, size: tuple[int, int], picture: tuple[Any, An
             moments.append(nss_params.sums_over_rows((blocks * neighbour).reshape(rows, side, -1)))
         return jnp.stack([jnp.stack(parts) for parts in moments])
 
-    return over_tiles(one_tile, tile, picture, size)
+    return over_tiles(one_tile, tile, image_size, size)

@@ -62,8 +62,8 @@ def features(
     """Returns for each image its blocks' variance, artifact mask and noise mask. Arguments as in `piqe`."""
     if reference not in REFERENCES:
         raise unknown("reference", reference, REFERENCES)
-    pictures = validated_images(images, "piqe", BLOCK)
-    completed = [_pad_to_blocks(picture, reference) for picture in pictures]
+    valid = validated_images(images, "piqe", BLOCK)
+    completed = [_pad_to_blocks(image, reference) for image in valid]
     size = completed[0].shape
     h, w = (side // BLOCK for side in size)
     results = run(
@@ -75,12 +75,12 @@ def features(
     ]
 
 
-def _pad_to_blocks(picture: Shaped[np.ndarray, "h w 3"], reference: str) -> UInt8[np.ndarray, "_ _"]:
+def _pad_to_blocks(image: Shaped[np.ndarray, "h w 3"], reference: str) -> UInt8[np.ndarray, "_ _"]:
     """Converts to grey and pads to whole blocks as the reference does."""
-    h, w = picture.shape[:2]
+    h, w = image.shape[:2]
     if reference == "matlab":
-        return np.pad(levels(picture, "matlab"), ((0, -h % BLOCK), (0, -w % BLOCK)), mode="edge")
-    return np.pad(stretched_levels(picture), ((0, h % BLOCK), (0, w % BLOCK)), mode="symmetric")
+        return np.pad(levels(image, "matlab"), ((0, -h % BLOCK), (0, -w % BLOCK)), mode="edge")
+    return np.pad(stretched_levels(image), ((0, h % BLOCK), (0, w % BLOCK)), mode="symmetric")
 
 
 def _decide(variance, flattest, middle, surround):

@@ -1,4 +1,4 @@
-"""No-reference metrics by name, with what `drujax score` and the tables need about each.
+"""No-reference metrics by name, with the properties that `drujax score` and the tables need.
 
 To add a metric, write a module with its function and a `METRIC` that describes it, and add its name to `METRICS`.
 """
@@ -36,7 +36,7 @@ class Metric:
     def needs(self, reference: str) -> tuple[File, ...]:
         """Returns the files that `reference` needs. Raises UsageError if it is unknown."""
         if reference not in self.references:
-            raise unknown(f"--reference: {self.name}", reference, self.references)
+            raise unknown(f"reference: {self.name}", reference, self.references)
         return self.references[reference]
 
     @property

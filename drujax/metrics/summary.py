@@ -3,12 +3,12 @@
 `Scores` is what evaluation on many devices or in many batches merges: it keeps every image's score, so merging is
 exact, and no result depends on the order or batches in which images were scored.
 
-Intervals and tests take *groups* as independent, not images: variants of one scene (or frames of one shot) score alike,
-and counting each as evidence of its own makes intervals too narrow. With four equal variants a scene, a nominal 95 %
-interval covers the truth in 67 % of cases. Whoever knows the groups passes them (image name -> group); an image without
-one is a group of its own. The bootstrap resamples whole groups, and in the sign test each group has one vote. Both
-assume that the groups are drawn independently of each other; of few groups the percentile interval is too narrow still
-(normal scores: covers in 84 % of cases with 5 groups, 90 % with 10, 93 % with 20 to 40).
+Intervals and tests take *groups* as independent, not images: variants of one scene (or frames of one shot) have similar
+scores, and counting each as independent evidence makes intervals too narrow. With four equal variants per scene, a
+nominal 95 % interval covers the truth in 67 % of cases. Callers may pass the groups (image name -> group); an image
+without one is its own group. The bootstrap resamples whole groups, and in the sign test each group has one vote. Both
+assume that the groups are drawn independently of each other; with few groups the percentile interval is still too
+narrow (normal scores: coverage 84 % with 5 groups, 90 % with 10, 93 % with 20 to 40).
 """
 
 import math
@@ -29,11 +29,11 @@ Groups = Mapping[str, str]  # image name -> group
 class Scores:
     """One metric's scores by image; NaN scores are left out of everything."""
 
-    by_picture: Mapping[str, float] = field(default_factory=dict)
+    by_image: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
-        finite = {name: float(score) for name, score in self.by_picture.items() if not math.isnan(score)}
-        object.__setattr__(self, "by_picture", finite)
+        finite = {name: float(score) for name, score in self.by_image.items() if not math.isnan(score)}
+        object.__setattr__(self, "by_image", finite)
 
     def merge(self, other: "Scores") -> "Scores":
         """Joins two sets of scores, which must not share an image: it would count twice.
@@ -41,14 +41,14 @@ class Scores:
         Raises:
             ValueError: they share one.
         """
-        both = self.by_picture.keys() & other.by_picture.keys()
+        both = self.by_image.keys() & other.by_image.keys()
         if both:
             raise ValueError(f"{min(both)} is in both sets of scores")
-        return Scores({**self.by_picture, **other.by_picture})
+        return Scores({**self.by_image, **other.by_image})
 
     def mean(self) -> float:
         """Returns the mean, NaN without scores. The sum is exact before it is rounded, so its order does not matter."""
-        return _mean(self.by_picture.values())
+        return _mean(self.by_image.values())
 
     def interval(self, groups: Groups | None = None) -> tuple[float, float]:
         """Returns the 95 % interval of the mean by the percentile bootstrap over groups (10,000 resamples, fixed seed).
@@ -56,12 +56,12 @@ class Scores:
         Args:
             groups: of the images that belong together; the others count as independent.
         """
-        names = sorted(self.by_picture)
-        return bootstrap(np.array([self.by_picture[name] for name in names]), _indices(names, groups))
+        names = sorted(self.by_image)
+        return bootstrap(np.array([self.by_image[name] for name in names]), _indices(names, groups))
 
     def count_groups(self, groups: Groups | None = None) -> int:
         """Counts the groups that `interval` resamples."""
-        return len(set(_indices(sorted(self.by_picture), groups)))
+        return len(set(_indices(sorted(self.by_image), groups)))
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Comparison:
     """The differences of two sets of scores, image by image.
 
     Attributes:
-        mean: of the differences, first less second.
+        mean: of the differences, first minus second.
         interval: its 95 % bootstrap interval over groups.
         higher, lower, equal: numbers of images whose first score is higher, lower, the same.
         groups: number of groups that are resampled and vote.
-        sign_test: two-sided p-value of the exact sign test over groups: how likely votes so uneven are where neither
-            set is better. A group votes with the majority of its images, and not at all where that is even.
+        sign_test: two-sided p-value of the exact sign test over groups: the probability of votes at least as uneven if
+            neither set is better. A group votes with the majority of its images, and abstains on a tie.
     """
 
     mean: float
@@ -88,8 +88,8 @@ class Comparison:
 
 def compare(first: Scores, second: Scores, groups: Groups | None = None) -> Comparison:
     """Compares the scores of the images that both sets have; `groups` as in `Scores.interval`."""
-    names = sorted(first.by_picture.keys() & second.by_picture.keys())
-    difference = np.array([first.by_picture[name] - second.by_picture[name] for name in names])
+    names = sorted(first.by_image.keys() & second.by_image.keys())
+    difference = np.array([first.by_image[name] - second.by_image[name] for name in names])
     indices = _indices(names, groups)
     votes = np.bincount(indices, weights=np.sign(difference))
     return Comparison(
@@ -106,10 +106,10 @@ def compare(first: Scores, second: Scores, groups: Groups | None = None) -> Comp
 def bootstrap(values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None = None) -> tuple[float, float]:
     """Returns the 95 % percentile interval of the mean of `values` over resamples.
 
-    (NaN, NaN) of fewer than two groups: they do not show how far others would be.
+    (NaN, NaN) for fewer than two groups, which do not determine a spread.
 
     Args:
-        values: one an image.
+        values: one per image.
         groups: the group of each, 0..g-1; whole groups are resampled. By default each value is one.
     """
     groups = np.arange(len(values)) if groups is None else groups
@@ -127,7 +127,7 @@ def bootstrap(values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | N
 
 
 def sign_test(higher: int, lower: int) -> float:
-    """Returns the two-sided p-value of so many independent differences up and down where both are equally likely."""
+    """Returns the two-sided p-value of these numbers of independent differences if both signs are equally likely."""
     n, fewer = higher + lower, min(higher, lower)
     ways = total = 1  # n choose 0, and the sum so far
     for k in range(fewer):
@@ -137,7 +137,7 @@ def sign_test(higher: int, lower: int) -> float:
 
 
 def _indices(names: Sequence[str], groups: Groups | None) -> Int[np.ndarray, " n"]:
-    """Numbers the groups of `names`; a name without one is a group of its own, whatever groups are called."""
+    """Numbers the groups of `names`; a name without one is its own group, even if a group has that name."""
     groups = groups or {}
     keys = [(name in groups, groups.get(name, name)) for name in names]
     number = {key: i for i, key in enumerate(sorted(set(keys)))}

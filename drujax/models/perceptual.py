@@ -1,4 +1,4 @@
-"""VGG16 up to relu5_1, as the official EnlightenGAN uses it for its self-feature-preserving loss."""
+"""VGG16 up to relu5_1, for EnlightenGAN's self-feature-preserving loss."""
 
 import flax.linen as nn
 import jax.numpy as jnp

@@ -17,9 +17,9 @@ DARKEST = 1e-4  # lower bound of the illumination, which images are divided by
 
 
 class Stage(NamedTuple):
-    """Input (`seen`) and outputs of one stage of the training network, each b h w 3."""
+    """Input and outputs of one stage of the training network, each b h w 3."""
 
-    seen: Float[Array, "b h w 3"]
+    input: Float[Array, "b h w 3"]
     illumination: Float[Array, "b h w 3"]
     reflectance: Float[Array, "b h w 3"]
     attention: Float[Array, "b h w 3"]
@@ -75,14 +75,16 @@ class SCI(nn.Module):
         return _reflectance(image, illumination), illumination
 
     def stages(self, image: Float[Array, "b h w 3"], *, count: int = 3, train: bool) -> list[Stage]:
-        """Runs `count` stages with shared weights; each after the first sees the image plus the calibrated residual."""
-        seen, outputs = image, []
+        """Runs `count` stages with shared weights; the input of each after the first is the image plus the calibrated
+        residual.
+        """
+        stage_input, outputs = image, []
         for _ in range(count):
-            illumination = self.enhance(seen, train=train)
+            illumination = self.enhance(stage_input, train=train)
             reflectance = _reflectance(image, illumination)
             attention = self.calibrate(reflectance, train=train)
-            outputs.append(Stage(seen, illumination, reflectance, attention))
-            seen = image + attention
+            outputs.append(Stage(stage_input, illumination, reflectance, attention))
+            stage_input = image + attention
         return outputs
 
 

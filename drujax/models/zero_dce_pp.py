@@ -21,11 +21,11 @@ class ZeroDCEpp(nn.Module):
     enhanced is x <- x + A x (x - 1), applied eight times with the same curve A, and is not clipped.
 
     Attributes:
-        ratio: downsampling factor for estimating the curve: 12 in the official test, 1 in training. Sides that are not
-            multiples of it are padded at the bottom and right by reflection, and the result is cropped back.
+        ratio: downsampling factor for estimating the curve: 12 in the official test, 1 in training. Images whose height
+            or width is not a multiple are padded at the bottom and right by reflection, and the result is cropped back.
         features: channels of the hidden layers.
-        crop: crop such sides to a multiple of `ratio` instead, as the official test does; sides shorter than `ratio`
-            are still padded.
+        crop: crop to multiples of `ratio` instead, as the official test does; heights and widths below `ratio` are
+            still padded.
     """
 
     ratio: int = 12

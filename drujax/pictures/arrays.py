@@ -1,4 +1,4 @@
-"""Images as arrays of a caller: what is accepted, checked once for all functions that take them."""
+"""Validation of image arrays, shared by all functions that take them."""
 
 import os
 import reprlib
@@ -15,15 +15,15 @@ SLACK = 1e-3
 
 
 def as_images(images: Any, argument: str) -> Shaped[np.ndarray, "*b h w 3"]:
-    """Returns `images` as an array, not copied where it is one, and of whatever byte order.
+    """Validates `images`; returns them as an array in their byte order, without copying one.
 
     Args:
         images: (h, w, 3) or (b, h, w, 3), at least one pixel: uint8, uint16, or floating in 0..1; an array of NumPy,
             JAX or another library, or nested sequences.
-        argument: its name, for the messages.
+        argument: name of the argument, for error messages.
 
     Raises:
-        UsageError: no array, or another shape, dtype or range; NaN.
+        UsageError: not an array, invalid shape, dtype or range, or NaN.
     """
     array = _array(images, argument)
     if array.ndim not in (3, 4) or array.shape[-1] != 3 or 0 in array.shape:
@@ -40,14 +40,14 @@ def as_images(images: Any, argument: str) -> Shaped[np.ndarray, "*b h w 3"]:
 
 
 def native(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Returns `array` as JAX takes it: in the byte order of this machine, floating numbers of at most 64 bits."""
+    """Converts `array` for JAX: native byte order, floating-point numbers of at most 64 bits."""
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # longdouble
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def is_floating(dtype: np.dtype) -> bool:
-    """Whether `dtype` is a floating one; bfloat16, which NumPy does not count among them, is."""
+    """Whether `dtype` is floating-point, including bfloat16, which NumPy does not recognise."""
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 

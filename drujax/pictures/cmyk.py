@@ -1,4 +1,4 @@
-"""CMYK pixels to RGB."""
+"""Conversion of CMYK pixels to RGB."""
 
 import dataclasses
 import io
@@ -12,10 +12,10 @@ from drujax.pictures.stored import Stored
 
 
 def to_rgb(stored: Stored) -> Stored:
-    """Returns `stored`, whose first four channels are CMYK (0 is no ink), as sRGB; an alpha channel is kept.
+    """Converts `stored`, whose first four channels are CMYK (0 is no ink), to sRGB; keeps an alpha channel.
 
-    The embedded profile describes the inks and goes with them. Without one the inks are taken as ideal; so they are
-    with a profile that does not describe CMYK.
+    An embedded CMYK profile is applied and dropped. Without one, or with a profile of another colour space, ideal inks
+    are assumed.
 
     Raises:
         UsageError: the profile cannot be read.
@@ -43,8 +43,8 @@ def _color_space(profile: bytes) -> str:
 
 def _ideal_inks(cmyk: np.ndarray) -> np.ndarray:
     full = np.iinfo(cmyk.dtype).max
-    light = full - cmyk.astype(np.uint32)
-    return ((light[..., :3] * light[..., 3:] + full // 2) // full).astype(cmyk.dtype)
+    reflected = full - cmyk.astype(np.uint32)
+    return ((reflected[..., :3] * reflected[..., 3:] + full // 2) // full).astype(cmyk.dtype)
 
 
 def _through_profile(cmyk: np.ndarray, profile: bytes) -> np.ndarray:

@@ -1,15 +1,15 @@
-"""The bytes of a picture file <-> Picture; drujax.pictures.io adds the file.
+"""Converts between the bytes of a picture file and Picture; drujax.pictures.io reads and writes the file.
 
-What each kind of picture becomes:
+How each kind of picture is read:
 
 * grey (1 to 16 bits): RGB with three equal channels, written as grey again as long as they are equal;
 * palette: RGB, with alpha where the palette or a colour key is transparent; colours under alpha 0 are kept;
-* CMYK: RGB, through the embedded ICC profile to sRGB where there is one. The profile described CMYK and is dropped;
-* more than 8 bits a channel: 16, kept by PNG and TIFF, rounded to 8 for the other formats;
-* animations and files of several pages: refused, but for reduced copies of the picture, which are left out.
+* CMYK: sRGB, through the embedded ICC profile if there is one, which is then dropped;
+* more than 8 bits per channel: 16, kept by PNG and TIFF, rounded to 8 for the other formats;
+* animations and files of several pages: refused, except that reduced copies of the picture are dropped.
 
 JPEG and WebP are written at quality 95, JPEG with the source's chroma subsampling (4:4:4 from other formats); a
-lossless WebP stays lossless. What a format cannot hold of the metadata is named (`encode_noting`).
+lossless WebP stays lossless. Metadata that a format cannot hold are reported (`encode_noting`).
 """
 
 import dataclasses
@@ -24,8 +24,8 @@ from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
 from drujax.pictures.stored import Stored, Written
 
-# Who reads and writes each format, by Pillow's name of it. Pixels are read by libvips where Pillow has 8 bits only
-# or refuses what every viewer shows, and by Pillow where the wheel of libvips has no codec.
+# Readers and writers by Pillow's name of the format. Pixels are read by libvips where Pillow supports only 8 bits or
+# refuses files that every viewer shows, and by Pillow where libvips's wheel has no codec.
 CONTAINERS: dict[str, ModuleType] = {
     #             pixels read by      pixels written by   metadata by
     "PNG": png,  # libvips            libvips             png.py
@@ -43,7 +43,7 @@ OPAQUE = ("JPEG", "BMP")
 
 
 def decode(content: bytes) -> Picture:
-    """Returns the picture that the bytes of a file hold. Raises UsageError (a line without the file's name)."""
+    """Decodes the bytes of a picture file. Raises UsageError, without the file's name."""
     if not content:
         raise UsageError("the file is empty")
     format = _format(content)
@@ -51,15 +51,15 @@ def decode(content: bytes) -> Picture:
 
 
 def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
-    """Returns the bytes of a file of `format` (Pillow's name) that holds `picture`. Raises UsageError (as decode does).
+    """Encodes `picture` in `format` (Pillow's name). Raises UsageError (as decode does).
 
-    `quality` 1 to 100 of JPEG and WebP: by default 95, and lossless for what was a lossless WebP.
+    `quality`, 1 to 100, applies to JPEG and WebP; by default 95, and lossless if the picture was a lossless WebP.
     """
     return encode_noting(picture, format, quality).content
 
 
 def encode_noting(picture: Picture, format: str, quality: int | None = None) -> Written:
-    """Returns what `encode` does, and what of `picture` the file does not hold: a phrase each, such as "EXIF"."""
+    """Encodes like `encode`, and lists what the file does not hold, a phrase each, such as "EXIF"."""
     samples = _samples(picture, format)
     dropped = ("the lower half of its 16 bits a channel",) if samples.dtype != picture.rgb.dtype else ()
     container = CONTAINERS[format]
@@ -112,7 +112,7 @@ def _upright(stored: Stored, format: str) -> Picture:
 
 
 def _turned(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """`samples` as stored, turned upright: EXIF orientations 2-4 mirror or turn by 180 degrees, 5-8 also transpose."""
+    """Turns `samples` upright: EXIF orientations 2-4 mirror or rotate by 180 degrees, 5-8 also transpose."""
     if orientation >= 5:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -123,7 +123,7 @@ def _turned(samples: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """(rgb, alpha or None) of grey, grey-alpha, RGB or RGBA samples."""
+    """Splits grey, grey-alpha, RGB or RGBA samples into rgb and alpha (or None)."""
     if samples.ndim == 2:
         samples = samples[..., None]
     channels = samples.shape[2]
@@ -136,7 +136,7 @@ def _split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _samples(picture: Picture, format: str) -> np.ndarray:
-    """The array to be written: (h, w) for grey, (h, w, 2) grey-alpha, (h, w, 3) or (h, w, 4)."""
+    """Returns the array to write: (h, w) for grey, (h, w, 2) grey-alpha, (h, w, 3) or (h, w, 4)."""
     rgb, alpha = picture.rgb, picture.alpha
     if rgb.dtype == np.uint16 and format not in SIXTEEN_BIT:
         rgb = _eight_bits(rgb)

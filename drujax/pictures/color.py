@@ -1,4 +1,4 @@
-"""Luma, and samples as floats, 8 or 16 bits."""
+"""Luma, and conversion between floats and samples of 8 or 16 bits."""
 
 from typing import Any
 
@@ -12,15 +12,17 @@ def luma(rgb: Shaped[Any, "*b h w 3"]) -> Float[Any, "*b h w"]:
 
 
 def to_float(samples: UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
-    """Samples of 8 or 16 bits as float32 in 0..1."""
+    """Converts samples of 8 or 16 bits to float32 in 0..1."""
     return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
 
 
 def to_uint8(x: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-    """Samples of 0..1 as 8 bits: clipped, then rounded to the nearest (the official EnlightenGAN code truncates)."""
+    """Converts samples in 0..1 to 8 bits: clipped, then rounded to nearest (the official EnlightenGAN code
+    truncates).
+    """
     return np.rint(np.clip(x, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def to_uint16(x: Float[np.ndarray, "..."]) -> UInt16[np.ndarray, "..."]:
-    """Samples of 0..1 as 16 bits: clipped, then rounded to the nearest."""
+    """Converts samples in 0..1 to 16 bits: clipped, then rounded to nearest."""
     return np.rint(np.clip(x, 0.0, 1.0) * 65535.0).astype(np.uint16)

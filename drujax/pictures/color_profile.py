@@ -1,4 +1,4 @@
-"""ICC profiles: which colours one describes, and one for what a PNG says in chunks that other formats do not have."""
+"""ICC profiles: their colour space, and profiles equivalent to the colour chunks of PNG."""
 
 import struct
 from collections.abc import Iterable
@@ -8,28 +8,28 @@ import numpy as np
 D50 = np.array([0.9642, 1.0, 0.8249])
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 D65_WHITE = (0.3127, 0.3290)
-# x and y of red, green, blue; by the numbers of ITU-T H.273, which PNG's chunk cICP uses.
+# x and y of red, green and blue, by the codes of ITU-T H.273, which PNG's chunk cICP uses.
 SRGB_PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 PRIMARIES = {1: SRGB_PRIMARIES, 9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))}
 PRIMARIES[12] = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
-# ICC's parametric curve for transfer characteristics: exponent, or exponent, a, b, c, d of the sRGB curve.
+# ICC's parametric curves by transfer characteristics: exponent, or exponent, a, b, c, d for sRGB.
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
 
 SRGB_GAMMA = 45455  # gAMA of pictures in sRGB
 SRGB_CHROMATICITIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
-SLACK = 500  # of numbers in units of 1/100000: what writers round
+SLACK = 500  # rounding tolerance of numbers in units of 1/100000
 
 
 def color_space(profile: bytes) -> bytes:
-    """Returns which colours a profile describes: b"RGB ", b"GRAY", b"CMYK", ..."""
+    """Returns the colour space of a profile: b"RGB ", b"GRAY", b"CMYK", ..."""
     return profile[16:20]
 
 
 def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes | None, frozenset[bytes]]:
-    """Returns the profile that says what the chunks cICP, gAMA and cHRM say, and the names of those that it replaces.
+    """Returns the profile equivalent to the chunks cICP, gAMA and cHRM, and the names of the chunks that it replaces.
 
-    None where they say sRGB, as a picture without profile is taken to be, or where no such profile can be made.
+    The profile is None if they mean sRGB, the default of a picture without profile, or cannot be expressed.
     """
     named = dict(chunks)
     declared = named.get(b"cICP", b"")
@@ -56,7 +56,7 @@ def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes 
 
 
 def _profile(points: tuple[tuple[float, float], ...], curve: tuple[float, ...], *, grey: bool) -> bytes:
-    """The ICC profile (version 4) of a display with such a white, red, green and blue point, and such a curve."""
+    """Builds the ICC profile (version 4) of a display with these white, red, green and blue points and this curve."""
     white = _xyz(points[:1])[:, 0]
     to_d50 = np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD
     primaries = _xyz(points[1:])
@@ -88,7 +88,7 @@ def _assembled(tags: dict[bytes, bytes], space: bytes) -> bytes:
 
 
 def _xyz(points: Iterable[tuple[float, float]]) -> np.ndarray:
-    """The columns X, Y, Z, with Y = 1, of chromaticities x, y."""
+    """Returns columns X, Y, Z, with Y = 1, of chromaticities x, y."""
     return np.array([(x / y, 1.0, (1 - x - y) / y) for x, y in points]).T
 
 

@@ -1,6 +1,6 @@
-"""TIFF directories, which EXIF blocks are made of, too: read into trees of entries with raw values, and written again.
+"""Reads and writes TIFF directories, which EXIF blocks also consist of, as trees of entries with raw values.
 
-Values stay bytes: text in any encoding, unknown types of tags and numbers of any precision survive.
+Values stay bytes, so that text in any encoding, unknown tags and numbers of any precision are preserved.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ SUB_DIRECTORIES = (EXIF, GPS, INTEROPERABILITY)
 USER_COMMENT = 0x9286
 UNICODE = b"UNICODE\0"
 
-# Bytes of one value of a type, and of the numbers it is made of (what another byte order swaps).
+# Bytes of one value of a type, and of its numbers (the unit of byte swapping).
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 WORDS = SIZES | {5: 4, 10: 4}
 NUMBERS = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 18: "Q"}
@@ -38,7 +38,7 @@ Tree: TypeAlias = dict[int, Any]  # by tag: an Entry, or the tree of a sub-direc
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a file's directories are laid out: the byte order as struct writes it, and whether it is a BigTIFF."""
+    """The layout of a file's directories: byte order as in struct formats, and whether it is a BigTIFF."""
 
     order: str
     big: bool = False
@@ -76,10 +76,10 @@ def layout_of(content: bytes) -> tuple[Layout, int]:
 def entries(content: bytes, offset: int, layout: Layout) -> Iterator[tuple[int, int, int, int]]:
     """Yields (tag, type, position of the value, its size in bytes) of each entry of the directory at `offset`.
 
-    Stops at the first that cannot be one: some writers count too many.
+    Stops at the first invalid one, because some writers give too large a count.
 
     Raises:
-        struct.error: `offset` leads out of `content`.
+        struct.error: `offset` is outside of `content`.
     """
     (count,) = struct.unpack_from(layout.count, content, offset)
     step, inline = struct.calcsize(layout.entry), struct.calcsize(layout.offset)
@@ -112,7 +112,7 @@ def read_tree(content: bytes, offset: int, layout: Layout, depth: int = 2) -> Tr
 
 
 def with_sub_directories(directory: dict[int, Entry], content: bytes, layout: Layout, depth: int = 2) -> Tree:
-    """Returns `directory` with what its offsets of sub-directories lead to; damaged ones are left out."""
+    """Returns `directory` with its sub-directories in place of their offsets; damaged ones are dropped."""
     tree: Tree = {}
     for tag, entry in directory.items():
         if tag not in SUB_DIRECTORIES:
@@ -124,9 +124,9 @@ def with_sub_directories(directory: dict[int, Entry], content: bytes, layout: La
 
 
 def write_tree(tree: Tree, offset: int, layout: Layout) -> bytes:
-    """Returns the bytes of a directory that will lie at `offset`, with its values and sub-directories behind it.
+    """Returns the bytes of a directory to be placed at `offset`, followed by its values and sub-directories.
 
-    The values are in the byte order of `layout` already.
+    The values must be in the byte order of `layout`.
     """
     inline = struct.calcsize(layout.offset)
     body = offset + struct.calcsize(layout.count) + len(tree) * struct.calcsize(layout.entry) + inline
@@ -145,7 +145,7 @@ def write_tree(tree: Tree, offset: int, layout: Layout) -> bytes:
 
 
 def reordered(tree: Tree, old: str, new: str) -> Tree:
-    """Returns `tree` with its values in the byte order `new` instead of `old`."""
+    """Converts the values of `tree` from the byte order `old` to `new`."""
     if old == new:
         return tree
     return {
@@ -166,7 +166,7 @@ def number(entry: Entry, order: str) -> int | float:
 
 
 def integer(entry: Entry, order: str) -> int:
-    """Returns the first number of an entry of whole numbers; 0 for any other."""
+    """Returns the first number of an entry of integers; 0 for any other."""
     value = number(entry, order)
     return value if isinstance(value, int) else 0
 

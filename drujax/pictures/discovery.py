@@ -1,4 +1,4 @@
-"""Which files a user means: patterns, folders with their subfolders and links, and what is passed by in them."""
+"""Finds the picture files that inputs name: patterns, folders with subfolders and links; records what is skipped."""
 
 import collections
 import glob
@@ -10,7 +10,7 @@ from pathlib import Path
 from drujax.errors import UsageError
 from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS
 
-# Why something in a folder is passed by.
+# Reasons for skipping something in a folder.
 CONVERT = "convert to PNG or JPEG first"
 EXTRACT = "video: extract the frames first"
 NOT_A_PICTURE = "not pictures"
@@ -20,13 +20,13 @@ SEARCHED = "linked, but searched already"
 ABOVE = "linked, but above this folder"
 
 SUFFIXES_SHOWN = 5
-LITTER = ("thumbs.db", "desktop.ini")  # which Windows hides
+LITTER = ("thumbs.db", "desktop.ini")  # hidden by Windows
 
 
 class Skipped:
-    """What was passed by, each file or folder with its reason: one line for all of it.
+    """Skipped files and folders, each with its reason; `str` summarises them in one line.
 
-    `failures` are the folders that gave no pictures although they should have: they could not be read, say.
+    `failures` are folders that gave no pictures because of an error, such as unreadable ones.
     """
 
     def __init__(self):
@@ -34,12 +34,12 @@ class Skipped:
         self.failures: dict[str, Exception] = {}
 
     def add(self, path: str | Path, reason: str, *, folder: bool = False) -> None:
-        """Adds a file, or a folder with whatever is in it; what was added before keeps its first reason."""
+        """Adds a file, or a folder with its contents; a path that was added before keeps its first reason."""
         kind = "folder" if folder else Path(path).suffix.lower() or "without suffix"
         self._reasons.setdefault(str(path), (kind, reason))
 
     def fail(self, folder: str | Path, error: Exception) -> None:
-        """Adds a folder that gave no pictures, and why."""
+        """Adds a folder that gave no pictures, and its error."""
         self.failures.setdefault(str(folder), error)
 
     def __len__(self) -> int:
@@ -59,8 +59,8 @@ class Skipped:
 def expand(inputs: Iterable[str | Path]) -> list[Path]:
     """Returns the files and folders that the `inputs` name.
 
-    A pattern (`*.png`, `ep*/**/*.png`) stands for the files that it matches, since not every shell expands it, and a
-    leading ~ for the home folder; a file of that very name comes first.
+    Expands patterns (`*.png`, `ep*/**/*.png`), which not every shell does, and a leading ~, unless a file of exactly
+    that name exists.
 
     Raises:
         UsageError: there is no such file or folder.
@@ -85,15 +85,15 @@ def expand(inputs: Iterable[str | Path]) -> list[Path]:
 def find_pictures(folder: str | Path, *, recursive: bool = True, skipped: Skipped | None = None) -> list[Path]:
     """Returns the picture files (by suffix) under `folder`, sorted.
 
-    Links are followed; a folder that several links lead to is searched once. Hidden files and folders are left out.
+    Links are followed; a folder with several links is searched once. Hidden files and folders are left out.
 
     Args:
         folder: where to search.
-        recursive: also in the folders below it.
-        skipped: gets everything that is not taken, and the folders below `folder` that cannot be read.
+        recursive: search subfolders, too.
+        skipped: collects what is skipped, and subfolders that cannot be read.
 
     Raises:
-        OSError: a folder cannot be read: `folder` itself, or without `skipped` one below it.
+        OSError: `folder`, or without `skipped` a subfolder, cannot be read.
     """
     folder = Path(folder)
     skips = Skipped() if skipped is None else skipped
@@ -101,7 +101,7 @@ def find_pictures(folder: str | Path, *, recursive: bool = True, skipped: Skippe
     searched: set[tuple[int, int]] = set()
     folders, links = [folder], []
     while folders or links:
-        # Links come last, so that what lies in `folder` itself is found there and not through a link.
+        # Links come last, so that files in `folder` itself are found directly and not through a link.
         here = folders.pop() if folders else links.pop(0)
         try:
             status = os.stat(here)
@@ -135,7 +135,7 @@ def find_pictures(folder: str | Path, *, recursive: bool = True, skipped: Skippe
 
 
 def pictures_of(path: str | Path, *, recursive: bool = True, skipped: Skipped | None = None) -> list[Path]:
-    """Returns the picture files that a user means by `path`: itself, or those of a folder.
+    """Returns the picture files that `path` names: itself, or those in the folder.
 
     Raises:
         UsageError: there is no such file or folder, or no picture in it.
@@ -161,12 +161,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _leads_up(link: Path) -> bool:
-    """Whether `link` leads to a folder that contains it."""
+    """Whether `link` points to a folder that contains it."""
     return os.path.realpath(link.parent).startswith(os.path.join(os.path.realpath(link), ""))
 
 
 def _reason(path: Path) -> str | None:
-    """Why a file of a folder is passed by; None for pictures, and for hidden files that are none."""
+    """Returns the reason for skipping a file; None for pictures, and for hidden files that are not reported."""
     suffix = path.suffix.lower()
     if path.name.startswith("."):
         return HIDDEN if suffix in FORMATS or suffix in OTHER_PICTURES else None
@@ -178,7 +178,7 @@ def _reason(path: Path) -> str | None:
         return NOT_A_PICTURE if path.name.lower() not in LITTER else None
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a link to nothing: whoever reads it will say so
+    except OSError:  # a dangling link, reported when it is read
         return None
     return None if regular else SPECIAL
 

@@ -1,4 +1,4 @@
-"""EXIF blocks: the orientation and what else must change when a picture's pixels are turned upright."""
+"""EXIF blocks: orientation, and what else changes when a picture is turned upright."""
 
 import struct
 
@@ -14,12 +14,11 @@ WHOLE_NUMBERS = (1, 3, 4, 6, 8, 9)  # types
 
 
 def upright(exif: bytes) -> tuple[int | None, bytes | None]:
-    """Returns the orientation 1..8 that `exif` gives (None where it gives none), and the block of the upright picture.
+    """Returns the orientation 1..8 in `exif` (or None), and the block of the upright picture.
 
-    The block is patched in place and not rebuilt, because camera makers' notes hold offsets into it: the orientation
-    becomes 1, the picture's sides change places where it is turned by 90 degrees, and the link to the embedded
-    thumbnail, which shows the old picture, is cut. A count of entries that is too large is corrected. A block without
-    a directory gives (None, None).
+    The block is patched rather than rebuilt, because makers' notes contain offsets into it: the orientation becomes 1,
+    width and height are swapped for rotations by 90 degrees, and the link to the embedded thumbnail, which shows the
+    old picture, is removed. Too large a count of entries is corrected. A block without a directory gives (None, None).
     """
     block = exif.removeprefix(PREFIX)
     try:
@@ -36,13 +35,13 @@ def upright(exif: bytes) -> tuple[int | None, bytes | None]:
         elif tag == directories.EXIF:
             exif_directory = value
     if exif_directory and (orientation or 1) >= 5:
-        _swap_sides(body, exif_directory, layout)
+        _swap_width_and_height(body, exif_directory, layout)
     _cut_link(body, first, found, layout)
     return orientation, PREFIX + bytes(body)
 
 
 def resolution(tree: Tree, order: str) -> tuple[float, float] | None:
-    """Returns the dots per inch that a directory gives; None where it gives none, or only an aspect ratio."""
+    """Returns the dots per inch in a directory; None if it has none, or only an aspect ratio."""
     across, down, unit = (tree.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT))
     if not isinstance(across, Entry) or not isinstance(down, Entry):
         return None
@@ -52,7 +51,7 @@ def resolution(tree: Tree, order: str) -> tuple[float, float] | None:
 
 
 def resolution_of(exif: bytes) -> tuple[float, float] | None:
-    """Returns the dots per inch that an EXIF block gives; None where it gives none."""
+    """Returns the dots per inch in an EXIF block, or None."""
     try:
         tree, layout = tree_of(exif)
     except (ValueError, struct.error):
@@ -74,17 +73,17 @@ def block_of(tree: Tree, order: str) -> bytes:
 
 
 def _cut_link(body: bytearray, first: int, found: list[tuple[int, int, int, int]], layout: Layout) -> None:
-    """Corrects the count of entries of the first directory and cuts its link to the next."""
+    """Corrects the count of entries of the first directory, and removes its link to the next."""
     struct.pack_into(layout.count, body, first, len(found))
     size = struct.calcsize(layout.offset)
     link = first + struct.calcsize(layout.count) + len(found) * struct.calcsize(layout.entry)
-    # Some writers leave the link out: the values follow at once.
+    # Some writers omit the link, so that the values follow immediately.
     if link + size <= len(body) and not any(link <= at < link + size for _, _, at, _ in found):
         struct.pack_into(layout.offset, body, link, 0)
 
 
-def _swap_sides(body: bytearray, offset: int, layout: Layout) -> None:
-    """Lets width and height change places in the EXIF sub-directory at `offset`."""
+def _swap_width_and_height(body: bytearray, offset: int, layout: Layout) -> None:
+    """Swaps width and height in the EXIF sub-directory at `offset`."""
     try:
         found = {tag: (kind, at, size) for tag, kind, at, size in directories.entries(bytes(body), offset, layout)}
     except struct.error:

@@ -1,8 +1,8 @@
-"""What files turn out to be whose pictures are not read, whatever their suffix says."""
+"""Recognises files of unsupported formats by their content, whatever their suffix."""
 
 CONVERT = "is not supported; convert it to PNG or JPEG first"
 
-# Where a signature stands, its bytes, what it means, and what helps.
+# Position of a signature, its bytes, the kind of file, and advice.
 SIGNATURES = (
     (4, b"ftyphei", "a HEIC picture", CONVERT),
     (4, b"ftyphev", "a HEIC picture", CONVERT),
@@ -25,7 +25,7 @@ SIGNATURES = (
 
 
 def refusal(content: bytes) -> str | None:
-    """Returns what `content` is and what helps, in one phrase; None where its kind is not recognised."""
+    """Returns a phrase with the kind of `content` and advice; None if it is not recognised."""
     for start, signature, name, why in SIGNATURES:
         if content[start : start + len(signature)] == signature:
             return f"{name}, which {why}"

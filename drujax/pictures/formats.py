@@ -1,10 +1,10 @@
-"""File suffixes: what is read, what is written, and what is recognised without being read."""
+"""File suffixes: those that are read, written, or recognised only."""
 
 from pathlib import Path
 
 from drujax.errors import UsageError
 
-# Read, by suffix: Pillow's name of the format.
+# Formats that are read: Pillow's names by suffix.
 FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -21,12 +21,12 @@ FORMATS = {
     ".jfif": "JPEG",
     ".jpe": "JPEG",
 }
-# Read only: their results are PNG. Writing GIF would squeeze the colours into a palette again, writing AVIF would lose
-# what a picture of 10 bits has, and TGA has no place for metadata.
+# Read only; their results are PNG. Writing GIF would quantise the colours to a palette, writing AVIF would lose bits of
+# 10-bit pictures, and TGA cannot hold metadata.
 READ_ONLY = ("GIF", "TGA", "AVIF")
 WRITTEN = tuple(suffix for suffix, name in FORMATS.items() if name not in READ_ONLY)
 
-# Recognised, so that a message can say what helps.
+# Recognised, so that messages can give advice.
 OTHER_PICTURES = frozenset(
     f".{name}"
     for name in (
@@ -44,7 +44,7 @@ def output_format(path: str | Path) -> str:
     """Returns Pillow's name of the format that the suffix of `path` stands for.
 
     Raises:
-        UsageError: no picture is written with that suffix.
+        UsageError: pictures with that suffix cannot be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in WRITTEN:
@@ -53,6 +53,6 @@ def output_format(path: str | Path) -> str:
 
 
 def output_suffix(source: str | Path) -> str:
-    """Returns the suffix that the result of the picture `source` has unless another is chosen: its own, or .png."""
+    """Returns the default suffix of the result of `source`: its own, or .png for read-only formats."""
     suffix = Path(source).suffix
     return suffix if suffix.lower() in WRITTEN else ".png"

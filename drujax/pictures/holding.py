@@ -1,4 +1,4 @@
-"""What of the metadata a format has a place for, and phrases for what it has not."""
+"""Which metadata a format can hold, and phrases for what is dropped."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ P = TypeVar("P", bound=Metadata)
 
 
 def held(picture: Picture, holds: frozenset[str], *, grey: bool) -> tuple[Picture, tuple[str, ...]]:
-    """Returns `picture` with the metadata that a format `holds` (names of fields), and a phrase for each other.
+    """Returns `picture` with only the metadata that a format `holds` (names of fields), and phrases for the rest.
 
     `grey` says that a single colour channel will be written.
     """
     dropped: list[str] = []
     if picture.chunks and "chunks" not in holds:
         picture, dropped = _without_chunks(picture, grey=grey)
-    if picture.icc_profile and not _describes(picture.icc_profile, grey=grey):
+    if picture.icc_profile and not _fits(picture.icc_profile, grey=grey):
         dropped.append(f"the colour profile, which describes {_space(picture.icc_profile)}")
         picture = dataclasses.replace(picture, icc_profile=None)
     for field, phrase in PHRASES.items():
@@ -56,8 +56,8 @@ def _without_chunks(picture: Picture, *, grey: bool) -> tuple[Picture, list[str]
     return dataclasses.replace(picture, chunks=(), icc_profile=picture.icc_profile or profile), dropped
 
 
-def _describes(profile: bytes, *, grey: bool) -> bool:
-    """Whether a profile is about pictures of one (`grey`) or three channels; a damaged one may be."""
+def _fits(profile: bytes, *, grey: bool) -> bool:
+    """Whether a profile fits pictures with one (`grey`) or three channels; damaged ones are assumed to."""
     space = color_profile.color_space(profile)
     return grey if space == b"GRAY" else space not in (b"CMYK", b"Lab ")
 

@@ -1,4 +1,4 @@
-"""What all commands that take pictures share: INPUT, the options about it, and what is said about files passed by."""
+"""Shared by all commands that take pictures: INPUT and its options, and reports of failed and skipped files."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from drujax.console.progress import Progress
 from drujax.errors import UsageError, describe
 from drujax.pictures.discovery import Skipped, expand, pictures_of
 
-# Pillow's own limit, from which on a small file that claims a huge picture is taken for an attack.
+# Pillow's limit, above which a picture is considered a decompression bomb.
 MAX_PIXELS = 89_478_485
 
 Inputs = Annotated[
@@ -31,7 +31,7 @@ Recursive = Annotated[
     bool,
     tyro.conf.arg(
         aliases=["-r"],
-        help="Take the pictures in subfolders, too. This is the default; --no-recursive leaves them out.",
+        help="Include pictures in subfolders. This is the default; --no-recursive excludes them.",
         help_behavior_hint="",
     ),
 ]
@@ -49,7 +49,7 @@ Quiet = Annotated[
 
 
 def limit_pixels(max_pixels: int) -> None:
-    """Sets Pillow's limit, which is drujax's, and keeps its warnings about odd files off the terminal.
+    """Sets the limit on pixels, which is Pillow's, and silences Pillow's warnings about odd files.
 
     Raises:
         UsageError: a limit below 1.
@@ -57,18 +57,18 @@ def limit_pixels(max_pixels: int) -> None:
     from PIL import Image
 
     if max_pixels < 1:
-        raise UsageError(f"--max-pixels: must be >= 1, got {max_pixels}")
+        raise UsageError(f"max_pixels: must be >= 1, got {max_pixels}")
     Image.MAX_IMAGE_PIXELS = max_pixels
     warnings.filterwarnings("ignore", module="PIL")
 
 
 class Reports:
-    """What a command says on stderr: progress, what failed, and at the end what was passed by.
+    """The reports of a command on stderr: progress, failures, and finally what was skipped.
 
     Attributes:
-        failures: how many things that were asked for could not be done.
-        skipped: what was passed by.
-        say: prints a line; while progress is shown, above it.
+        failures: number of failures.
+        skipped: skipped files and folders.
+        say: prints a line, above the progress if it is shown.
     """
 
     def __init__(self, *, quiet: bool = False):
@@ -95,12 +95,12 @@ class Reports:
                 self.say = progress.say
             try:
                 yield progress
-                progress.to(total)  # the failures, too
+                progress.to(total)  # including failures
             finally:
                 self.say = complain
 
     def close(self) -> int:
-        """Says what was passed by; returns the exit code: 1 where anything failed."""
+        """Reports what was skipped; returns the exit code, 1 if anything failed."""
         if len(self.skipped) and not self.quiet:
             self.say(str(self.skipped))
         return 1 if self.failures else 0
@@ -109,12 +109,12 @@ class Reports:
 def located_pictures(
     inputs: Sequence[Path], reports: Reports, *, recursive: bool = True
 ) -> Iterator[tuple[Path, Path]]:
-    """Finds the pictures of `inputs`, each once, with the input that each was found in.
+    """Finds the pictures of `inputs`, without duplicates; yields each with the input it was found in.
 
-    Among several inputs, one without pictures is a failure in `reports`.
+    If there are several inputs, one without pictures is reported as a failure.
 
     Raises:
-        UsageError: an input that does not exist, or no picture in the only one.
+        UsageError: an input does not exist, or the only one has no pictures.
     """
     if not inputs:
         raise UsageError("INPUT: give at least one picture or folder")

@@ -1,7 +1,7 @@
-"""Pictures: files <-> arrays, with everything about the file that is to survive an enhancement.
+"""Reads and writes picture files, with everything that should survive an enhancement.
 
 Reading applies the EXIF orientation and turns palette and CMYK pictures into RGB; bit depth (8 or 16), alpha, ICC
-profile, EXIF, resolution and PNG text are kept. drujax.pictures.codec says what each kind of file becomes.
+profile, EXIF, resolution and PNG text are kept. See drujax.pictures.codec for each kind of file.
 """
 
 from pathlib import Path
@@ -21,10 +21,10 @@ __all__ = [
 
 
 def read_picture(path: str | Path) -> Picture:
-    """The picture in the file `path`.
+    """Reads the picture in the file `path`.
 
-    Raises UsageError, in one line that begins with the path, for what is no picture, damaged, an animation, or larger
-    than Pillow's `Image.MAX_IMAGE_PIXELS` (which a program may raise); OSError where the file cannot be read at all.
+    Raises UsageError, in one line that begins with the path, if the file is not a picture, damaged, an animation, or
+    larger than Pillow's `Image.MAX_IMAGE_PIXELS` (which a program may change); OSError if the file cannot be read.
     """
     content = Path(path).read_bytes()
     try:
@@ -34,15 +34,15 @@ def read_picture(path: str | Path) -> Picture:
 
 
 def write_picture(path: str | Path, picture: Picture, *, quality: int | None = None) -> tuple[str, ...]:
-    """Writes `picture` to `path`, whole or not at all, in the format that the suffix names.
+    """Writes `picture` to `path` atomically, in the format of its suffix.
 
-    Returns what of the picture's file is not in the new one, a phrase each (such as "EXIF"): what reading had to leave
-    out, and what the format cannot hold.
+    Returns a phrase (such as "EXIF") for each thing that the new file lacks: what reading dropped, and what the format
+    cannot hold.
 
-    `quality` is that of JPEG and WebP, 1 to 100 (by default 95, and lossless for what was a lossless WebP).
+    `quality`, 1 to 100, applies to JPEG and WebP (by default 95, and lossless if the picture was a lossless WebP).
 
-    Raises UsageError for a suffix that is not written, and for an alpha channel that the format cannot hold; OSError
-    where the file cannot be written.
+    Raises UsageError if the suffix cannot be written, or the format cannot hold the alpha channel; OSError if the file
+    cannot be written.
     """
     try:
         written = codec.encode_noting(picture, output_format(path), quality)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 SIGNATURES = (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR")
 IPTC = 0x0404
-THUMBNAILS = (0x0409, 0x040C)  # they show the picture as it was
+THUMBNAILS = (0x0409, 0x040C)  # which show the old picture
 
 
 def without_thumbnails(resources: bytes) -> bytes | None:
-    """Returns `resources` without the embedded thumbnails; None where nothing is left."""
+    """Returns `resources` without the embedded thumbnails; None if nothing is left."""
     return b"".join(raw for number, _, raw in _resources(resources) if number not in THUMBNAILS) or None
 
 

@@ -1,4 +1,4 @@
-"""What a picture file holds, decoded."""
+"""The decoded content of a picture file."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from jaxtyping import UInt8, UInt16
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Metadata:
-    """What a file says about its pixels, mostly as raw blocks: what is not understood survives, too.
+    """The metadata of a file, mostly as raw blocks, so that unknown parts are preserved.
 
     Attributes:
         icc_profile: the ICC profile.
         exif: b"Exif\\0\\0" and the EXIF block.
-        xmp: the XMP packet; `xmp_extension` a JPEG's further segments of it, each as stored.
+        xmp: the XMP packet; `xmp_extension` holds further segments of a JPEG's XMP, as stored.
         photoshop: Photoshop's image resources ("8BIM"); IPTC is one of them.
         comments: the comments of JPEG and GIF.
         dpi: dots per inch across and down.
-        chunks: PNG's other chunks, name and data: texts, gamma, background and the like.
+        chunks: other chunks of a PNG, as (name, data): texts, gamma, background and the like.
     """
 
     icc_profile: bytes | None = None
@@ -37,12 +37,12 @@ class Picture(Metadata):
     """A decoded picture, upright, with the metadata of its file.
 
     Attributes:
-        rgb: the colours, uint8, or uint16 for a file of more than 8 bits a channel.
+        rgb: the colours, uint8, or uint16 for more than 8 bits per channel.
         alpha: the opacity in the same dtype.
         format: Pillow's name of the file's format.
-        grey: the file held a single colour channel: `rgb` has three equal ones, and one is written back.
-        encoding: how the file was coded, as far as it is to be coded alike.
-        notes: what reading had to leave out of the picture, a phrase each.
+        grey: whether the file has a single colour channel; `rgb` then has three equal ones, and one is written.
+        encoding: encoding parameters of the file, reused when the same format is written.
+        notes: a phrase for each thing that reading dropped.
     """
 
     rgb: UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"]

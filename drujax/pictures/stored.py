@@ -1,4 +1,4 @@
-"""What readers and writers of a format hand to the codec, and the refusals that all readers share."""
+"""The types that readers and writers exchange with the codec, and the errors that all readers share."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ class Stored:
 
     Attributes:
         samples: (h, w) for grey, (h, w, 2) grey with alpha, (h, w, 3) or (h, w, 4); uint8 or uint16.
-        metadata: the file's; EXIF and XMP still as stored.
-        orientation: 1..8 where `samples` are still to be turned by it, None where EXIF or XMP decide.
+        metadata: of the file; EXIF and XMP as stored.
+        orientation: 1..8, by which `samples` are to be turned; None if EXIF or XMP decide.
         encoding, notes: as in `Picture`.
     """
 
@@ -30,14 +30,14 @@ class Stored:
 
 
 class Written(NamedTuple):
-    """The bytes of a file, and what of the picture it does not hold, a phrase each."""
+    """The bytes of a file, and a phrase for each thing that it lacks."""
 
     content: bytes
     dropped: tuple[str, ...] = ()
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises UsageError for a picture without pixels, or with more than Pillow's `Image.MAX_IMAGE_PIXELS`."""
+    """Raises UsageError if a picture has no pixels, or more than Pillow's `Image.MAX_IMAGE_PIXELS`."""
     if width < 1 or height < 1:
         raise UsageError(f"not a picture of a known kind (its size is {width} x {height})")
     limit = Image.MAX_IMAGE_PIXELS
@@ -46,17 +46,17 @@ def check_size(width: int, height: int) -> None:
 
 
 def too_large(pixels: int) -> UsageError:
-    """The error of a picture of so many pixels."""
+    """Returns the error for a picture with too many pixels."""
     limit = Image.MAX_IMAGE_PIXELS
     return UsageError(f"too large ({pixels} pixels; the limit is {limit}, raise it with --max-pixels)")
 
 
 def check_single(frames: int, kind: str = "frames of an animation") -> None:
-    """Raises UsageError for a file of several pictures; `kind` says of what."""
+    """Raises UsageError for a file of several pictures, which are of `kind`."""
     if frames > 1:
         raise UsageError(f"has {frames} {kind}; only still pictures are enhanced (extract them first)")
 
 
 def damaged(why: object) -> UsageError:
-    """The error of a file that cannot be decoded."""
+    """Returns the error for a file that cannot be decoded."""
     return UsageError(f"damaged picture ({why})")

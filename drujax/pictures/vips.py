@@ -1,4 +1,4 @@
-"""Pixels through libvips: loading and saving in memory, with a user's errors."""
+"""Decodes and encodes pixels with libvips, in memory; errors are UsageErrors."""
 
 import functools
 import logging
@@ -15,11 +15,11 @@ TRUNCATED = ("premature end", "not enough", "read error", "truncated", "unexpect
 
 @functools.cache
 def library() -> ModuleType:
-    """Returns pyvips, imported when first used: commands that read no picture start without it."""
+    """Returns pyvips, imported on first use, so that commands without pictures start faster."""
     import pyvips
 
-    logging.getLogger("pyvips").setLevel(logging.ERROR)  # a damaged tag is no news for the terminal
-    pyvips.cache_set_max(0)  # operations that were done would keep their pictures in memory
+    logging.getLogger("pyvips").setLevel(logging.ERROR)  # without warnings about damaged tags
+    pyvips.cache_set_max(0)  # cached operations would keep their images in memory
     return pyvips
 
 
@@ -27,7 +27,7 @@ def load(loader: str, content: bytes, **options: Any) -> Any:
     """Returns the lazy pyvips image that `loader` ("png", "tiff", ...) finds in `content`.
 
     Raises:
-        UsageError: no such picture, or a larger one than is allowed.
+        UsageError: the picture is damaged or too large.
     """
     vips = library()
     options = {"access": "sequential", "fail_on": "error"} | options
@@ -40,7 +40,7 @@ def load(loader: str, content: bytes, **options: Any) -> Any:
 
 
 def pixels(image: Any) -> np.ndarray:
-    """Returns the samples, (h, w) or (h, w, c), of a pyvips image. Raises UsageError where they cannot be decoded."""
+    """Returns the samples, (h, w) or (h, w, c), of a pyvips image. Raises UsageError if they cannot be decoded."""
     try:
         return image.numpy()
     except library().Error as error:
@@ -60,7 +60,7 @@ def save(saver: str, samples: np.ndarray, **options: Any) -> bytes:
 
 
 def reason(error: Exception) -> str:
-    """Returns what an error of libvips says, in one line."""
+    """Returns the message of a libvips error, in one line."""
     lines = [line.split(": ", 1)[-1].strip() for line in str(error).splitlines()[1:] if line.strip()]
     if any(word in line.lower() for line in lines for word in TRUNCATED):
         return "image file is truncated"

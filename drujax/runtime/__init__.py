@@ -1,4 +1,4 @@
-"""What runs underneath: compiled programs, memory, devices, timing, safe file writing."""
+"""The machine: compiled programs, memory, devices, timing, safe file writing."""
 
 from typing import TYPE_CHECKING
 

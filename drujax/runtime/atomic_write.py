@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files."""
 
 import contextlib
 import os
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from drujax.errors import UsageError
 
-LEFTOVER_AGE = 3600.0  # seconds; no living process writes a file for so long
+LEFTOVER_AGE = 3600.0  # seconds, longer than any write takes
 
 
 def check_folder(argument: str, path: Path | None) -> None:
-    """Raises UsageError, in the name of an `argument`, where the folder of a file to be written does not exist."""
+    """Raises UsageError, naming `argument`, if the folder of the file to write does not exist."""
     if path is not None and not (folder := path.absolute().parent).is_dir():
         raise UsageError(f"{argument}: {'not a folder' if folder.exists() else 'folder not found'}: {path.parent}")
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Writes `content` to `path` so that a reader, or whoever comes after a killed process, never sees a part of it.
+    """Writes `content` to `path` atomically: no reader sees a partial file, even if the process is killed.
 
     The bytes go to a hidden temporary file in the same folder, reach the disk, and are renamed into place (through a
     symbolic link onto its target). The folder must exist. Raises OSError naming `path`; then nothing is left behind.

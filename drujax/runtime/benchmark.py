@@ -1,6 +1,6 @@
-"""Measuring speed and memory: contenders take turns in one process, so that they meet the same machine.
+"""Measures speed and memory: contenders take turns in one process.
 
-Seconds depend on what else the machine does; the ratio of contenders that take turns depends on it much less.
+Times depend on the load of the machine; the ratio between contenders that take turns depends on it much less.
 """
 
 import ctypes
@@ -24,8 +24,8 @@ class Contender(NamedTuple):
     Attributes:
         name: what it is.
         run: does one unit of work and returns when it is done.
-        compile_seconds: spent before the first unit, where there is a compiler.
-        program_bytes: of all arrays that its program needs at once, as the compiler plans them.
+        compile_seconds: compile time, if there is a compiler.
+        program_bytes: memory of the compiled program, as planned by the compiler.
     """
 
     name: str
@@ -44,18 +44,18 @@ class Results(NamedTuple):
 def race(
     contenders: Sequence[Contender], *, rounds: int, pictures: int, flops: float | None = None
 ) -> tuple[list[dict[str, Any]], list[Results]]:
-    """Runs each contender once to warm up, and then all of them in turn, `rounds` times.
+    """Runs each contender once to warm up, then all of them in turn, `rounds` times.
 
     Args:
-        rounds: of timed units of each.
-        pictures: that one unit of work handles.
-        flops: that one unit of work needs: useful ones, so the same number for all.
+        rounds: number of timed units per contender.
+        pictures: number of images per unit of work.
+        flops: useful FLOPs per unit of work, the same for all contenders.
 
     Returns:
-        A row and the results of each contender. In a row: name; seconds (median), seconds_min,
-        seconds_all; cpu_seconds (median, of all threads); pictures_per_s and flops_per_s by the median;
-        compile_seconds; program_bytes; peak_bytes (see `peak_of`); slower: its seconds over those of the first
-        contender, the median over the rounds. None where something is not known.
+        A row and the results of each contender. In a row: name; seconds (median), seconds_min, seconds_all; cpu_seconds
+        (median, of all threads); pictures_per_s and flops_per_s by the median; compile_seconds; program_bytes;
+        peak_bytes (see `peak_of`); slower: the median over the rounds of its time divided by the first contender's.
+        Unknown values are None.
     """
     peaks, first = zip(*(peak_of(contender.run) for contender in contenders), strict=True)
     last = list(first)
@@ -87,9 +87,9 @@ def race(
 
 
 def compiled(name: str, function: Any, *arguments: Any) -> tuple[Contender, Any]:
-    """A jitted function as a contender whose `run` calls it with the same arguments; and the compiled function.
+    """Compiles a jitted function; returns a contender that calls it with `arguments`, and the compiled function.
 
-    Replace `run` for functions that donate their arguments: it passes the same ones each time.
+    Replace `run` for functions that donate their arguments, because it always passes the same ones.
     """
     start = time.perf_counter()
     program = function.lower(*arguments).compile()
@@ -101,22 +101,22 @@ def compiled(name: str, function: Any, *arguments: Any) -> tuple[Contender, Any]
 
 
 def count_flops(function: Callable, *arguments: Any) -> float:
-    """FLOPs of one call as XLA counts them: two a multiply-add, none for padding, before any optimisation."""
+    """Returns XLA's FLOP count of one call: two per multiply-add, none for padding, before optimisation."""
     cost = jax.jit(function).lower(*arguments).cost_analysis()
     return (cost or {}).get("flops", float("nan"))
 
 
 def peak_of(run: Callable[[], Any]) -> tuple[int | None, Any]:
-    """The most bytes that memory grows by while `run` runs (measured on Linux), and what it returns.
+    """Returns the peak growth of memory in bytes while `run` runs (on Linux), and its result.
 
-    On a GPU or TPU: the peak of the device's memory that the process has used so far. None where neither is known.
+    On a GPU or TPU it is the process's peak use of device memory so far. None if neither is known.
     """
     if jax.default_backend() != "cpu":
         result = run()
         return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use"), result
-    _give_back()
+    _trim_memory()
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is reset to what is in use now
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current use
     except OSError:
         return None, run()
     before = _status("VmRSS")
@@ -125,7 +125,7 @@ def peak_of(run: Callable[[], Any]) -> tuple[int | None, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, with its ceiling: the speed of a large matrix product, the device's memory."""
+    """Describes the machine, with its limits: speed of a large matrix product, device memory."""
     device = jax.devices()[0]
     return {
         "platform": device.platform,
@@ -142,7 +142,7 @@ def machine() -> dict[str, Any]:
 
 
 def matmul_speed(dtype: str, side: int = 1024, seconds: float = 0.5) -> float:
-    """FLOP/s of a product of square matrices on the first device: what no convolution here will exceed by much."""
+    """FLOP/s of a product of square matrices on the first device, about the upper limit for convolutions."""
     x = jnp.ones((side, side), dtype) / side
     product = jax.jit(lambda x: (x @ x).astype(x.dtype)).lower(x).compile()
     jax.block_until_ready(product(x))
@@ -167,8 +167,8 @@ def _planned(memory: Any) -> int | None:
     )
 
 
-def _give_back() -> None:
-    """Hands memory that is free but kept (by the C library of Linux) back to the system: it would be used again."""
+def _trim_memory() -> None:
+    """Returns freed memory that the C library keeps (Linux) to the system, so that reusing it counts as growth."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

@@ -1,4 +1,4 @@
-"""The folder in which drujax keeps what it downloads and compiles: DRUJAX_CACHE, by default ~/.cache/drujax."""
+"""The cache folder for downloads and compiled programs: DRUJAX_CACHE, by default ~/.cache/drujax."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from drujax.errors import UsageError
 
 
 def cache_folder() -> Path:
-    """Returns the folder of weights that are not shipped; it need not exist yet.
+    """Returns the cache folder for weights, which may not exist yet.
 
     Raises:
         UsageError: there is no home folder (as for a user without an entry in a container) and DRUJAX_CACHE is not set.
@@ -17,24 +17,24 @@ def cache_folder() -> Path:
 
 
 def compiled_folder() -> Path:
-    """Returns the folder of compiled programs; it need not exist yet. Raises as `cache_folder` does."""
+    """Returns the cache folder for compiled programs, which may not exist yet. Raises as `cache_folder` does."""
     return _root() / "compiled"
 
 
 def cached(name: str) -> Path | None:
-    """Returns the file `name` in the folder of weights; None where it is missing, or the folder is."""
+    """Returns the file `name` in the cache folder for weights; None if it is missing."""
     try:
         path = cache_folder() / name
-    except UsageError:  # whoever needs to write there will say so
+    except UsageError:  # reported when something is to be written there
         return None
     return path if path.is_file() else None
 
 
 def make_folder(folder: Path, *, variable: str = "DRUJAX_CACHE") -> Path:
-    """Makes `folder`, in which something is to be kept, and returns it; `variable` is the one that chooses another.
+    """Creates a cache `folder` and returns it; `variable` is the environment variable that selects another.
 
     Raises:
-        UsageError: that is not possible, or it cannot be written to.
+        UsageError: it cannot be created or is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

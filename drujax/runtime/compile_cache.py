@@ -1,4 +1,4 @@
-"""Compiled programs kept between runs, so that only the first one waits for the compiler."""
+"""The persistent cache of compiled programs."""
 
 import logging
 import platform
@@ -12,10 +12,10 @@ from drujax.runtime.cache import compiled_folder, make_folder
 
 
 def enable_compilation_cache() -> None:
-    """Keeps compiled programs in the cache folder; for entry points, to be called before anything is compiled.
+    """Caches compiled programs in the cache folder. For entry points; call it before anything is compiled.
 
-    A cache that the user has chosen (`JAX_COMPILATION_CACHE_DIR`, `jax.config`) stays. Where the folder cannot be
-    written to, a warning says so, and programs are compiled again in each run.
+    A cache chosen by the user (`JAX_COMPILATION_CACHE_DIR`, `jax.config`) is kept. If the folder is not writable,
+    prints a warning and disables the cache.
     """
     chosen: str | None = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if chosen is not None and "://" in chosen:  # a bucket
@@ -28,12 +28,12 @@ def enable_compilation_cache() -> None:
             jax.config.update("jax_compilation_cache_dir", str(folder))
     except UsageError as error:
         logging.getLogger(__name__).warning("Compiled programs are not kept for the next run: %s", error)
-        jax.config.update("jax_compilation_cache_dir", None)  # it would warn once a program
+        jax.config.update("jax_compilation_cache_dir", None)  # JAX would warn once per program
 
 
 def _processor() -> str:
-    """A name for this kind of processor: programs compiled for a newer one than those here would crash, and a home
-    folder may be shared by several machines.
+    """Identifies the kind of processor: machines may share a home folder, and programs compiled for a newer processor
+    would crash on an older one.
     """
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -17,7 +17,7 @@ _EXTRAS = {"gpu": "cuda", "tpu": "tpu"}
 def on_device(kind: Device) -> Iterator[None]:
     """Computes on the first device of a `kind` within the context; "auto" is JAX's own choice, the fastest.
 
-    With "cpu", before anything has imported JAX, other devices are not even started: one may be broken, or in use.
+    With "cpu", if JAX is not imported yet, other devices are not initialised: they may be broken or in use.
 
     Raises:
         UsageError: JAX has no such device here.
@@ -34,6 +34,6 @@ def on_device(kind: Device) -> Iterator[None]:
     except RuntimeError as error:
         install = f"; pip install 'drujax[{_EXTRAS[kind]}]' adds it" if kind in _EXTRAS else ""
         there = ", ".join(sorted({device.platform for device in jax.devices()}))
-        raise UsageError(f"--device: JAX has no {kind} here, only {there}{install}") from error
+        raise UsageError(f"device: JAX has no {kind} here, only {there}{install}") from error
     with jax.default_device(device):
         yield

@@ -1,4 +1,4 @@
-"""The devices that JAX computes on, and why it has none."""
+"""JAX's devices, and explanations when JAX cannot start."""
 
 import os
 import re
@@ -7,12 +7,12 @@ from typing import Any
 
 from drujax.errors import UsageError
 
-# What has to be installed for a platform other than the processor.
+# The extra that installs a platform other than the CPU.
 _EXTRAS = {"cuda": "cuda", "gpu": "cuda", "tpu": "tpu"}
 
 
 def devices() -> list[Any]:  # jax.Device
-    """Returns JAX's devices, of all processes; starts JAX where nothing has.
+    """Returns JAX's devices of all processes; initialises JAX if necessary.
 
     Raises:
         UsageError: JAX cannot start as the environment asks (`JAX_PLATFORMS` and others).
@@ -26,7 +26,7 @@ def devices() -> list[Any]:  # jax.Device
 
 
 def start_up_failure(error: Exception) -> str | None:
-    """Returns in one line that JAX cannot start here, where that is what `error` is about, else None."""
+    """Returns a one-line message if `error` means that JAX cannot start, else None."""
     if not any(name.partition(".")[0] == "jax" for name in sys.modules):  # nothing has tried to start it
         return None
     try:
@@ -37,11 +37,11 @@ def start_up_failure(error: Exception) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    said = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
-    said = re.sub(r"^Unable to initialize backend '.*?': ", "", said).rstrip(".")
+    text = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
+    text = re.sub(r"^Unable to initialize backend '.*?': ", "", text).rstrip(".")
     platforms = os.environ.get("JAX_PLATFORMS", "")
-    if not platforms or "JAX flag" in said or "for environment" in said:
-        return f"JAX cannot start: {said or type(error).__name__}"
+    if not platforms or "JAX flag" in text or "for environment" in text:
+        return f"JAX cannot start: {text or type(error).__name__}"
     extras = {_EXTRAS[name] for name in platforms.split(",") if name in _EXTRAS}
     install = "".join(f", or pip install 'drujax[{extra}]'" for extra in sorted(extras))
-    return f"JAX_PLATFORMS: {platforms!r} is not available{f' ({said})' if said else ''}; set it to cpu{install}"
+    return f"JAX_PLATFORMS: {platforms!r} is not available{f' ({text})' if text else ''}; set it to cpu{install}"

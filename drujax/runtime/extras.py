@@ -1,4 +1,4 @@
-"""What `pip install 'drujax[EXTRA]'` adds, by the name under which it is imported."""
+"""The packages that `pip install 'drujax[EXTRA]'` adds, by import name."""
 
 _EXTRAS = {
     "absl": "train",
@@ -14,5 +14,5 @@ _EXTRAS = {
 
 
 def extra_with(module: str | None) -> str | None:
-    """Returns the extra that installs `module` (or the package that it is in); None where there is none."""
+    """Returns the extra that installs `module` (or its package); None if there is none."""
     return _EXTRAS.get((module or "").partition(".")[0])

@@ -1,9 +1,9 @@
-"""Digests of files and folders by their content, to notice that something else lies under a known path."""
+"""Digests of the contents of files and folders, to notice that a path's content has changed."""
 
 import hashlib
 from pathlib import Path
 
-# Larger files are sampled: hashing a dataset of 100 GB would keep a run waiting for minutes.
+# Larger files are sampled: hashing a dataset of 100 GB would take minutes.
 WHOLE = 1 << 26
 BLOCK, SAMPLES = 1 << 16, 256
 
@@ -11,7 +11,7 @@ BLOCK, SAMPLES = 1 << 16, 256
 def fingerprint(path: Path) -> str:
     """Return a hexadecimal digest of the file `path`, or of all files below the folder `path` with their names.
 
-    Files of up to 64 MiB count whole, larger ones by their size and 256 blocks of 64 KiB spread over them.
+    Files of up to 64 MiB are hashed completely, larger ones by size and 256 evenly spaced blocks of 64 KiB.
 
     Raises:
         OSError: a file cannot be read.

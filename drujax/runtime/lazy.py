@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are used: `import drujax` waits for neither JAX nor Flax."""
+"""Lazily imported public names of a package, so that `import drujax` imports neither JAX nor Flax."""
 
 import importlib
 import sys
@@ -27,7 +27,7 @@ def exports(
             raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
         module = importlib.import_module(f"{package}.{home.get(name, name)}")
         value = getattr(module, name) if name in home else module
-        setattr(sys.modules[package], name, value)  # the next time it is found without this function
+        setattr(sys.modules[package], name, value)  # later accesses bypass this function
         return value
 
     def list_names() -> list[str]:

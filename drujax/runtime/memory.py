@@ -1,10 +1,10 @@
-"""How much memory there is, and how running out of it looks."""
+"""Free memory, and recognition of out-of-memory errors."""
 
 import os
 from pathlib import Path
 from typing import Any
 
-# Control groups (containers), versions 2 and 1: the folder below the root, the limit, and what is used of it.
+# Control groups (containers), versions 2 and 1: the folder below the root, limit and current use.
 _GROUPS = (
     (".", "memory.max", "memory.current"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -12,10 +12,7 @@ _GROUPS = (
 
 
 def free_memory(device: Any = None) -> int | None:
-    """Returns the bytes that may still be taken: of a JAX `device` with memory of its own, else of this machine.
-
-    None where the system does not say.
-    """
+    """Returns the free bytes of a JAX `device` with its own memory, else of this machine; None if unknown."""
     statistics = device.memory_stats() if device is not None and device.platform != "cpu" else None
     if statistics and "bytes_limit" in statistics:
         return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
@@ -24,13 +21,13 @@ def free_memory(device: Any = None) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` is how Python, NumPy or XLA (on any device) say that memory ran out."""
-    said = str(error).lower().replace("_", " ")
-    return isinstance(error, MemoryError) or "resource exhausted" in said or "out of memory" in said
+    """Whether `error` is an out-of-memory error of Python, NumPy or XLA (on any device)."""
+    text = str(error).lower().replace("_", " ")
+    return isinstance(error, MemoryError) or "resource exhausted" in text or "out of memory" in text
 
 
 def _machine(source: Path = Path("/proc/meminfo")) -> int | None:
-    """What Linux can give without swapping; elsewhere all that is built in."""
+    """Returns the memory that Linux can provide without swapping; elsewhere the installed memory."""
     try:
         for line in source.read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -44,7 +41,7 @@ def _machine(source: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _group(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What the control group of this process may still take: cached files count as used there, but give way."""
+    """Returns the free memory of this process's control group; cached files count as used, but can be evicted."""
     for folder, limit, used in _GROUPS:
         try:
             most, taken = (int((root / folder / name).read_text()) for name in (limit, used))

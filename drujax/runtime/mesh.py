@@ -1,8 +1,8 @@
 """Data-parallel training over all devices of one machine or of many.
 
 One `jax.jit` over a 1-D mesh: the batch is split along its first axis, everything else is on every device. Statistics
-and losses are those of the whole batch, whatever the number of devices. (`jax.pmap` is JAX's retired spelling of this,
-with the difference that batch norm would see each device's part alone.)
+and losses are those of the whole batch, for any number of devices. (With `jax.pmap`, batch norm would use only each
+device's part.)
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from drujax.errors import UsageError
 from drujax.runtime.devices import devices as all_devices
 
-PATIENCE_MS = 3_600_000
+BARRIER_TIMEOUT_MS = 3_600_000
 
 
 def join_processes(coordinator: str | None, processes: int | None = None, process_index: int | None = None) -> None:
-    """Makes this process one of several that train together. Call it before anything asks JAX for devices.
+    """Joins the processes that train together. Call it before JAX's devices are used.
 
     Args:
-        coordinator: host:port of the first process; "auto" where JAX can ask the cluster (SLURM, Open MPI, GKE, TPU
-            pods); None where this process trains alone.
-        processes: how many there are. With host:port only.
-        process_index: this one, from 0. With host:port only.
+        coordinator: host:port of the first process; "auto" on clusters that JAX supports (SLURM, Open MPI, GKE, TPU
+            pods); None for a single process.
+        processes: number of processes; with host:port only.
+        process_index: index of this process, from 0; with host:port only.
 
     Raises:
-        UsageError: an incomplete or contradictory description.
+        UsageError: the arguments are incomplete or contradictory.
     """
     if coordinator in (None, "auto"):
         if processes is not None or process_index is not None:
@@ -47,42 +47,42 @@ def join_processes(coordinator: str | None, processes: int | None = None, proces
         return
     try:
         jax.distributed.initialize()
-    except ValueError as error:  # what JAX raises where it recognises no cluster
+    except ValueError as error:  # JAX recognises no cluster
         raise UsageError(f"coordinator: auto found no cluster here ({error}); give host:port") from error
 
 
-def meet(where: str) -> None:
-    """Waits until all processes are here; each place of a program has a name `where` of its own.
+def barrier(name: str) -> None:
+    """Waits until all processes reach the barrier called `name`, which is unique in the program.
 
-    By the coordinator, for as long as painting a dataset or compiling may take: Gloo, by which CPUs meet, gives up when
-    one process comes 30 seconds after another.
+    Uses the coordinator, with a timeout that allows for painting a dataset and compiling: Gloo, which CPUs use, fails
+    if one process arrives 30 seconds after another.
     """
     if jax.process_count() > 1:
         from orbax.checkpoint import multihost
 
-        multihost.get_barrier_sync_fn()(key=where, timeout_ms=PATIENCE_MS)
+        multihost.get_barrier_sync_fn()(key=name, timeout_ms=BARRIER_TIMEOUT_MS)
 
 
 def data_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """All devices (of all processes), or the given ones, along one axis named `data`."""
+    """Returns a mesh of all devices (of all processes), or the given ones, along one axis named `data`."""
     return Mesh(np.asarray(all_devices() if devices is None else devices), ("data",), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The whole array on every device."""
+    """Returns the sharding that replicates an array on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def split(mesh: Mesh) -> NamedSharding:
-    """The first axis shared out over the devices."""
+    """Returns the sharding that splits the first axis over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def local_batch_size(batch_size: int, mesh: Mesh) -> int:
-    """How many of a batch's examples this process reads.
+    """Returns the number of examples of a batch that this process reads.
 
     Raises:
-        UsageError: the batch cannot be shared out equally.
+        UsageError: the batch cannot be split equally.
     """
     if batch_size % mesh.size:
         nearest = max(round(batch_size / mesh.size), 1) * mesh.size
@@ -93,5 +93,7 @@ def local_batch_size(batch_size: int, mesh: Mesh) -> int:
 
 
 def put(tree: Any, sharding: NamedSharding) -> Any:
-    """Host arrays onto the devices: each process gives all of a replicated array, and its own part of a split one."""
+    """Puts host arrays on the devices; each process passes all of a replicated array, and its own part of a split
+    one.
+    """
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree)

@@ -11,12 +11,12 @@ class File:
     Attributes:
         name: in `drujax models`.
         what: one line about its content.
-        url: its address; for `manual` files the page from which a person gets it.
-        filename: its name in the cache.
-        size: bytes, rounded as its host shows them: printed, not checked; None where unknown.
-        sha256: the digest or its beginning; None where unknown (then the first download's is recorded and checked).
+        url: its address; for `manual` files the download page.
+        filename: name in the cache.
+        size: in bytes, rounded as on its host: printed, not checked; None if unknown.
+        sha256: the digest or its beginning; None if unknown (then that of the first download is recorded and checked).
         licence: an SPDX identifier, or in words.
-        manual: it cannot be downloaded by a program.
+        manual: whether it cannot be downloaded by a program.
     """
 
     name: str
@@ -32,7 +32,7 @@ class File:
 def github_file(
     name: str, what: str, repository: str, commit: str, path: str, filename: str, *, licence: str, **known: Any
 ) -> File:
-    """The file `path` of a GitHub `repository` (owner/name) at `commit`; `known` are `size` and `sha256`."""
+    """Describes the file `path` of a GitHub `repository` (owner/name) at `commit`; `known` are `size` and `sha256`."""
     url = f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
     return File(name, what, url, filename, known.get("size"), known.get("sha256"), licence)
 
@@ -40,6 +40,6 @@ def github_file(
 def hub_file(
     name: str, what: str, model: str, revision: str, path: str, filename: str, *, licence: str, **known: Any
 ) -> File:
-    """The file `path` of a `model` (owner/name) on the Hugging Face hub; `known` are `size` and `sha256`."""
+    """Describes the file `path` of a `model` (owner/name) on the Hugging Face hub; `known` are `size` and `sha256`."""
     url = f"https://huggingface.co/{model}/resolve/{revision}/{path}"
     return File(name, what, url, filename, known.get("size"), known.get("sha256"), licence)

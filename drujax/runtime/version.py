@@ -1,3 +1,3 @@
-"""The version of drujax: the one place that says it."""
+"""The version of drujax, defined only here."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Quality of files and folders, and of an enhancer."""
+"""Quality of picture files, and evaluation of an enhancer."""
 
 from typing import TYPE_CHECKING
 

@@ -34,10 +34,10 @@ class Score:
     # Implementation that the numbers agree with: pyiqa (IQA-PyTorch, as in the paper) or matlab (the authors'
     # releases); for nima pyiqa, idealo or idealo-technical.
     reference: str = "pyiqa"
-    # Folder with other versions of the same pictures, under the same names: the differences, picture by picture.
+    # Folder with other versions of the same pictures, under the same names, to compare with picture by picture.
     against: Annotated[Path | None, optional(Path, "DIR"), tyro.conf.arg(help_behavior_hint="")] = None
     # CSV (file,group) of pictures that are variants of one scene: intervals and the sign test then resample and count
-    # groups. Without it all pictures count as independent, which makes intervals too narrow where they are not.
+    # groups. Without it all pictures count as independent, which makes intervals too narrow if they are not.
     groups: Annotated[Path | None, optional(Path, "CSV"), tyro.conf.arg(help_behavior_hint="")] = None
     # How the rows are printed.
     format: tables.Format = "table"
@@ -49,7 +49,7 @@ class Score:
 
 
 def run(options: Score) -> int:
-    """Prints the scores; returns the exit code: 1 where some pictures or metrics are left out.
+    """Prints the scores; returns the exit code, 1 if some pictures or metrics were left out.
 
     Raises:
         UsageError: a mistake in the options.
@@ -83,7 +83,7 @@ def _report(options: Score, located: Sequence[tuple[Path, Path]], reports: Repor
 
 
 def _scored(label: str, paths: Sequence[Path], measures: Sequence[Any], reports: Reports) -> Rows:
-    """The rows of scores by path."""
+    """Returns the rows of scores by path."""
     from drujax.score.files import score_files
 
     rows = {}

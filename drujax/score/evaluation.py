@@ -1,4 +1,4 @@
-"""How good an enhancer is: against pictures whose bright truth is known, and by the light of real ones."""
+"""Evaluates an enhancer: full-reference metrics with known ground truth, and luminance statistics of real images."""
 
 import collections
 import dataclasses
@@ -21,22 +21,22 @@ from drujax.metrics.ssim import psnr, ssim
 
 Rgb = UInt8[np.ndarray, "_ _ 3"]
 Enhance = Callable[[np.ndarray], np.ndarray]  # uint8 b h w 3 -> the same
-UNCHANGED = 0.12  # a bright picture may change its mean luma by this share
+UNCHANGED = 0.12  # relative change of the mean luma up to which an image counts as unchanged
 
-CLOSENESS: dict[str, Callable[..., Any]] = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "loe": loe}
+FULL_REFERENCE: dict[str, Callable[..., Any]] = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "loe": loe}
 
 
 def score_scenes(
     enhance: Enhance, count: int, *, size: int, seed: int, on_progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    """`score_pairs` of dark scenes and the same scenes in bright light.
+    """Applies `score_pairs` to synthetic scenes, under dark and bright lighting.
 
     Args:
         enhance: uint8 b h w 3 -> the same.
         count: number of scenes.
-        size: side of the squares they are painted on.
-        seed: of the scenes; another one than that of scenes it was trained on.
-        on_progress: told how many scenes are done.
+        size: side of the square scenes in pixels.
+        seed: of the scenes; must differ from that of training scenes.
+        on_progress: called with the number of scenes done.
     """
     scenes = (pair(seed, index, (size, size)) for index in range(count))
     return {"size": size, "seed": seed, **score_pairs(enhance, scenes, on_progress=on_progress)}
@@ -45,22 +45,21 @@ def score_scenes(
 def score_pairs(
     enhance: Enhance, pairs: Iterable[tuple[Rgb, Rgb]], *, on_progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    """How close dark pictures are to their bright truth, as they are and enhanced.
+    """Compares dark images, as they are and enhanced, with their bright ground truth.
 
     Args:
         enhance: uint8 b h w 3 -> the same.
-        pairs: dark pictures and their truth, both of one size.
-        on_progress: told how many pairs are done.
+        pairs: dark images and their ground truth, of equal sizes.
+        on_progress: called with the number of pairs done.
 
     Returns:
-        "count"; of "input" and "enhanced" the means of "psnr" (dB), "ssim", "ms_ssim" and "loe" over the pictures that
-        are large enough for them, None where none is. LOE, too, is against the truth: it tells whose order of light is
-        the truth's, where its authors tell what enhancing changed.
+        "count"; for "input" and "enhanced" the means of "psnr" (dB), "ssim", "ms_ssim" and "loe" over the images that
+        are large enough, or None. LOE also uses the ground truth as reference; its authors use the input.
 
     Raises:
-        UsageError: `enhance` changes the size of pictures.
+        UsageError: `enhance` changes the size of images.
     """
-    scores = {state: {name: [] for name in CLOSENESS} for state in ("input", "enhanced")}
+    scores = {state: {name: [] for name in FULL_REFERENCE} for state in ("input", "enhanced")}
     count = 0
     for count, (dark, truth) in enumerate(pairs, start=1):
         enhanced = enhance(dark[None])
@@ -72,7 +71,7 @@ def score_pairs(
         for state, picture in (("input", dark[None]), ("enhanced", enhanced)):
             for name, values in scores[state].items():
                 try:
-                    values.append(float(CLOSENESS[name](picture, truth[None])[0]))
+                    values.append(float(FULL_REFERENCE[name](picture, truth[None])[0]))
                 except UsageError:  # too small for its window
                     continue
         on_progress(count)
@@ -85,7 +84,7 @@ def score_pairs(
 
 @dataclasses.dataclass(frozen=True)
 class QuasiPair:
-    """Two pictures of one scene, in less and in more light."""
+    """Two pictures of one scene with different exposures."""
 
     darker: Candidate
     brighter: Candidate
@@ -95,28 +94,27 @@ class QuasiPair:
 
 
 def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPair]:
-    """The darkest and the brightest picture, by mean luma, of each group of a CSV file.
+    """Returns the darkest and the brightest picture, by mean luma, of each group of a CSV file.
 
     Args:
-        table: with a column `group` and one that names pictures of its folder, `file` or `id`, as `prepare --groups`
-            takes it.
-        on_left_out: told, in a line, which group has no two pictures of one size, and why.
+        table: with a column `group`, and a column `file` or `id` that names pictures in the table's folder, as for
+            `prepare --groups`.
+        on_left_out: called with a line about each group that has no two pictures of one size.
 
     Raises:
-        UsageError: no such file, or one without these columns; a picture that it names is not there, or is no picture;
-            no group is left.
+        UsageError: the file or a column is missing, a picture is missing or unreadable, or no group is left.
     """
     if not table.is_file():
-        raise UsageError(f"--pairs: file not found: {table}")
+        raise UsageError(f"pairs: file not found: {table}")
     try:
         candidates = from_folders([table.parent])
     except UsageError:
-        raise UsageError(f"--pairs: no pictures in {table.parent}, the folder of {table.name}") from None
+        raise UsageError(f"pairs: no pictures in {table.parent}, the folder of {table.name}") from None
     by_id = {candidate.id: candidate for candidate in candidates}
-    group_of, strangers = read_assignments(table, "group", candidates)
-    if strangers:
+    group_of, unmatched = read_assignments(table, "group", candidates)
+    if unmatched:
         raise UsageError(
-            f"--pairs: {table} names {len(strangers)} pictures that its folder lacks ({strangers[0]}, ...)"
+            f"pairs: {table} names {len(unmatched)} pictures that are not in its folder (first: {unmatched[0]})"
         )
     groups = collections.defaultdict(list)
     for name, group in group_of.items():
@@ -136,30 +134,30 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
         else:
             found.append(QuasiPair(members[order[0]], members[order[-1]]))
     if not found:
-        raise UsageError(f"--pairs: {table} has no group with two pictures of one size")
+        raise UsageError(f"pairs: {table} has no group with two pictures of one size")
     return found
 
 
-def light_statistics(
+def luminance_statistics(
     enhance: Enhance, pictures: Iterable[UInt8[np.ndarray, "_ _ 3"]], *, on_progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    """What enhancing does to the light and colour of real pictures.
+    """Measures how enhancement changes luminance and colour of real images.
 
     Args:
         enhance: uint8 b h w 3 -> the same.
         pictures: of any sizes.
-        on_progress: told how many pictures are done.
+        on_progress: called with the number of images done.
 
     Returns:
-        "count"; of "input" and "enhanced", as means over the pictures, "mean_luma" (0..255), "clipped" and "crushed"
-        (shares of pixels with a channel at 255, and with all at 0), "colourfulness" (0 for grey, about 110 at most);
-        "luma_change": |enhanced / input - 1| of the mean luma, as "mean" and "max" over the pictures, and the share
-        "unchanged" of pictures where it is at most 12 %.
+        "count"; for "input" and "enhanced", as means over the images, "mean_luma" (0..255), "clipped" and "crushed"
+        (fractions of pixels with a channel at 255, and with all at 0), "colourfulness" (0 for grey, about 110 at most);
+        "luma_change": |enhanced / input - 1| of the mean luma, as "mean" and "max" over the images, and the fraction
+        "unchanged" of images where it is at most 12 %.
     """
     rows: dict[str, list[dict[str, float]]] = {"input": [], "enhanced": []}
     for count, picture in enumerate(pictures, start=1):
         for state, rgb in (("input", picture), ("enhanced", enhance(picture[None])[0])):
-            rows[state].append(_light(rgb))
+            rows[state].append(_statistics(rgb))
         on_progress(count)
     if not rows["input"]:
         return {"count": 0}
@@ -180,7 +178,7 @@ def light_statistics(
     }
 
 
-def _light(rgb: Rgb) -> dict[str, float]:
+def _statistics(rgb: Rgb) -> dict[str, float]:
     crushed, blown = clipped(rgb)[0]
     return {
         "mean_luma": float(mean_luma(rgb)),
@@ -191,7 +189,7 @@ def _light(rgb: Rgb) -> dict[str, float]:
 
 
 def spread(length: int, at_most: int | None) -> Sequence[int]:
-    """`at_most` positions spread evenly over 0..length-1; all of them where it is None."""
+    """Returns `at_most` evenly spaced positions in 0..length-1; all of them if it is None."""
     if at_most is None or at_most >= length:
         return range(length)
     return [position * length // at_most for position in range(at_most)]

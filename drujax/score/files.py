@@ -1,4 +1,4 @@
-"""Scoring picture files: from names of metrics and paths to rows of scores."""
+"""Scores picture files by named metrics."""
 
 import collections
 import dataclasses
@@ -28,25 +28,23 @@ OnError = Callable[[Path, Exception], None]
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """What is computed at once: `function(images)` of pictures of one size gives the scores of each of `columns`."""
+    """A computation of scores: `function(images)`, for images of one size, returns the scores of each of `columns`."""
 
     columns: tuple[str, ...]
     function: Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 def measures(names: Sequence[str], reference: str, on_missing: Callable[[str, UsageError], None]) -> list[Measure]:
-    """What computes the scores of the metrics called `names`: several columns for "pi", whose parts are told too.
+    """Returns what computes the scores of the metrics called `names`, as `reference` does; "pi" also gives its parts.
 
-    All follow one `reference` (see `drujax.metrics.registry`).
-
-    Weights that are needed are downloaded. A metric that cannot have its own is left out, and `on_missing` is told;
-    "pi" without Ma's forests is its part "pi_niqe".
+    Downloads the necessary weights. If that fails, `on_missing` is called and the metric is left out; of "pi" its part
+    "pi_niqe" remains.
 
     Raises:
-        UsageError: no name, or one of no metric; a metric without that reference; nothing is left.
+        UsageError: there are no names, a metric or its reference is unknown, or no metric is left.
     """
     if not names:
-        raise UsageError(f"--metrics: give at least one of {', '.join(METRICS)}")
+        raise UsageError(f"metrics: give at least one of {', '.join(METRICS)}")
     metrics = [find(name) for name in dict.fromkeys(names)]
     result: list[Measure] = []
     for metric, needs in [(metric, metric.needs(reference)) for metric in metrics]:
@@ -62,17 +60,17 @@ def measures(names: Sequence[str], reference: str, on_missing: Callable[[str, Us
         if measure is not None:
             result.append(measure)
     if not result:
-        raise UsageError(f"--metrics: none of {', '.join(names)} can be had")
-    if any(measure.columns == PI for measure in result):  # it tells Ma, too
+        raise UsageError(f"metrics: none of {', '.join(names)} is available")
+    if any(measure.columns == PI for measure in result):  # includes Ma
         result = [measure for measure in result if measure.columns != ("ma",)]
     return result
 
 
 def score_files(paths: Iterable[Path], measures: Sequence[Measure], on_error: OnError) -> Iterator[dict[str, Any]]:
-    """The scores of each picture, {"image": path, "brisque": 1.0, ...}, in order.
+    """Yields the scores of each picture, {"image": path, "brisque": 1.0, ...}, in order.
 
-    None stands where a picture has no score: it is too small for the metric, or has no contrast. That, and each file
-    that cannot be read and is left out, is told to `on_error`.
+    A score is None if the picture is too small for the metric, or has no contrast. `on_error` is called for these, and
+    for files that cannot be read, which are left out.
     """
     for group in _groups(_read_ahead(paths, on_error), images_per_call()):
         batch = np.stack([rgb for _, rgb in group])
@@ -94,7 +92,7 @@ def score_files(paths: Iterable[Path], measures: Sequence[Measure], on_error: On
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A picture and the one that it is compared with."""
+    """A picture and the one it is compared with."""
 
     picture: Path
     other: Path
@@ -103,20 +101,20 @@ class Pair:
 def pairs(
     located: Iterable[tuple[Path, Path]], against: Path, on_error: OnError, skipped: Skipped | None = None
 ) -> list[Pair]:
-    """Each picture with its namesake in the folder `against`: of the same path below the given folder, with any suffix
-    where there is only one. Pictures without one go to `on_error`.
+    """Pairs each picture with that of the same relative path in the folder `against`, or of the same path with another
+    suffix if there is exactly one.
 
     Args:
         located: pictures, each with the file or folder that it was found in.
         against: the folder of the others.
-        on_error: gets what has no partner.
-        skipped: gets what is passed by in `against`.
+        on_error: called for pictures without a partner.
+        skipped: collects what is skipped in `against`.
 
     Raises:
         UsageError: `against` does not exist, or has no pictures.
     """
     if not against.is_dir():
-        raise UsageError(f"--against: folder not found: {against}")
+        raise UsageError(f"against: folder not found: {against}")
     by_path = {path.relative_to(against): path for path in pictures_of(against, skipped=skipped)}
     by_stem = collections.defaultdict(list)
     for relative, path in by_path.items():
@@ -124,11 +122,11 @@ def pairs(
     found = []
     for path, given in located:
         relative = path.relative_to(given) if given.is_dir() else Path(path.name)
-        namesakes = [by_path[relative]] if relative in by_path else by_stem[relative.with_suffix("")]
-        if len(namesakes) == 1:
-            found.append(Pair(path, namesakes[0]))
+        matches = [by_path[relative]] if relative in by_path else by_stem[relative.with_suffix("")]
+        if len(matches) == 1:
+            found.append(Pair(path, matches[0]))
         else:
-            why = f"{len(namesakes)} pictures of its name" if namesakes else "no picture of its name"
+            why = f"{len(matches)} pictures of that name" if matches else "no picture of that name"
             on_error(path, UsageError(f"{path}: {why} in {against}"))
     return found
 
@@ -156,7 +154,7 @@ def _niqe_of_pi(reference: str) -> Measure:
 
 
 def _read_ahead(paths: Iterable[Path], on_error: OnError) -> Iterator[tuple[Path, np.ndarray]]:
-    """The pictures' colours, a few read in threads before they are asked for."""
+    """Reads the pictures in threads, a few ahead."""
     todo = iter(paths)
     reading: collections.deque[tuple[Path, Future[Picture]]] = collections.deque()
     with ThreadPoolExecutor(2) as readers:
@@ -179,7 +177,7 @@ def _read_ahead(paths: Iterable[Path], on_error: OnError) -> Iterator[tuple[Path
 
 
 def _groups(pictures: Iterable[tuple[Path, np.ndarray]], most: int) -> Iterator[list[tuple[Path, np.ndarray]]]:
-    """Runs of at most `most` neighbours of one size and kind."""
+    """Groups up to `most` consecutive images of equal size and dtype."""
     group: list[tuple[Path, np.ndarray]] = []
     for path, rgb in pictures:
         if group and (len(group) == most or (rgb.shape, rgb.dtype) != (group[0][1].shape, group[0][1].dtype)):
@@ -191,5 +189,5 @@ def _groups(pictures: Iterable[tuple[Path, np.ndarray]], most: int) -> Iterator[
 
 
 def _number(value: float) -> float | None:
-    """As JSON has it: it lacks NaN."""
+    """Replaces NaN, which JSON does not have."""
     return None if math.isnan(value) else float(value)

@@ -23,15 +23,15 @@ def read_groups(
         Path -> group; pictures without one are missing.
 
     Raises:
-        UsageError: no such file, or what `drujax.data.sources.read_assignments` refuses.
+        UsageError: the file is missing or invalid (see `drujax.data.sources.read_assignments`).
     """
     if not table.is_file():
-        raise UsageError(f"--groups: file not found: {table}")
+        raise UsageError(f"groups: file not found: {table}")
     candidates = [Candidate(str(path), _root(path, inputs), path) for path in dict.fromkeys(paths)]
     try:
         groups, unmatched = read_assignments(table, "group", candidates)
     except UsageError as error:
-        raise UsageError(f"--groups: {error}") from None
+        raise UsageError(f"groups: {error}") from None
     if unmatched:
         on_unknown(f"{table} names {len(unmatched)} pictures that are not scored here (first: {unmatched[0]})")
     return groups

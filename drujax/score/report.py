@@ -19,7 +19,7 @@ def render(rows: Sequence[Row], format: tables.Format, groups: Groups | None = N
     line on what they assume. CSV has the pictures alone.
 
     Args:
-        rows: one a picture.
+        rows: one per picture.
         format: "table", "json" or "csv".
         groups: path -> group of the pictures that are variants of one scene; the others count as independent.
     """
@@ -35,7 +35,7 @@ def render_pairs(pairs: Sequence[tuple[Row, Row]], format: tables.Format, groups
     """Renders the scores of pictures next to those they are compared with, and the differences.
 
     A row has the other's path as "against", and its scores as "<metric>_against". JSON has, in addition to the summary
-    of the first ones, "differences": of each metric the "mean" of first less second with its 95 % "interval", how many
+    of the first ones, "differences": of each metric the "mean" of first minus second with its 95 % "interval", how many
     pictures are "better" (by the metric's direction), "worse" and "equal", the number of "groups", and "sign_test", its
     two-sided p-value over groups. The table has them as a table of their own.
 
@@ -97,7 +97,7 @@ def _summary(scores: Mapping[str, Scores], groups: Groups | None) -> dict[str, A
     return {
         "mean": {name: _number(column.mean()) for name, column in scores.items()},
         "interval": {name: [_number(end) for end in column.interval(groups)] for name, column in scores.items()},
-        "count": {name: len(column.by_picture) for name, column in scores.items()},
+        "count": {name: len(column.by_image) for name, column in scores.items()},
         "groups": {name: column.count_groups(groups) for name, column in scores.items()},
     }
 

@@ -77,7 +77,7 @@ def check(pictures: Path, weights: str | Path | None, on_error: Callable[[Path, 
     found = dict(_known_pictures(pictures, on_error))
     if not found:
         names = ", ".join(f"{known.name} ({known.origin})" for known in KNOWN.values())
-        raise UsageError(f"--pictures: no image with known scores found in {pictures}; known are: {names}")
+        raise UsageError(f"pictures: no image with known scores found in {pictures}; known are: {names}")
     forests = load(weights)
     for digest, picture in found.items():
         for row in KNOWN[digest].rows:

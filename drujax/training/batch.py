@@ -43,8 +43,8 @@ def prepare(batch: Batch) -> Inputs:
     return Inputs(dark, darkened, attention_map(darkened), bright)
 
 
-def pictures(batch: Batch) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]]:
-    """Returns the dark and the bright images in [0, 1], as read, on which the compared methods train."""
+def unit_images(batch: Batch) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]]:
+    """Returns the dark and the bright images in [0, 1], not darkened, for the compared methods."""
     dark, bright = (jnp.asarray(batch[name], float) / 255 for name in ("dark", "bright"))
     return dark, bright
 

@@ -55,5 +55,5 @@ def _tensorboard(workdir: Path):
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:
-        raise UsageError("--tensorboard needs the package tensorboardX: pip install 'drujax[tensorboard]'") from error
+        raise UsageError("tensorboard: tensorboardX is not installed: pip install 'drujax[tensorboard]'") from error
     return SummaryWriter(str(workdir))

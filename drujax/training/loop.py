@@ -60,8 +60,7 @@ def train(
         workdir: folder for `checkpoints/`, `metrics.jsonl` and `samples/`.
         options: intervals of logging, sampling and saving.
         sample: state -> UInt8 h w 3, the sample grid.
-        on_step: called with the number of each step that was given to the device, before anything is logged or saved
-            of it.
+        on_step: called with the number of each dispatched step, before it is logged or saved.
 
     Raises:
         NotFinite: a metric is NaN or infinite, or the metric "finite" is below 1; the message names the steps and the

@@ -19,7 +19,9 @@ def draw_offsets(key: Key[Array, ""], count: int, shape: tuple[int, ...], size: 
         UsageError: the images are smaller than the patches.
     """
     if min(shape) < size:
-        raise UsageError(f"crop: must be at least the patch size {size}x{size}, got {shape[0]}x{shape[1]}")
+        raise UsageError(
+            f"size: images must be at least as large as the patches ({size}x{size}), got {shape[0]}x{shape[1]}"
+        )
     return jax.random.randint(key, (count, 2), 0, np.maximum(np.asarray(shape) - size, 1))
 
 

@@ -32,7 +32,7 @@ def run_length(recipe: Recipe, epoch: Literal["dark", "pairs", "all"], dataset: 
     Args:
         recipe: epochs and batch size; if it gives the number of steps, the schedule is scaled to fit.
         epoch: the images that an epoch sees once: the dark ones, pairs (each image of the larger of both sets), or all
-            images, dark or bright, of which a batch holds `recipe.batch_size` each.
+            images, dark or bright, with `recipe.batch_size` of each in a batch.
         dataset: a `drujax.data.dataset.Dataset`.
     """
     dark, bright = len(dataset.train_dark), len(dataset.train_bright)

@@ -23,13 +23,13 @@ def warm_start(state: Any, path: Path, mesh: Mesh) -> Any:
     try:
         variables, _ = load_weights(path)
     except UsageError as error:
-        raise UsageError(f"--init: {error} (drujax convert imports checkpoints of other programs)") from error
+        raise UsageError(f"init: {error} (drujax convert imports checkpoints of other programs)") from error
     ours, tree = jax.tree_util.tree_flatten_with_path(state.model.variables)
     theirs = dict(jax.tree_util.tree_flatten_with_path(variables)[0])
     shapes = {name: array.shape for name, array in ours}
     for name, array in theirs.items():
         if shapes.get(name) != array.shape:
-            raise UsageError(f"--init: {path} holds another network: {jax.tree_util.keystr(name)} differs")
+            raise UsageError(f"init: {path} holds another network: {jax.tree_util.keystr(name)} differs")
     started = [np.asarray(theirs.get(name, array), array.dtype) for name, array in ours]
     variables = jax.tree.unflatten(tree, started)
     whole = meshes.replicated(mesh)

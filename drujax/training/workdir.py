@@ -1,4 +1,4 @@
-"""The folder of a run: what was asked, with which versions, and the refusal to mix two runs."""
+"""The folder of a run: its configuration and environment, and a check that two runs are not mixed."""
 
 import dataclasses
 import importlib.metadata
@@ -21,20 +21,20 @@ CONFIG, ENVIRONMENT = "config.json", "environment.json"
 def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Collection[str] = ()) -> None:
     """Make `workdir` the folder of the run that the dataclass `config` describes, or check that it is.
 
-    The first call writes `config.json` (the configuration, and under "contents" digests of the files and folders that
-    it names) and `environment.json` (command, versions, commit). Later calls compare with it: options that are newer
-    than the run count as their defaults, and options of other methods in an older file are ignored. They also remove
-    the temporary files of killed processes.
+    The first call writes `config.json` (the configuration, and under "contents" digests of the files and folders in it)
+    and `environment.json` (command, versions, commit). Later calls compare with it: options newer than the run take
+    their defaults, and options of other methods in an older file are ignored. They also remove the temporary files of
+    killed processes.
 
     Args:
         workdir: created if missing.
-        config: a dataclass of what JSON can hold, paths and nested dataclasses.
-        default: a configuration with the defaults; that of the class by default.
+        config: a dataclass of JSON values, paths and nested dataclasses.
+        default: a configuration with the defaults; by default those of the class.
         free: top-level fields that may change when a run is resumed.
 
     Raises:
         UsageError: the folder holds a run with another configuration, or a file that the configuration names has
-            changed since; the message is the difference.
+            changed since; the message lists the differences.
     """
     asked = _plain(config)
     contents = {
@@ -44,7 +44,7 @@ def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Coll
     }
     path = workdir / CONFIG
     begun = path.exists() and any(entry.name not in (CONFIG, ENVIRONMENT) for entry in workdir.iterdir())
-    if not begun:  # or refused before it had anything to lose
+    if not begun:  # or stopped before it wrote results
         workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / ENVIRONMENT, _environment())
         write_json(path, {**asked, "contents": contents})
@@ -89,7 +89,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout this code runs from, with `+` where it was changed since; None outside of one."""
+    """The commit of the checkout that this code runs from, with `+` if it has changes; None outside of one."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)

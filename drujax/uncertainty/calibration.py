@@ -1,8 +1,8 @@
-"""Calibration: how far a classifier's probabilities can be believed.
+"""Calibration: how well a classifier's confidence matches its accuracy.
 
 Guo et al. 2017, "On Calibration of Modern Neural Networks". A saturated softmax makes all relativistic probabilities
 about 1 and the DRU losses those of Vanilla EnlightenGAN; these numbers show whether that has happened and what a
-temperature would change. A temperature is fitted on one part of the held-out images and judged on the other.
+temperature would change. A temperature is fitted on one part of the held-out images and evaluated on the other.
 """
 
 import dataclasses
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 BINS = 15
-TEMPERATURES = (0.05, 20.0)  # the range that is searched
-AT_BOUND = 1e-3  # a fit nearer to a bound than by this factor has no maximum inside
+TEMPERATURES = (0.05, 20.0)  # search range
+AT_BOUND = 1e-3  # relative distance from a bound below which a fit counts as being at it
 
 
 def probabilities(logits: Float[np.ndarray, "n k"], temperature: float = 1.0) -> Float[np.ndarray, "n k"]:
@@ -60,9 +60,9 @@ class Scaling:
     """The outcome of fitting a temperature.
 
     Attributes:
-        fitted: the likeliest temperature; None where the images do not determine one.
-        applied: the temperature to use, 1 where the fit is refused.
-        refused: why; None where it is not.
+        fitted: the maximum-likelihood temperature; None if the images do not determine one.
+        applied: the temperature to use; 1 if the fit is rejected.
+        refused: the reason for rejecting the fit, or None.
     """
 
     fitted: float | None
@@ -71,7 +71,7 @@ class Scaling:
 
 
 def fit_scaling(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], *, sharpen: bool) -> Scaling:
-    """Fits a temperature; refuses one that would increase the saturation that it is meant to reduce.
+    """Fits a temperature; rejects one that would increase saturation, which it is meant to reduce.
 
     Args:
         logits: of images that were not trained on.
@@ -92,11 +92,11 @@ def fit_scaling(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"],
 
 
 def fit_temperature(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> float:
-    """Finds the temperature in TEMPERATURES of the least negative log-likelihood.
+    """Finds the temperature in TEMPERATURES with the highest likelihood.
 
-    Where no example is misclassified, colder is always likelier and the answer is the lower bound.
+    If no example is misclassified, lower is always likelier, and the result is the lower bound.
     """
-    # The likelihood is concave in 1 / temperature: golden sections find its only maximum.
+    # The log-likelihood is concave in 1 / temperature, so golden-section search finds its maximum.
     low, high = (1 / bound for bound in reversed(TEMPERATURES))
     ratio = (np.sqrt(5) - 1) / 2
     for _ in range(100):

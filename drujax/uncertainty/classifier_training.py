@@ -25,7 +25,7 @@ Apply = Callable[..., tuple[Any, Any]]
 
 
 class State(NamedTuple):
-    """What a step changes."""
+    """Training state of the classifier."""
 
     params: Tree
     batch_stats: Tree
@@ -35,7 +35,7 @@ class State(NamedTuple):
 def fit_network(
     module: nn.Module, variables: Tree, images: np.ndarray, labels: np.ndarray, recipe: ProbabilityRecipe, log
 ) -> Tree:
-    """Trains all of `module` on uint8 `images`; batch norm follows the batches. Returns the new variables."""
+    """Trains all of `module` on uint8 `images`, and updates its batch statistics. Returns the new variables."""
 
     def apply(params, batch_stats, batch, key):
         networks = {"params": params, "batch_stats": batch_stats}
@@ -70,11 +70,11 @@ def _fit(
     # Copies: the step donates its state, and the caller keeps its own.
     params, batch_stats = jax.tree.map(jnp.array, (params, batch_stats))
     state = State(params, batch_stats, optimiser.init(params))
-    whole, shared_out = local_shardings(min(recipe.batch_size, len(labels)))
+    whole, sharded = local_shardings(min(recipe.batch_size, len(labels)))
     step = jax.jit(
         partial(_step, apply=apply, prepare=prepare, optimiser=optimiser, mixup=recipe.mixup),
         donate_argnums=0,
-        in_shardings=(whole, shared_out, shared_out, whole),
+        in_shardings=(whole, sharded, sharded, whole),
         out_shardings=(whole, whole),
     )
     key, count, start = jax.random.key(recipe.seed), 0, time.monotonic()
@@ -104,7 +104,7 @@ def _fit(
 def local_shardings(batch_size: int) -> tuple[NamedSharding, NamedSharding]:
     """Returns the replicated and the batch sharding over as many of this process's devices as divide the batch.
 
-    The images are few: each of several processes trains the network for itself.
+    There are few images, so each process trains the network by itself.
     """
     devices = jax.local_devices()
     count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
@@ -123,7 +123,7 @@ def _step(
     optimiser: optax.GradientTransformation,
     mixup: float,
 ) -> tuple[State, Float[Array, "2"]]:
-    """Makes one update; the metrics are mean cross-entropy and accuracy of the batch before it."""
+    """Makes one update; the metrics are the batch's mean cross-entropy and accuracy before it."""
     dropout_key, mixing_key = jax.random.split(key)
     inputs, targets = prepare(inputs), jax.nn.one_hot(labels, len(CLASSES))
     if mixup > 0:
@@ -143,7 +143,7 @@ def _step(
 def mix(
     inputs: Float[Array, "b ..."], targets: Float[Array, "b k"], alpha: float, key: Key[Array, ""]
 ) -> tuple[Float[Array, "b ..."], Float[Array, "b k"]]:
-    """Mixup: each example, and its target, blended with the one before it in shares drawn from Beta(alpha, alpha)."""
+    """Mixup: blends each example and its target with the previous one, with weights drawn from Beta(alpha, alpha)."""
     share = jax.random.beta(key, alpha, alpha, (len(inputs),))
 
     def blended(x):
@@ -162,7 +162,7 @@ def _optimiser(recipe: ProbabilityRecipe) -> optax.GradientTransformation:
 def _batches(
     labels: Int32[np.ndarray, " n"], recipe: ProbabilityRecipe, epoch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the positions of the images of each batch of an epoch, and which of the batch are mirrored."""
+    """Yields, for each batch of an epoch, the positions of its images and a mask of those to flip."""
     random = np.random.default_rng((recipe.seed, epoch))
     if recipe.balanced:
         half = (len(labels) + 1) // 2

@@ -1,4 +1,4 @@
-"""Confident images as the probability network sees them: whole, resized once, split by group."""
+"""Confident images for the probability network: whole, resized once, split by group."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CLASSES = ("dark", "bright")  # the order of the outputs: 0 dark, 1 bright
 
 
 class Example(NamedTuple):
-    """An image, its class (index in CLASSES) and the source group, which is never split."""
+    """An image, its class (index in CLASSES) and its source group, which is never split."""
 
     image: UInt8[np.ndarray, "h w 3"]
     label: int
@@ -40,14 +40,14 @@ class Examples:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many there are of each class."""
+        """Number of examples of each class."""
         return {name: int((self.labels == label).sum()) for label, name in enumerate(CLASSES)}
 
 
 def confident_examples(dataset: Any) -> Iterator[Example]:
     """Yields the confident images of the training splits of a `drujax.data.dataset.Dataset`, decoded one at a time.
 
-    Their class is the QAB partition (eq. 1), whatever their label.
+    Their class is the QAB partition (eq. 1), not the label.
     """
     for label, name in enumerate(CLASSES):
         for split in (dataset.train_dark, dataset.train_bright):
@@ -56,9 +56,10 @@ def confident_examples(dataset: Any) -> Iterator[Example]:
 
 
 def resize(image: UInt8[np.ndarray, "h w 3"], resolution: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Resizes the whole image to `resolution`², without keeping the aspect: Pillow's antialiasing bilinear filter.
+    """Resizes the whole image to `resolution`², without keeping the aspect ratio: Pillow's antialiasing bilinear
+    filter.
 
-    This is what torchvision's Resize does to PIL images, so that published weights see what they were trained on.
+    Equals torchvision's Resize of PIL images, which published weights were trained with.
     """
     if image.shape[:2] == (resolution, resolution):
         return image
@@ -77,7 +78,7 @@ def gather(examples: Iterable[Example | tuple], resolution: int) -> Examples:
     for name, count in gathered.counts.items():
         if count == 0:
             raise UsageError(
-                f"the probability network needs confident dark and bright images (QAB, eq. 1), and none is {name}"
+                f"the probability network needs confident dark and bright images (QAB, eq. 1), but none is {name}"
             )
     return gathered
 
@@ -85,8 +86,8 @@ def gather(examples: Iterable[Example | tuple], resolution: int) -> Examples:
 def hold_out(examples: Examples, share: float, seed: int) -> Bool[np.ndarray, " n"]:
     """Marks about `share` of each class, whole groups at a time; the choice depends on `seed` and the groups' names.
 
-    See `drujax.data.splits.choose_groups`: a class keeps training pictures, and small or coarsely grouped sets may hold
-    out less, or nothing of a class.
+    See `drujax.data.splits.choose_groups`: each class keeps training images, and of small or coarsely grouped sets
+    less, or nothing of a class, may be held out.
     """
     names, indices = np.unique(np.array(examples.groups, dtype=str), return_inverse=True)
     sizes = np.zeros((len(names), len(CLASSES)), int)

@@ -8,43 +8,43 @@ from drujax.errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class ProbabilityRecipe:
-    """The defaults are the paper's recipe (sec. 4.1), where it says what it does."""
+    """Training of the probability network. The defaults are the paper's recipe (sec. 4.1), as far as it is stated."""
 
-    # Passes over the confident training images.
+    # Epochs over the confident training images.
     epochs: int = 80
-    # Images a step; a smaller set is one batch. An incomplete last batch of an epoch is dropped.
+    # Images per step, at most all. An incomplete last batch of an epoch is dropped.
     batch_size: int = 64
-    # Learning rate, constant.
+    # Constant learning rate.
     learning_rate: float = 1e-3
     # Momentum of SGD.
     momentum: float = 0.9
-    # Adam learns from scratch in few epochs; SGD is the paper's.
+    # Optimiser: SGD as in the paper, or Adam, which trains from scratch in few epochs.
     optimiser: Literal["sgd", "adam"] = "sgd"
-    # Side to which whole images are resized, without keeping the aspect.
+    # Side to which whole images are resized, without keeping the aspect ratio.
     resolution: int = 224
     # Draws dark and bright images equally often (the smaller class is repeated), so that the prior is even. The paper
     # has 2958 dark and 1848 bright images and does not mention it; collections with far fewer bright ones need it.
     balanced: bool = False
-    # Mirrors half of the images. The paper mentions no augmentation.
+    # Flips half of the images horizontally. The paper mentions no augmentation.
     flip: bool = False
-    # Above 0, the alpha of mixup (Zhang et al. 2018): trains on blends of two pictures, in shares drawn from
-    # Beta(alpha, alpha), with their labels blended alike. Images between dark and bright then
-    # get probabilities in between, where a network trained from scratch on confident images alone answers 0 or 1. The
-    # paper does not use it.
+    # If positive, the alpha of mixup (Zhang et al. 2018): trains on blends of two images and their labels, with weights
+    # drawn from Beta(alpha, alpha). Images between dark and bright then get probabilities in between, while a network
+    # trained from scratch on confident images only predicts 0 or 1. Not in the paper.
     mixup: float = 0.0
-    # Trains the last layer alone, on features computed once without dropout: minutes instead of hours on a CPU. The
-    # probabilities are then those of a linear classifier of ImageNet features (eq. 3 read literally).
+    # Trains only the last layer, on features computed once without dropout: minutes instead of hours on a CPU. The
+    # result is a linear classifier on ImageNet features (eq. 3 read literally).
     freeze_features: bool = False
     # Fraction of the confident images, whole groups, held out to measure accuracy and calibration.
     held_out: float = 0.2
-    # Divides the logits by the likeliest temperature (Guo et al. 2017) of one half of the held-out groups; calibration
-    # is measured on the other half. A fit at the bound of its range, or below 1, is refused with a line.
+    # Divides the logits by the maximum-likelihood temperature (Guo et al. 2017) of one half of the held-out groups;
+    # calibration is measured on the other half. A fit at the bound of its range, or below 1, is rejected with a
+    # message.
     temperature_scaling: bool = False
     # Accepts temperatures below 1, which push the probabilities towards 0 and 1.
     sharpen: bool = False
-    # Network whose features the centroid alternative uses (the paper's F_dark/bright).
+    # Backbone whose features the centroid alternative uses (the paper's F_dark/bright).
     centroid_features: str = "resnet18"
-    # Seed of the initial weights, the shuffles and the held-out groups.
+    # Seed of the initial weights, the shuffling and the held-out groups.
     seed: int = 0
 
     def __post_init__(self):

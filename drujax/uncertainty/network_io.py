@@ -1,7 +1,6 @@
 """Saves and loads a trained probability network, to compute relativistic probabilities of any image later.
 
-    network = load_network(WORKDIR / "probability.safetensors")
-    dark, bright = network.probabilities([picture])[0]
+    network = load_network(WORKDIR / "probability.safetensors") dark, bright = network.probabilities([image])[0]
 
 Images are uint8 h w 3 of any size; the two numbers sum to 1.
 """

@@ -1,4 +1,4 @@
-"""Draws the report of a probability network as a picture, with Pillow alone."""
+"""Draws the report of a probability network as a PNG, using Pillow only."""
 
 import io
 from typing import Any

@@ -1,7 +1,7 @@
 """The probability network F_q (paper, eq. 4 and secs. 3.1, 4.1): a dark/bright classifier whose softmax is the RP.
 
-F_q is a backbone with a 2-way last layer, trained on the confident images alone; outputs are in the order dark,
-bright. The same classifier labels the uncertain images when a dataset is prepared (F_dark/bright, eq. 3).
+F_q is a backbone with a 2-way last layer, trained on the confident images only; outputs are in the order dark, bright.
+The same classifier labels the uncertain images when a dataset is prepared (F_dark/bright, eq. 3).
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from drujax.weights.pretrained.backbones import initialise
 from drujax.weights.torch_names import Variables
 
 CENTROID = "centroid"
-CHUNK = 64  # images that are evaluated at once
+CHUNK = 64  # images evaluated at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +35,10 @@ class ProbabilityNetwork:
     """A trained F_q.
 
     Attributes:
-        variables: of the backbone; for `centroid`, of the features' network with the centroids under "centroid".
-        temperature: the logits are divided by it; 1 unless the recipe has temperature scaling.
+        variables: of the backbone; for `centroid`, of the feature network, with the centroids under "centroid".
+        temperature: divides the logits; 1 without temperature scaling.
         resolution: side to which images are resized.
-        report: recipe, held-out accuracy and calibration, as JSON can hold it.
+        report: recipe, held-out accuracy and calibration, as JSON values.
         score: (variables, uint8 images b s s 3) -> logits b 2; pure.
     """
 
@@ -79,14 +79,14 @@ def train_probability_network(
         examples: see `drujax.uncertainty.confident_set.confident_examples`; read once.
         backbone: a name in BACKBONES, or "centroid".
         pretrained: "imagenet", "none" (random weights) or a checkpoint's path.
-        recipe: as the paper's by default.
+        recipe: training recipe.
         log: called with a line for each epoch.
 
     Raises:
         UsageError: an unknown backbone, a class without images, a checkpoint of another network, a non-finite loss.
     """
     if backbone not in BACKBONES and backbone != CENTROID:
-        raise unknown("--backbone", backbone, [*BACKBONES, CENTROID])
+        raise unknown("backbone", backbone, [*BACKBONES, CENTROID])
     start = time.monotonic()
     gathered = gather(examples, recipe.resolution)
     held = hold_out(gathered, recipe.held_out, recipe.seed)
@@ -126,7 +126,7 @@ def labeller(
 
 
 def scoring(backbone: str, centroid_features: str) -> Callable[[Variables, Array], Array]:
-    """Builds `ProbabilityNetwork.score` of a backbone, or of centroids of the features of `centroid_features`."""
+    """Builds `ProbabilityNetwork.score` for a backbone, or for centroids of features from `centroid_features`."""
     if backbone == CENTROID:
         return partial(_centroid_score, module=BACKBONES[centroid_features].build(len(CLASSES)))
     return partial(_score, module=BACKBONES[backbone].build(len(CLASSES)))
@@ -168,8 +168,8 @@ def _features(module: nn.Module, variables: Variables, images: UInt8[np.ndarray,
 
 
 def _compile(score: Callable[[Variables, Array], Any]) -> Callable[[Variables, Any], Array]:
-    whole, shared_out = local_shardings(CHUNK)
-    return jax.jit(score, in_shardings=(whole, shared_out), out_shardings=whole)
+    whole, sharded = local_shardings(CHUNK)
+    return jax.jit(score, in_shardings=(whole, sharded), out_shardings=whole)
 
 
 def _padded(compiled: Callable[[np.ndarray], Array], chunk: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
@@ -189,8 +189,8 @@ def _assess(
 ) -> tuple[dict[str, Any], float]:
     """Returns the report on the held-out images, and the temperature to use.
 
-    The temperature is fitted on half of the groups, and its effect on the calibration is measured on the others; where
-    none is applied, calibration is measured on all.
+    The temperature is fitted on half of the groups, and its effect on calibration is measured on the others; if none is
+    applied, calibration is measured on all.
     """
     logits, labels = network.logits(held_out.images), held_out.labels
     fitting = hold_out(held_out, 0.5, recipe.seed)
@@ -210,7 +210,7 @@ def _assess(
     by_class = {name: _accuracy(logits[labels == i], labels[labels == i]) for i, name in enumerate(CLASSES)}
     report = {
         **calibration.assess(logits[measured], labels[measured], temperature),
-        "accuracy": _accuracy(logits, labels),  # of all, which no temperature changes
+        "accuracy": _accuracy(logits, labels),  # on all of them, since no temperature changes it
         "accuracy_by_class": by_class,
         "calibration_pictures": held_out.where(measured).counts,
         "temperature": changes,

@@ -1,4 +1,4 @@
-"""Relativistic probabilities (paper, eq. 4): the illumination uncertainty of each training image, one number each.
+"""Relativistic probabilities (paper, eq. 4): the illumination uncertainty of each training image.
 
 RP_d = softmax(F_q(x))[0] of the images of train_dark, RP_b = softmax(F_q(x))[1] of those of train_bright, each from
 the whole image, not darkened further.
@@ -22,13 +22,13 @@ Tables = dict[str, Any]  # dark: Float32 n, in the order of train_dark; bright: 
 REPORT = "probability.json"
 CHART = "probability.png"
 BINS = 20
-SATURATED = 0.99  # above it an image weighs as in Vanilla EnlightenGAN
+SATURATED = 0.99  # above it an image is weighted nearly as in Vanilla EnlightenGAN
 
 
 def relativistic_margins(network: ProbabilityNetwork, dataset: Any) -> Tables:
     """Computes by how much the logit of each training image's own class exceeds the other, at temperature 1.
 
-    `dataset` is a `drujax.data.dataset.Dataset`. All of several processes get the numbers of the first.
+    `dataset` is a `drujax.data.dataset.Dataset`. All processes get the values of the first.
     """
     margins = {}
     for own, name in enumerate(CLASSES):

@@ -1,4 +1,4 @@
-"""The relativistic probabilities of a training run, made once and kept in its folder."""
+"""The relativistic probabilities of a training run, computed once and stored in its folder."""
 
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from drujax.uncertainty.rp_table import load_tables, save_tables
 NAME = "relativistic_probabilities.npz"
 
 
-def load_or_make_tables(
+def load_or_compute_tables(
     workdir: Path, dataset: Any, backbone: str, pretrained: str, recipe: ProbabilityRecipe
 ) -> dict[str, Any]:
     """Return the RP tables of `dataset`, as `drujax.uncertainty.relativistic.probabilities` does.
 
-    Those in `workdir` are read; where there are none, the probability network is trained, and network, report and
-    tables are written there by the first process.
+    Reads them from `workdir`; if there are none, trains the probability network, and the first process writes network,
+    report and tables there.
 
     Args:
         workdir: folder of the run.
@@ -31,7 +31,7 @@ def load_or_make_tables(
         recipe: how it is trained.
 
     Raises:
-        UsageError: initial weights cannot be had; tables of another dataset are in the folder.
+        UsageError: the initial weights are unavailable, or the folder holds tables of another dataset.
     """
     path = workdir / NAME
     if path.exists():

@@ -316,15 +316,15 @@ def _clip_lit_flops(method: Any, state: Any, batch: Any) -> float:
     from drujax.runtime.benchmark import count_flops
 
     dark = _pictures(batch, "dark")
-    seen = jax.ShapeDtypeStruct((len(dark), method.resolution, method.resolution, 3), dark.dtype)
+    resized = jax.ShapeDtypeStruct((len(dark), method.resolution, method.resolution, 3), dark.dtype)
 
     def forward(encoder, x, **options):
         return count_flops(lambda variables, x: encoder.module.apply(variables, x, **options), encoder.variables, x)
 
     return (
         _three_passes(method.network, state, dark)
-        + 2 * forward(method.clip.image, seen)
-        + 3 * forward(method.resnet, seen, stages=True)
+        + 2 * forward(method.clip.image, resized)
+        + 3 * forward(method.resnet, resized, stages=True)
         + forward(method.clip.text, state.prompts.params, end=end_of())
     )
 

@@ -50,7 +50,7 @@ def test_arguments_override_the_preset():
         ("--optimiser.learning-rate=a", r"--optimiser.learning-rate: could not convert string to float: 'a'"),
     ],
 )
-def test_mistakes_are_told_in_one_line(argument, message):
+def test_mistakes_are_reported_in_one_line(argument, message):
     with pytest.raises(UsageError, match=message) as error:
         parse(argument)
     assert "\n" not in str(error.value)
@@ -87,17 +87,17 @@ def test_run_turns_mistakes_into_one_line_and_exit_code_2(capsys):
         ),
     ],
 )
-def test_a_mistake_is_one_line_with_what_helps(error, line, capsys):
+def test_a_mistake_is_one_line_with_advice(error, line, capsys):
     def main():
         raise error
 
     assert command_line.run(main, "drujax") == 2
-    said = capsys.readouterr().err
-    assert line in said
-    assert said.count("\n") == 1
+    captured = capsys.readouterr().err
+    assert line in captured
+    assert captured.count("\n") == 1
 
 
-def test_run_passes_defects_on():
+def test_run_reraises_bugs():
     with pytest.raises(ZeroDivisionError):
         command_line.run(lambda: 1 // 0, "drujax")
 

@@ -47,7 +47,7 @@ def parse(*arguments: str) -> Options:
         ([], Options()),
     ],
 )
-def test_inputs_may_stand_anywhere(arguments, expected):
+def test_inputs_may_be_anywhere(arguments, expected):
     assert parse(*arguments) == expected
 
 
@@ -64,7 +64,7 @@ def test_mistakes(arguments, message):
         parse(*arguments)
 
 
-def test_help_is_not_in_the_words_of_python(capsys):
+def test_help_avoids_python_terms(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     printed = capsys.readouterr().out

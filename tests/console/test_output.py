@@ -36,12 +36,12 @@ ODD_NAMES = {  # as on the disk -> as printed
         ("\ud800", r"\ud800"),
     ],
 )
-def test_what_a_terminal_obeys_is_escaped(text, expected):
+def test_control_characters_are_escaped(text, expected):
     assert printable(text) == expected
     assert printable(expected) == expected  # so a message may be escaped twice
 
 
-def test_a_complaint_that_nobody_can_read_is_dropped(monkeypatch):
+def test_errors_of_an_unwritable_stderr_are_ignored(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     output.complain("nobody")
     with open("/dev/full", "w") as full:
@@ -76,26 +76,26 @@ def test_a_table_has_a_line_for_each_name_in_any_encoding(pictures, encoding):
     for name in ODD_NAMES.values():
         shown = name.encode(encoding, "backslashreplace").decode(encoding)
         assert any(line.startswith(f"{pictures}/{shown}") for line in lines), shown
-    said = done.stderr.decode(encoding)
-    assert said.count("\n") == 1
-    assert said.startswith(rf"failed: {pictures}/bad\x1b[31m.png: ")
+    captured = done.stderr.decode(encoding)
+    assert captured.count("\n") == 1
+    assert captured.startswith(rf"failed: {pictures}/bad\x1b[31m.png: ")
 
 
 @pytest.mark.parametrize("shell", ["2>&-", "2>/dev/full", "<&- 2>&-"])
-def test_json_is_whole_without_stderr_and_has_the_names_exactly(pictures, shell):
+def test_json_is_complete_without_stderr_and_keeps_names_unchanged(pictures, shell):
     done = sort(pictures, shell, format="json")
     names = [os.fsencode(Path(row["image"]).name) for row in json.loads(done.stdout)["images"]]
     assert sorted(names) == sorted(ODD_NAMES)
     assert done.returncode == 1
 
 
-def test_csv_is_a_row_a_line(pictures):
+def test_csv_has_one_line_per_row(pictures):
     rows = sort(pictures, format="csv").stdout.decode().splitlines()[1:]
     assert sorted(row.partition(",")[0] for row in rows) == sorted(f"{pictures}/{name}" for name in ODD_NAMES.values())
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_stdout_that_cannot_be_written_is_one_line(pictures, unbuffered):
+def test_an_unwritable_stdout_is_reported_in_one_line(pictures, unbuffered):
     done = sort(pictures, "2>&1 >/dev/full", PYTHONUNBUFFERED=unbuffered)
     lines = done.stdout.decode().splitlines()
     assert len(lines) == 2  # the first is about the bad picture
@@ -104,7 +104,7 @@ def test_stdout_that_cannot_be_written_is_one_line(pictures, unbuffered):
 
 
 @pytest.mark.parametrize("shell", [">&-", ">&- 2>&- <&-"])
-def test_closed_streams_are_no_error(pictures, shell):
+def test_closed_streams_are_not_an_error(pictures, shell):
     done = sort(pictures, shell)
     assert done.returncode == 1  # a picture was left out
     assert done.stdout == b""
@@ -112,7 +112,7 @@ def test_closed_streams_are_no_error(pictures, shell):
 
 
 @pytest.mark.parametrize("arguments", ['sort "$FOLDER"', "--help", "sort --help"])
-def test_a_reader_that_went_away_ends_the_command_quietly(pictures, arguments):
+def test_a_closed_pipe_ends_the_command_quietly(pictures, arguments):
     read, write = os.pipe()
     os.close(read)
     command = f'exec "$PYTHON" -m drujax {arguments}'
@@ -124,8 +124,8 @@ def test_a_reader_that_went_away_ends_the_command_quietly(pictures, arguments):
     assert b"rror" not in done.stderr
 
 
-def test_files_do_not_get_the_numbers_of_closed_streams(tmp_path):
-    """Libraries write to number 2 whatever it is: it must not become a picture."""
+def test_files_do_not_get_the_descriptors_of_closed_streams(tmp_path):
+    """Libraries write to descriptor 2 whatever it is; it must not be a picture's file."""
     code = (
         "from drujax.console import output; output.prepare()\n"
         f"file = open({str(tmp_path / 'file')!r}, 'w'); assert file.fileno() > 2, file.fileno()"
@@ -134,7 +134,7 @@ def test_files_do_not_get_the_numbers_of_closed_streams(tmp_path):
     assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
 
 
-def test_a_bar_is_full_when_all_is_done_bad_pictures_included(tmp_path):
+def test_a_bar_is_full_at_the_end_including_bad_pictures(tmp_path):
     pty = pytest.importorskip("pty")
     Image.fromarray(np.full((4, 4, 3), 9, np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "z.png").write_text("not a picture")
@@ -142,11 +142,11 @@ def test_a_bar_is_full_when_all_is_done_bad_pictures_included(tmp_path):
     command = [sys.executable, "-m", "drujax", "sort", tmp_path, "--format=csv"]
     done = subprocess.run(command, env={**os.environ, "TERM": "xterm"}, stderr=theirs, stdout=subprocess.PIPE)
     os.close(theirs)
-    said = b""
+    captured = b""
     with contextlib.suppress(OSError):  # the end, on Linux
         while part := os.read(ours, 1 << 16):
-            said += part
+            captured += part
     os.close(ours)
     assert done.returncode == 1
     assert done.stdout.count(b"\n") == 2
-    assert said.rindex(b"2/2") > said.rfind(b"1/2")  # which a slow machine may skip
+    assert captured.rindex(b"2/2") > captured.rfind(b"1/2")  # which a slow machine may skip

@@ -79,7 +79,7 @@ def test_steps_longer_than_the_window_have_a_rate_too(clock, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == "training 3/4 steps, 1000.0 s/step, 16:40 left"
 
 
-def test_complaints_are_lines_of_their_own(clock, capsys):
+def test_errors_are_printed_on_separate_lines(clock, capsys):
     with Progress("scoring", total=3, unit="picture") as reported:
         reported.say("left out a\n.png: not a picture")
         reported.to(1)
@@ -115,7 +115,7 @@ class Terminal(io.StringIO):
 
 
 def open_terminal(monkeypatch, kind: str = "xterm") -> Terminal:
-    """In the test itself: pytest sets stderr between the fixtures and the test."""
+    """Must be called in the test itself: pytest sets stderr between the fixtures and the test."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", kind)
@@ -137,8 +137,8 @@ def test_a_bar_on_a_terminal(clock, monkeypatch):
     assert "2/3 loss 1\n" in terminal.text
 
 
-def test_what_is_printed_on_stdout_stays_there(monkeypatch, capsys):
-    """Above a bar it would be printed on stderr, and be missing in the file or pipe that stdout is."""
+def test_stdout_is_not_redirected(monkeypatch, capsys):
+    """Redirected above the bar, it would go to stderr and be missing from the file or pipe."""
     terminal = open_terminal(monkeypatch)
     with Progress("enhancing", total=1):
         print("result")

@@ -1,4 +1,4 @@
-"""Rows for people and for programs."""
+"""Tables as text and as JSON."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def test_table_aligns_words_left_and_numbers_right():
     ]
 
 
-def test_json_keeps_the_numbers_and_takes_more():
+def test_json_keeps_full_precision_and_further_keys():
     decoded = json.loads(tables.render(ROWS, "json", mean={"mean_luma": 3.5}))
     assert decoded == {"images": ROWS, "mean": {"mean_luma": 3.5}}
 
@@ -33,7 +33,7 @@ def test_csv_reads_back():
     assert float(rows[1]["quartile_means_2"]) == 1 / 3
 
 
-def test_what_has_no_value_is_a_dash():
+def test_none_is_a_dash():
     rows = [{"image": "a.png", "brisque": None}, {"image": "b.png", "brisque": 17.0}]
     assert tables.render(rows, "table").splitlines() == ["image  brisque", "a.png        -", "b.png    17.00"]
 
@@ -44,7 +44,7 @@ def test_no_rows():
     assert json.loads(tables.render([], "json")) == {"images": []}
 
 
-def test_names_stay_on_their_line_and_wide_characters_keep_the_columns():
+def test_names_stay_on_one_line_and_wide_characters_keep_columns_aligned():
     rows = [{"image": "日本.png", "niqe": 1.0}, {"image": "a\n\x1b[31mb.png", "niqe": 10.0}]
     assert tables.table(rows).splitlines() == [
         "image              niqe",
@@ -55,7 +55,7 @@ def test_names_stay_on_their_line_and_wide_characters_keep_the_columns():
     assert json.loads(tables.render(rows, "json"))["images"] == rows
 
 
-def test_json_has_null_for_what_is_not_finite():
+def test_json_has_null_for_values_that_are_not_finite():
     text = tables.render([{"image": "a", "niqe": float("nan"), "ma": [1.0, float("inf")]}], "json", mean=float("-inf"))
     assert json.loads(text, parse_constant=pytest.fail) == {
         "images": [{"image": "a", "niqe": None, "ma": [1.0, None]}],

@@ -14,7 +14,7 @@ LEVELS = {"dark": 25, "uncertain": 100, "bright": 220}
 
 @pytest.fixture(scope="session")
 def save_picture():
-    """`save_picture(path, level, size)` writes a noisy picture about a grey level, another one for each path."""
+    """`save_picture(path, level, size)` writes noise around a grey level, different for each path."""
 
     def save(path: Path, level: int, size: tuple[int, int] = (20, 24)) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def save_pictures(save_picture):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory, save_pictures) -> Dataset:
-    """7 dark pictures to train on, 1 to choose, 2 to test; 5 bright ones."""
+    """7 dark pictures for training, 1 for validation, 2 for testing; 5 bright ones."""
     folder = tmp_path_factory.mktemp("tiny")
     prepare([save_pictures(folder / "pictures", dark=10, bright=5)], folder / "data", crop=16, quiet=True)
     return Dataset.open(folder / "data")

@@ -54,7 +54,7 @@ def variety(tmp_path_factory):
 @pytest.mark.parametrize(
     "name", ["plain.png", "plain.jpg", "plain.webp", "grey.png", "palette.png", "cmyk.jpg", "alpha.png", "turned.jpg"]
 )
-def test_every_kind_is_stored_as_it_looks(variety, name):
+def test_every_kind_of_picture_is_stored_as_displayed(variety, name):
     folder, found = variety
     split, index = found[f"v/{name}"]
     np.testing.assert_array_equal(split.image(index), read_picture(folder / "v" / name).rgb)
@@ -87,7 +87,7 @@ def test_small_pictures_are_enlarged_to_the_crop(variety):
 
 
 def test_tensorflow_is_not_needed(tmp_path, save_pictures):
-    """A dataset is written, read and batched, and nothing imports it."""
+    """A dataset is written, read and batched without importing it."""
     source = save_pictures(tmp_path / "pictures", dark=4, bright=2)
     program = f"""
 import sys

@@ -11,7 +11,7 @@ from drujax.errors import UsageError
 from drujax.pictures.io import read_picture
 
 
-def test_records_hold_the_pictures_and_what_is_known_of_them(tiny):
+def test_records_hold_the_pictures_and_their_metadata(tiny):
     assert [len(tiny.split(s)) for s in ("train_dark", "train_bright", "test_dark", "val_dark")] == [7, 5, 2, 1]
     for split in (tiny.train_dark, tiny.train_bright):
         for metadata, record in zip(split.table, split, strict=True):
@@ -32,7 +32,7 @@ def test_the_order_is_fixed(tiny):
     )
 
 
-def test_the_table_decodes_nothing(tiny, monkeypatch):
+def test_the_table_decodes_no_image(tiny, monkeypatch):
     def refuse(data):
         raise AssertionError("decoded")
 
@@ -61,7 +61,7 @@ def test_a_split_can_be_pickled(tiny):
     np.testing.assert_array_equal(again.image(1), tiny.test_dark.image(1))
 
 
-def test_a_damaged_record_is_told_in_one_line(tiny, tmp_path):
+def test_a_damaged_record_is_reported_in_one_line(tiny, tmp_path):
     shutil.copytree(tiny.path, tmp_path / "d")
     (file,) = (tmp_path / "d").rglob("*val_dark.array_record*")
     file.write_bytes(file.read_bytes()[:-400])
@@ -69,8 +69,8 @@ def test_a_damaged_record_is_told_in_one_line(tiny, tmp_path):
         Dataset.open(tmp_path / "d").val_dark.image(0)
 
 
-def test_what_is_no_dataset_is_refused_in_one_line(tiny, tmp_path):
-    with pytest.raises(UsageError, match=r"no dataset; python -m experiments.prepare --source=DIR --out="):
+def test_a_folder_without_a_dataset_is_refused_in_one_line(tiny, tmp_path):
+    with pytest.raises(UsageError, match=r"no dataset; create one: python -m experiments.prepare --source=DIR --out="):
         Dataset.open(tmp_path)
     with pytest.raises(UsageError, match=r"split: unknown value 'train'. Did you mean train_dark\?"):
         tiny.split("train")

@@ -1,4 +1,4 @@
-"""Which images count as nearly equal: copies do, other scenes and even areas do not."""
+"""Copies count as nearly equal; other scenes and uniform areas do not."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ def test_copies_are_found_and_other_scenes_are_not(scenes, kind):
     assert found == [(i, i + SCENES) for i in range(SCENES)]
 
 
-def test_even_images_have_no_fingerprint():
+def test_flat_images_have_no_fingerprint():
     random = np.random.default_rng(0)
     even = [np.full((40, 60, 3), level, np.uint8) for level in (0, 0, 3, 200)]
     even += [random.integers(90, 130, (360, 640, 3), dtype=np.uint8), np.zeros((1, 1, 3), np.uint8)]
@@ -61,7 +61,7 @@ def test_images_of_any_size_have_one(size):
 
 
 def test_all_pairs_are_compared_and_missing_ones_keep_their_places():
-    """Beyond a block, too: hashes at known distances."""
+    """Across blocks, with hashes at known distances."""
     random = np.random.default_rng(0)
     alike = np.full(480, 480**-0.5, np.float16)
     hashes = [int(value) for value in random.integers(0, 2**63, 700)]
@@ -83,7 +83,7 @@ def test_equal_hashes_need_equal_gradients():
 
 
 def test_known_variants_of_real_drawings_are_found(shared):
-    """Most of the day and night versions that are listed by hand; and only few of other scenes that are not listed."""
+    """Most of the day and night versions listed by hand, and few false matches."""
     with (shared / "images" / "variants.csv").open() as file:
         group = {row["id"]: row["group"] for row in csv.DictReader(file)}
     names = list(group)

@@ -68,7 +68,7 @@ def test_processes_share_each_batch(tiny):
     assert_same(joined, whole)
 
 
-def test_the_seed_decides(tiny):
+def test_batches_depend_on_the_seed(tiny):
     (one,), (other,) = take(tiny, 1), take(tiny, 1, seed=4)
     assert not np.array_equal(one["dark"], other["dark"])
 
@@ -106,7 +106,7 @@ def test_whole_pictures_are_resized(tiny):
     assert take(tiny, 1, size=40, view="whole")[0]["dark"].shape == (4, 40, 40, 3)  # larger than the pictures
 
 
-def test_without_flips_crops_stand_upright(tiny):
+def test_without_flips_crops_are_not_mirrored(tiny):
     (batch,) = take(tiny, 1, flips=False, batch_size=8)
     for crop, index in zip(batch["dark"], batch["dark_index"], strict=True):
         assert found(tiny.train_dark.image(index), crop)[2:] == (False, False)
@@ -145,7 +145,7 @@ def test_crops_flips_and_darkening_are_drawn_as_officially(tiny):
     assert len(np.unique(hundredths)) > 190
 
 
-def test_random_pairing_shows_every_picture_as_often(tiny):
+def test_random_pairing_uses_every_picture_equally_often(tiny):
     batches = take(tiny, 35, batch_size=2)
     for name, length in (("dark_index", DARK), ("bright_index", BRIGHT)):
         shown = np.concatenate([batch[name] for batch in batches])
@@ -170,33 +170,33 @@ counts = st.integers(1, 30)
 
 
 @given(counts, counts, st.integers(0, 9), st.integers(0, 5))
-def test_each_side_is_shown_whole_before_it_is_shown_again(dark, bright, seed, epoch):
+def test_each_split_is_used_completely_before_it_repeats(dark, bright, seed, epoch):
     for side, length in enumerate((dark, bright)):
         stretch = range(epoch * length, (epoch + 1) * length)
         assert sorted(pair(k, dark, bright, seed, "random")[side] for k in stretch) == list(range(length))
 
 
 @given(counts, counts, st.integers(0, 9), st.integers(0, 5))
-def test_an_official_epoch_shows_each_pair_once(dark, bright, seed, epoch):
+def test_an_official_epoch_uses_each_pair_once(dark, bright, seed, epoch):
     length = max(dark, bright)
     pairs = [pair(k, dark, bright, seed, "official") for k in range(epoch * length, (epoch + 1) * length)]
     assert sorted(pairs) == sorted((i % dark, i % bright) for i in range(length))
 
 
-def test_the_cache_keeps_to_its_limit_and_changes_nothing(tiny, monkeypatch):
+def test_the_cache_respects_its_limit_and_returns_the_same_images(tiny, monkeypatch):
     expected = take(tiny, 5)
     monkeypatch.setattr(pipeline, "CACHE_BYTES", 3 * 20 * 24 * 3)
     assert_same(take(tiny, 5), expected)
-    cache = pipeline.PictureCache({"dark": tiny.train_dark}, limit=3 * 20 * 24 * 3)
+    cache = pipeline.ImageCache({"dark": tiny.train_dark}, limit=3 * 20 * 24 * 3)
     for _ in range(2):
         for index in range(DARK):
-            np.testing.assert_array_equal(cache.picture("dark", index), tiny.train_dark.image(index))
+            np.testing.assert_array_equal(cache.image("dark", index), tiny.train_dark.image(index))
     assert sorted(index for _, index in cache._kept) == [0, 1, 2]
-    assert cache.picture("dark", 1) is cache.picture("dark", 1)
+    assert cache.image("dark", 1) is cache.image("dark", 1)
 
 
 def test_workers_run_where_absl_flags_were_never_parsed(tiny):
-    """A program of its own, as a user would write it."""
+    """A separate program, as a user would write it."""
     program = f"""
 from drujax.data.dataset import Dataset
 from drujax.data.pipeline import train_batches
@@ -270,12 +270,12 @@ def test_fixed_examples_are_centres_of_pictures_that_do_not_train(tiny):
         ({"workers": -1}, "workers: must be >= 0, got -1"),
     ],
 )
-def test_mistakes_are_told_in_one_line(tiny, options, message):
+def test_mistakes_are_reported_in_one_line(tiny, options, message):
     with pytest.raises(UsageError, match=message):
         take(tiny, 1, **options)
 
 
-def test_a_missing_side_is_told(tmp_path, save_pictures):
+def test_an_empty_split_is_reported(tmp_path, save_pictures):
     prepare([save_pictures(tmp_path / "p", dark=3)], tmp_path / "d", crop=16, quiet=True)
     with pytest.raises(UsageError, match="no pictures in train_bright; unpaired training needs dark and bright ones"):
         take(Dataset.open(tmp_path / "d"), 1)

@@ -69,7 +69,7 @@ pictures = st.lists(
 
 
 @given(pictures, st.integers(0, 3))
-def test_no_group_stands_on_both_sides(drawn, seed):
+def test_no_group_is_on_both_sides(drawn, seed):
     measured, labelled = [], {}
     for number, (group, partition, label) in enumerate(drawn):
         name = f"s/{number}"
@@ -94,7 +94,9 @@ def test_no_group_stands_on_both_sides(drawn, seed):
 
 
 def test_groups_from_a_table_and_bright_pictures_of_test_scenes(tmp_path, save_pictures):
-    """Five scenes of two dark and a bright picture: one scene tests, one is set aside, and their bright pictures go."""
+    """Five scenes of two dark and one bright picture: one scene is for testing, one for validation, and their bright
+    pictures are left out.
+    """
     source = save_pictures(tmp_path / "p", dark=10, bright=6)
     lines = [f"dark{i}.png,scene{i // 2}" for i in range(10)] + [f"bright{i}.png,scene{i}" for i in range(5)]
     groups = tmp_path / "groups.csv"
@@ -156,7 +158,7 @@ def test_a_wrong_table_is_refused(tmp_path, save_pictures, save_picture, table, 
     assert not (tmp_path / "d").exists()
 
 
-def test_names_of_no_picture_are_noted(tmp_path, save_pictures):
+def test_names_that_match_no_picture_are_noted(tmp_path, save_pictures):
     groups = tmp_path / "groups.csv"
     groups.write_text("file,group\ndark0.png,a\nlost.png,a\ndark1.png,\n")
     summary = run([save_pictures(tmp_path / "p", dark=3, bright=1)], tmp_path / "d", groups=groups)
@@ -215,7 +217,7 @@ def test_the_classifier_learns_from_the_training_side_and_labels_the_uncertain(t
 
 
 def test_a_classifier_needs_both_classes(tmp_path, save_pictures):
-    with pytest.raises(UsageError, match="--labels=classifier: no confidently bright picture to train on"):
+    with pytest.raises(UsageError, match="labels: classifier has no confidently bright picture to train on"):
         run(
             [save_pictures(tmp_path / "p", dark=5, uncertain=2)],
             tmp_path / "d",
@@ -252,17 +254,17 @@ def test_unreadable_pictures_are_reported_and_skipped(tmp_path, save_pictures):
 
 def test_without_pictures_there_is_no_dataset(tmp_path, save_pictures):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="--source: no pictures in .*empty"):
+    with pytest.raises(UsageError, match="source: no pictures in .*empty"):
         run([tmp_path / "empty"], tmp_path / "d")
-    with pytest.raises(UsageError, match="--source: folder not found: .*nowhere"):
+    with pytest.raises(UsageError, match="source: folder not found: .*nowhere"):
         run([tmp_path / "nowhere"], tmp_path / "d")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_text("no picture")
-    with pytest.raises(UsageError, match="--source: none of the 1 pictures can be read .first: .*a.png: not a picture"):
+    with pytest.raises(UsageError, match="source: none of the 1 pictures can be read .first: .*a.png: not a picture"):
         run([tmp_path / "bad"], tmp_path / "d")
-    with pytest.raises(UsageError, match="--labels=qab: all 2 pictures are uncertain"):
+    with pytest.raises(UsageError, match="labels: all 2 pictures are uncertain by QAB"):
         run([save_pictures(tmp_path / "p", uncertain=2)], tmp_path / "d")
-    with pytest.raises(UsageError, match="--crop: must be >= 1, got 0"):
+    with pytest.raises(UsageError, match="crop: must be >= 1, got 0"):
         run([tmp_path / "p"], tmp_path / "d", crop=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "empty", "p"]
 
@@ -278,7 +280,7 @@ def test_folders_of_one_name_are_two_sources(tmp_path, save_pictures):
     assert records(tmp_path / "d").keys() == {f"{s}/dark{i}.png" for s in ("frames", "frames-2") for i in range(2)}
 
 
-def test_numbers_of_sources_never_make_another_name(tmp_path, save_pictures):
+def test_numbered_sources_never_clash_with_other_names(tmp_path, save_pictures):
     """p/x, q/x and r/x-2: the second is not called x-2, too."""
     run([save_pictures(tmp_path / name, dark=2) for name in ("p/x", "q/x", "r/x-2", "s/x")], tmp_path / "d")
     found = records(tmp_path / "d")
@@ -302,7 +304,7 @@ def test_folders_that_share_pictures_are_refused(tmp_path, save_pictures, folder
         run([tmp_path / folder for folder in folders], tmp_path / "d")
 
 
-def test_names_that_are_no_utf8_are_written_out(tmp_path, save_pictures):
+def test_names_that_are_not_utf8_are_escaped(tmp_path, save_pictures):
     source = save_pictures(tmp_path / "p", dark=3)
     os.rename(source / "dark0.png", os.fsencode(source) + b"/caf\xe9.png")
     run([source], tmp_path / "d")
@@ -312,7 +314,7 @@ def test_names_that_are_no_utf8_are_written_out(tmp_path, save_pictures):
         run([source], tmp_path / "e")
 
 
-def test_what_is_passed_by_is_noted(tmp_path, save_pictures):
+def test_skipped_files_are_noted(tmp_path, save_pictures):
     source = save_pictures(tmp_path / "p", dark=3)
     (source / "layers.psd").write_bytes(b"8BPS")
     (note,) = [note for note in run([source], tmp_path / "d").notes if "skipped" in note]
@@ -343,8 +345,8 @@ def test_copies_stay_on_one_side(doubled, tmp_path):
     assert summary.splits["test_dark"]["groups"] == 4
     assert summary.splits["test_dark"]["pictures"] == 12
     assert summary.notes[0] == (
-        "groups merged with others that hold copies of their pictures: 20 by equal files, 20 by nearly equal pictures, "
-        "for example p/0.png and p/copies/0.png"
+        "groups merged because they contain copies of each other's pictures: 20 by equal files, "
+        "20 by nearly equal pictures, for example p/0.png and p/copies/0.png"
     )
 
 
@@ -353,13 +355,11 @@ def test_merging_can_be_turned_off_and_warns(doubled, tmp_path):
     with pytest.raises(UsageError, match=r"e holds another dataset \(merge copies False, now True\)"):
         run([doubled], tmp_path / "e")
     assert all(metadata.group == name for name, (_, metadata) in records(tmp_path / "e").items())
-    assert summary.notes[0].startswith(
-        "groups that hold copies of other groups' pictures and may be split from them: 20"
-    )
+    assert summary.notes[0].startswith("groups not merged although they contain copies of each other's pictures: 20")
 
 
 def test_copies_merge_the_groups_of_a_table(doubled, tmp_path):
-    """Two films share scene 3: their groups are one. Pictures that are named nowhere join the group of their copy."""
+    """Two films share scene 3, so their groups merge. Pictures without a row join the group of their copy."""
     groups = tmp_path / "groups.csv"
     lines = [f"p/{i}.png,film a" for i in range(4)] + [f"p/copies/{i}.png,film b" for i in range(3, 8)]
     groups.write_text("file,group\n" + "\n".join(lines))
@@ -370,8 +370,8 @@ def test_copies_merge_the_groups_of_a_table(doubled, tmp_path):
     assert found["p/small/9.jpg"] == found["p/copies/9.png"] == "p/9.png"
 
 
-def test_even_pictures_merge_only_with_equal_files(tmp_path):
-    """Fades to black are alike everywhere: they do not make one group of all films."""
+def test_flat_pictures_merge_only_with_identical_files(tmp_path):
+    """Fades to black look the same in every film and must not merge them all."""
     source = tmp_path / "p"
     for film in "ab":
         for folder in ("named", "other"):
@@ -389,7 +389,7 @@ def test_even_pictures_merge_only_with_equal_files(tmp_path):
         assert found[f"p/a/other/a{level}.png"] == found[f"p/b/other/b{level}.png"] == f"p/a/other/a{level}.png"
 
 
-def test_a_dataset_that_stands_is_left_alone(tmp_path, save_pictures):
+def test_an_existing_dataset_is_not_changed(tmp_path, save_pictures):
     source = save_pictures(tmp_path / "p", dark=4, bright=2)
     first = run([source], tmp_path / "d")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*")}
@@ -398,7 +398,7 @@ def test_a_dataset_that_stands_is_left_alone(tmp_path, save_pictures):
     note = f"{tmp_path / 'd'} held this dataset already; nothing was written"
     assert again == dataclasses.replace(first, notes=[*first.notes, note])
     with pytest.raises(
-        UsageError, match=r"d holds another dataset \(crop 16, now 18\); remove it or name a new folder"
+        UsageError, match=r"d holds another dataset \(crop 16, now 18\); remove it or choose a new folder"
     ):
         run([source], tmp_path / "d", crop=18)
     (source / "dark0.png").unlink()
@@ -408,7 +408,7 @@ def test_a_dataset_that_stands_is_left_alone(tmp_path, save_pictures):
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path, save_pictures):
     source = save_pictures(tmp_path / "p", dark=4)
-    with pytest.raises(UsageError, match="p is not empty and holds no dataset; name a new folder"):
+    with pytest.raises(UsageError, match="p is not empty and holds no dataset; choose a new folder"):
         run([source], source)
     with pytest.raises(UsageError, match="dark0.png is a file"):
         run([source], source / "dark0.png")
@@ -430,7 +430,7 @@ def test_a_failed_run_leaves_nothing(tmp_path, save_pictures):
 
 @pytest.mark.parametrize("moment", ["drujax.data.writer.write_table", "drujax.data.builder.example"])
 def test_a_killed_run_leaves_no_half_dataset(tmp_path, save_pictures, moment):
-    """Killed (as by kill -9) while it writes; the next run cleans up and succeeds."""
+    """A run is killed (SIGKILL) while writing; the next one cleans up and succeeds."""
     source = save_pictures(tmp_path / "p", dark=4, bright=2)
     module, name = moment.rsplit(".", 1)
     program = f"""
@@ -485,12 +485,12 @@ def test_synthetic_scenes(tmp_path):
     assert "held this dataset already" in run(scenes, tmp_path / "d").notes[-1]
     with pytest.raises(UsageError, match="holds another dataset"):
         run(dataclasses.replace(scenes, seed=4), tmp_path / "d")
-    with pytest.raises(UsageError, match="scenes: count and sides must be >= 1, got 0 of 20x24 pixels"):
+    with pytest.raises(UsageError, match="scenes: count and size must be >= 1, got 0 of 20x24 pixels"):
         dataclasses.replace(scenes, count=0)
 
 
 def test_the_shared_pictures_keep_their_variants_together(tmp_path, shared):
-    """On the real groups: a few pictures of twelve groups of the same scene in different light."""
+    """A few pictures of twelve real groups, each of one scene under different illumination."""
     folder = tmp_path / "anime"
     folder.mkdir()
     variants = shared / "images" / "variants.csv"

@@ -47,7 +47,7 @@ def test_empty_quartiles_do_not_change_the_class(rgb):
 
 
 @given(hnp.arrays(np.float64, 4, elements=st.floats(0, 255)))
-def test_lack_of_light_is_one_for_dark_and_zero_for_bright_pictures(means):
+def test_darkness_is_one_for_dark_and_zero_for_bright_pictures(means):
     expected = {
         "dark": lambda lack: lack == 1,
         "bright": lambda lack: lack == 0,
@@ -57,7 +57,7 @@ def test_lack_of_light_is_one_for_dark_and_zero_for_bright_pictures(means):
     assert strength.darkness(np.array([200.0, 125, 180, 150])) == 0.25
 
 
-def test_a_batch_is_its_pictures():
+def test_a_batch_equals_its_single_pictures():
     rgb = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 6, 3), dtype=np.uint8)
     means = qab.quartile_means(rgb)
     assert means.shape == (2, 3, 4)
@@ -87,14 +87,14 @@ def test_the_bounds_are_parameters():
         qab.classify_all(means, low=90.0, high=80.0)
 
 
-def test_sort_pictures_goes_on_after_a_bad_one(tmp_path, save_picture):
+def test_sort_pictures_continues_after_a_bad_one(tmp_path, save_picture):
     good, bad = save_picture(tmp_path / "a.png", 220), tmp_path / "b.png"
     bad.write_text("no picture")
     with pytest.raises(UsageError, match="b.png"):
         list(sort_pictures([bad]))
-    told = []
-    rows = list(sort_pictures([bad, good], on_error=lambda path, error: told.append(path)))
-    assert told == [bad]
+    messages = []
+    rows = list(sort_pictures([bad, good], on_error=lambda path, error: messages.append(path)))
+    assert messages == [bad]
     rgb = read_picture(good).rgb
     assert rows == [
         {
@@ -107,7 +107,7 @@ def test_sort_pictures_goes_on_after_a_bad_one(tmp_path, save_picture):
 
 
 def test_agrees_with_the_metadata_of_the_shared_pictures(shared):
-    """The metadata's means are of luma rounded to whole numbers, which moves a mean by at most 0.5."""
+    """The metadata has means of rounded luma, which differ by at most 0.5."""
     with (shared / "images" / "metadata.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))[::40]
     compared = 0

@@ -13,18 +13,18 @@ def counts(sides):
     ("groups", "expected"),
     [(0, (0, 0, 0)), (1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (10, (7, 1, 2)), (500, (360, 40, 100))],
 )
-def test_a_fifth_tests_and_a_tenth_of_the_rest_is_set_aside(groups, expected):
+def test_a_fifth_is_for_testing_and_a_tenth_of_the_rest_for_validation(groups, expected):
     assert counts(assign_sides([f"g{i}" for i in range(groups)], seed=0)) == expected
 
 
 @given(st.sets(st.text(max_size=5), max_size=40), st.integers(0, 2**32))
-def test_sides_depend_on_names_and_seed_alone(groups, seed):
+def test_sides_depend_only_on_names_and_seed(groups, seed):
     sides = assign_sides(sorted(groups), seed)
     assert sides.keys() == groups
     assert assign_sides(sorted(groups, reverse=True) * 2, seed) == sides
 
 
-def test_another_seed_is_another_split():
+def test_another_seed_gives_another_split():
     groups = [f"g{i}" for i in range(100)]
     assert assign_sides(groups, 0) != assign_sides(groups, 1)
 
@@ -36,7 +36,7 @@ def test_a_new_group_moves_few_others():
 
 
 def test_shares_are_of_pictures_not_of_groups():
-    """One scene of 60 pictures and 40 of one: whichever group comes first, a fifth of the pictures tests."""
+    """One scene of 60 pictures and 40 of one each: whichever comes first, a fifth of the pictures is for testing."""
     groups = ["big"] * 60 + [f"g{i}" for i in range(40)]
     for seed in range(20):
         sides = assign_sides(groups, seed)
@@ -48,7 +48,7 @@ sizes = st.dictionaries(st.text(max_size=3), st.tuples(st.integers(0, 9), st.int
 
 
 @given(sizes, st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]), st.integers(0, 3))
-def test_no_other_group_would_bring_the_choice_nearer_to_its_share(sizes, share, seed):
+def test_no_other_group_would_bring_the_choice_closer_to_its_share(sizes, share, seed):
     chosen = choose_groups(sizes, share, seed)
     total = [sum(size[k] for size in sizes.values()) for k in (0, 1)]
 
@@ -78,7 +78,7 @@ def test_no_other_group_would_bring_the_choice_nearer_to_its_share(sizes, share,
         ([3] * 10, 0.2, 6),
     ],
 )
-def test_a_share_is_met_as_nearly_as_groups_allow(sizes, share, held):
+def test_a_share_is_met_as_closely_as_groups_allow(sizes, share, held):
     named = {f"g{i}": (size,) for i, size in enumerate(sizes)}
     for seed in range(10):
         assert sum(named[group][0] for group in choose_groups(named, share, seed)) == held

@@ -1,4 +1,4 @@
-"""PyTorch's names and layouts become flax variables, and back; a VGG16 of any layout sees the same pictures."""
+"""Converts PyTorch's names and layouts to Flax variables and back; VGG16 in any layout gets the same inputs."""
 
 import jax
 import jax.numpy as jnp
@@ -70,7 +70,7 @@ def test_half_precision_and_doubles_become_float32():
     np.testing.assert_array_equal(variables["params"]["a"]["bias"], np.float32([0.1]), strict=True)
 
 
-def test_back_again():
+def test_conversion_and_its_inverse():
     state = tiny_state()
     del state["layer1.0.bn.num_batches_tracked"]
     back = to_torch(from_torch(state, tiny_variables(state)))
@@ -93,7 +93,7 @@ def generator_shapes():
 
 
 def test_official_generator_names(goldens):
-    """Each tensor of 200_net_G_A.pth has its place, and the way back gives the file again."""
+    """Every tensor of 200_net_G_A.pth is mapped, and converting back restores the file."""
     state = goldens("enlightengan/g_state")
     back = to_torch(from_torch(state, generator_shapes()))
     assert {f"module.{name}" for name in back} == state.keys()
@@ -120,7 +120,7 @@ def test_mismatched_arrays_are_reported_in_one_line():
     )
 
 
-def test_check_accepts_what_fits():
+def test_check_accepts_matching_arrays():
     variables = tiny_variables(tiny_state())
     check(variables, variables)
     with pytest.raises(UsageError, match=r"missing 1 array \(params/class_token\)$"):
@@ -163,8 +163,8 @@ def test_vgg16_in_the_caffe_convention():
     assert_same(vgg16_features(arrays), nest(wanted))
 
 
-def test_vgg16_of_torchvision_sees_what_it_was_trained_for():
-    """RGB in 0..1 over the deviation for its first layer, but BGR in 0..255 for ours: the same features."""
+def test_vgg16_of_torchvision_gets_inputs_as_in_its_training():
+    """Its first layer expects RGB in 0..1 over the standard deviation, ours BGR in 0..255: the features are equal."""
     state = small_vgg()
     theirs = {f"features.{PLACES[n]}.{kind}": state[f"{n}.{kind}"] for n in PLACES for kind in ("weight", "bias")}
     theirs |= {"classifier.0.weight": normal(3, 4), "classifier.0.bias": normal(3)}
@@ -203,6 +203,6 @@ def test_real_vgg16(shared):
         ({"features.0.weight": np.zeros((4, 3, 3, 3)), "features.0.bias": np.zeros(4)}, "missing 20 arrays"),
     ],
 )
-def test_no_vgg16(state, message):
+def test_other_checkpoints_are_refused_as_vgg16(state, message):
     with pytest.raises(UsageError, match=message):
         vgg16_features(state)

@@ -1,4 +1,4 @@
-"""What a result does not hold of its source's metadata is said, a line for each picture."""
+"""Metadata that a result cannot hold is reported, one line per picture."""
 
 import numpy as np
 import pytest
@@ -15,6 +15,6 @@ def test_the_command_names_what_it_drops(tmp_path, model, capsys):
     for target, line in (("b.bmp", "b.bmp: written without EXIF, the comment\n"), ("b.jpg", "")):
         arguments = ["enhance", str(tmp_path / "a.jpg"), "-o", str(tmp_path / target), "--model", str(model)]
         assert cli.main(arguments) == 0
-        said = "".join(capsys.readouterr())
-        assert line in said
-        assert said.count("written without") == bool(line)
+        captured = "".join(capsys.readouterr())
+        assert line in captured
+        assert captured.count("written without") == bool(line)

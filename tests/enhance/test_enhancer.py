@@ -1,4 +1,4 @@
-"""Enhancer: any size and depth, one network, nothing else changed."""
+"""Enhancer: any size and bit depth."""
 
 import copy
 import pickle
@@ -43,7 +43,7 @@ def directly(model, rgb: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (16, 16), (15, 3)])
-def test_any_size_comes_back_brighter(enhancer, size):
+def test_images_of_any_size_are_brightened(enhancer, size):
     rgb = RANDOM.integers(0, 120, (*size, 3), dtype=np.uint8)
     result = enhancer(rgb, strength=1.0)
     assert result.dtype == np.uint8
@@ -65,7 +65,7 @@ def test_the_result_equals_the_generator_and_is_rounded(model, enhancer):
 
 
 def test_rounding_down(model, enhancer):
-    """At most one level under the nearest, and floating pictures, which have no levels, as they are."""
+    """At most one level below rounding to nearest; floating-point images are unchanged."""
     rgb = RANDOM.integers(0, 120, (12, 9, 3), dtype=np.uint8)
     rgb[:6] = 255  # white stays white
     down = Enhancer(model, rounding="floor")
@@ -76,7 +76,7 @@ def test_rounding_down(model, enhancer):
     np.testing.assert_array_equal(values, enhancer(to_float(rgb), strength=1.0))
 
 
-def test_dtypes_come_back_and_agree(enhancer):
+def test_results_have_the_dtype_of_the_input_and_agree(enhancer):
     rgb = RANDOM.integers(0, 200, (9, 12, 3), dtype=np.uint8)
     results = {
         "uint8": enhancer(rgb) / 255,
@@ -108,7 +108,7 @@ def test_floats_of_any_byte_order_and_width(enhancer, dtype):
     assert np.array_equal(unchanged, values)
 
 
-def test_levels_of_the_other_byte_order(enhancer):
+def test_integers_of_the_other_byte_order(enhancer):
     rgb = RANDOM.integers(0, 50_000, (9, 12, 3), dtype=np.uint16)
     result = enhancer(rgb.astype(">u2"))
     assert result.dtype == ">u2"
@@ -154,7 +154,7 @@ def test_it_works_in_another_process(model, tmp_path):
 
 
 @pytest.mark.parametrize("half", [0.5, np.float32(0.5), np.array(0.5), jnp.array(0.5), Fraction(1, 2)])
-def test_strength_is_a_number_of_any_kind(half):
+def test_strength_may_be_any_kind_of_number(half):
     assert check_strength(half) == 0.5
     assert check_strength(1) == 1.0
     assert check_strength(np.str_("auto")) == "auto"
@@ -177,7 +177,7 @@ def test_strength_is_a_number_of_any_kind(half):
         (np.array([0.5, 0.5]), r"array\(\[0.5, 0.5\]\)"),
     ],
 )
-def test_a_strength_that_is_not_one_is_named(strength, shown):
+def test_an_invalid_strength_is_reported(strength, shown):
     with pytest.raises(UsageError, match=rf"^strength: must be a number in 0\.\.1 or 'auto', got {shown}$"):
         check_strength(strength)
 
@@ -190,7 +190,7 @@ def test_a_batch_equals_its_pictures(enhancer):
         assert np.abs(enhancer(one).astype(int) - result).max() <= 1
 
 
-def test_strength_goes_from_the_input_to_the_result(enhancer):
+def test_strength_interpolates_between_input_and_result(enhancer):
     rgb = RANDOM.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
     assert np.array_equal(enhancer(rgb, strength=0.0), rgb)
     full, half = (enhancer(to_float(rgb) * 0.2, strength=strength) for strength in (1.0, 0.5))
@@ -200,7 +200,7 @@ def test_strength_goes_from_the_input_to_the_result(enhancer):
         enhancer(rgb, strength=1.5)
 
 
-def test_by_default_a_dark_picture_gets_all_and_a_bright_one_nothing(enhancer):
+def test_by_default_strength_is_one_for_dark_and_zero_for_bright_pictures(enhancer):
     levels = (30, 100, 200)
     dark, between, bright = (RANDOM.integers(level - 5, level + 5, (8, 8, 3), dtype=np.uint8) for level in levels)
     dark[4:, 4:] = 220  # eq. 1: one dark quartile makes a dark picture
@@ -235,7 +235,7 @@ def test_one_program_serves_all_sizes_and_dtypes_of_one_padded_size(enhancer):
     ],
 )
 def test_images_are_checked(enhancer, image, message):
-    """In full: tests/pictures/test_arrays.py."""
+    """tests/pictures/test_arrays.py has all cases."""
     with pytest.raises(UsageError, match=message):
         enhancer(image)
 
@@ -245,7 +245,7 @@ def test_a_negative_margin_is_refused(model):
         Enhancer(model, margin=-1)
 
 
-def test_numbers_that_are_none_are_never_handed_back(tmp_path, model, enhancer):
+def test_nan_and_infinity_are_never_returned(tmp_path, model, enhancer):
     variables, metadata = safetensors_io.load_weights(model)
     variables["params"]["conv10"]["bias"][1] = np.nan
     safetensors_io.save_weights(tmp_path / "broken.safetensors", variables, metadata)
@@ -273,13 +273,13 @@ def test_running_out_of_memory_is_one_line(enhancer, monkeypatch, error):
     monkeypatch.setattr(enhancer, "_program", lambda *_: allocate)
     with pytest.raises(
         UsageError,
-        match=r"^out of memory while enhancing 30x20 pixels; what helps: a smaller picture, a lighter model "
+        match=r"^out of memory while enhancing 30x20 pixels; try a smaller picture, a smaller model "
         r"\(--model=sci-medium\)$",
     ):
         enhancer(np.zeros((20, 30, 3), np.uint8))
 
 
-def test_another_error_of_the_runtime_is_not_taken_for_one_of_memory(enhancer, monkeypatch):
+def test_other_runtime_errors_are_not_reported_as_out_of_memory(enhancer, monkeypatch):
     def fail(*_):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
@@ -300,12 +300,12 @@ def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, mon
     enhancer(dark)
     monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: needed - 1)
     with pytest.raises(
-        UsageError, match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; what helps: a smaller"
+        UsageError, match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; try a smaller"
     ):
         enhancer(dark)
 
 
-def test_everything_but_the_colours_of_a_picture_stays(enhancer):
+def test_everything_except_the_colours_of_a_picture_is_kept(enhancer):
     rgb, alpha = RANDOM.integers(0, 256, (6, 5, 3), dtype=np.uint8), RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
     picture = Picture(rgb, alpha, icc_profile=b"profile", exif=b"exif", dpi=(72.0, 72.0), chunks=((b"tEXt", b"a\0b"),))
     result = enhancer.picture(picture, strength=0.7)
@@ -316,7 +316,7 @@ def test_everything_but_the_colours_of_a_picture_stays(enhancer):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_picture_without_colour_stays_without(model, dtype):
+def test_a_grey_picture_stays_grey(model, dtype):
     enhancer = Enhancer(model, guided=False)
     grey = np.repeat(RANDOM.integers(0, np.iinfo(dtype).max // 4, (6, 5, 1), dtype=dtype), 3, axis=-1)
     coloured = enhancer(grey)
@@ -333,7 +333,7 @@ def test_wide_pictures_of_a_network_that_halves_them_are_not_padded_first(tmp_pa
     assert np.abs(Enhancer(path, guided=False)(rgb, strength=1.0) - directly(path, rgb) * 255).max() <= 0.5 + 1e-3
 
 
-def test_the_package_offers_it_without_importing_jax_first():
+def test_the_package_exports_it_without_importing_jax():
     assert drujax.Enhancer is Enhancer
     with pytest.raises(AttributeError, match=r"module 'drujax' has no attribute 'Enhancr'"):
         drujax.Enhancr  # noqa: B018

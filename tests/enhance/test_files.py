@@ -1,4 +1,4 @@
-"""What becomes of good and bad files and targets; the network is a negative here."""
+"""Good and bad input files and targets; the network here inverts the picture."""
 
 import dataclasses
 import errno
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from drujax.enhance import files
-from drujax.enhance.files import Outcome, enhance_files, foreseen
+from drujax.enhance.files import Outcome, early_outcome, enhance_files
 from drujax.enhance.plan import plan_jobs
 from drujax.errors import UsageError
 from drujax.pictures.io import read_picture
@@ -35,7 +35,7 @@ def frames(tmp_path):
 
 
 def carry_out(inputs: list[Path], output: Path | None, enhance=negative, **options) -> dict[str, Outcome]:
-    """The outcomes by the names of their sources."""
+    """Returns outcomes by the names of their sources."""
     return {
         outcome.job.source.name: outcome for outcome in enhance_files(plan_jobs(inputs, output), enhance, **options)
     }
@@ -55,7 +55,7 @@ def test_a_folder_is_enhanced(tmp_path, frames):
 # ----- one bad picture
 
 
-def test_bad_pictures_are_reported_in_order_and_the_others_done(tmp_path, frames):
+def test_bad_pictures_are_reported_in_order_and_do_not_stop_the_others(tmp_path, frames):
     (frames / "b.png").write_text("no picture")
     paint(frames / "c.png", value=77)
 
@@ -76,14 +76,14 @@ def test_bad_pictures_are_reported_in_order_and_the_others_done(tmp_path, frames
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (MemoryError("Unable to allocate 9 GiB"), "out of memory (what helps: a smaller picture)"),
+        (MemoryError("Unable to allocate 9 GiB"), "out of memory (try a smaller picture)"),
         (KeyError("x"), "internal error (KeyError: 'x'); please report it with the picture"),
         (OverflowError("a\nb"), "internal error (OverflowError: a b); please report it with the picture"),
         (PermissionError(13, "Permission denied"), "permission denied"),
     ],
 )
 @pytest.mark.parametrize("where", ["reading", "enhancing", "writing"])
-def test_whatever_happens_to_one_picture_the_others_are_done(tmp_path, monkeypatch, error, line, where):
+def test_no_error_of_one_picture_stops_the_others(tmp_path, monkeypatch, error, line, where):
     paint(*(tmp_path / "in" / name for name in ("a.png", "c.png")), tmp_path / "in" / "b.png", value=10)
     paint(tmp_path / "in" / "b.png", value=77)
 
@@ -105,7 +105,7 @@ def test_whatever_happens_to_one_picture_the_others_are_done(tmp_path, monkeypat
     assert outcomes["b.png"].cause is error
 
 
-def test_a_link_to_nothing_and_a_link_to_itself_are_failures(tmp_path, frames):
+def test_dangling_and_circular_links_are_failures(tmp_path, frames):
     (frames / "gone.png").symlink_to("nothing.png")
     (frames / "self.png").symlink_to("self.png")
     outcomes = carry_out([frames], tmp_path / "out")
@@ -130,7 +130,7 @@ def test_a_name_that_is_too_long_with_the_suffix(tmp_path):
     paint(tmp_path / "in" / long, tmp_path / "in" / "a.png")
     outcomes = carry_out([tmp_path / "in"], None)
     assert statuses(outcomes) == {long: "failed", "a.png": "enhanced"}
-    assert "file name too long (what helps: a shorter --suffix, or -o FOLDER)" in outcomes[long].error
+    assert "file name too long (try a shorter --suffix, or -o FOLDER)" in outcomes[long].error
     assert statuses(carry_out([tmp_path / "in"], tmp_path / "out"))[long] == "enhanced"
 
 
@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, frames, monkeypatch, seen_bef
     assert len(enhanced) == (3 if seen_before else 4)  # no work for what cannot be written
 
 
-def test_a_gif_and_a_png_of_one_name_both_get_their_result(tmp_path):
+def test_a_gif_and_a_png_of_the_same_name_get_different_results(tmp_path):
     paint(tmp_path / "in" / "a.gif", value=10)
     paint(tmp_path / "in" / "a.png", value=90)
     assert set(statuses(carry_out([tmp_path / "in"], tmp_path / "out")).values()) == {"enhanced"}
@@ -194,7 +194,7 @@ def test_a_full_disk_stops_the_run(tmp_path, frames, monkeypatch, number):
         carry_out([frames], tmp_path / "out")
 
 
-def test_leftovers_that_cannot_be_removed_are_no_failure(tmp_path, frames, monkeypatch):
+def test_leftovers_that_cannot_be_removed_are_ignored(tmp_path, frames, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
@@ -205,7 +205,7 @@ def test_leftovers_that_cannot_be_removed_are_no_failure(tmp_path, frames, monke
 # ----- results that exist, and pictures that stay as they are
 
 
-def test_results_that_exist_are_left_alone_unless_they_may_be_overwritten(tmp_path, frames):
+def test_existing_results_are_kept_without_overwrite(tmp_path, frames):
     jobs = plan_jobs([frames], tmp_path / "out")
     list(enhance_files(jobs[:2], negative))
     (tmp_path / "out" / "a.jpg").write_bytes(b"kept")
@@ -222,18 +222,18 @@ def test_results_that_exist_are_left_alone_unless_they_may_be_overwritten(tmp_pa
     assert read_picture(tmp_path / "out" / "a.jpg").rgb.mean() > 200
 
 
-def test_what_is_foreseen_is_what_happens(tmp_path, frames):
+def test_early_outcomes_equal_the_final_ones(tmp_path, frames):
     (tmp_path / "out" / "b.png").mkdir(parents=True)
     paint(tmp_path / "out" / "a.jpg")
     jobs = plan_jobs([frames], tmp_path / "out")
-    expected = [foreseen(job, overwrite=False) for job in jobs]
+    expected = [early_outcome(job, overwrite=False) for job in jobs]
     assert [outcome and outcome.status for outcome in expected] == ["exists", "failed", None, None]
     assert not (tmp_path / "out" / "deep").exists()
     happened = list(enhance_files(jobs, negative))
     assert [outcome.error for outcome in happened] == [outcome and outcome.error for outcome in expected]
 
 
-def test_pictures_that_stay_as_they_are_are_copied_or_converted(tmp_path, frames):
+def test_unchanged_pictures_are_copied_or_converted(tmp_path, frames):
     outcomes = carry_out([frames], tmp_path / "out", lambda picture: picture)
     assert set(statuses(outcomes).values()) == {"unchanged"}
     for name in ("a.jpg", "b.png", "deep/c.webp"):

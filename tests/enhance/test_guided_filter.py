@@ -1,4 +1,4 @@
-"""The light of a network along the edges of the picture."""
+"""The guided filter: a network's gain follows the edges of the picture."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,19 +11,19 @@ RANDOM = np.random.default_rng(5)
 
 
 def scene(h: int, w: int) -> np.ndarray:
-    """A dark picture of even areas."""
+    """A dark picture of uniform areas."""
     parts = RANDOM.uniform(0.05, 0.4, (4, 5, 3)).astype(np.float32)
     return np.repeat(np.repeat(parts, -(-h // 4), 0), -(-w // 5), 1)[None, :h, :w]
 
 
-def test_a_gain_that_follows_the_picture_is_kept():
+def test_a_gain_of_the_whole_picture_is_kept():
     x = scene(60, 80)
     result = np.asarray(transfer_luminance(jnp.asarray(x), jnp.asarray(np.clip(2 * x, 0, 1))))
     assert np.abs(result / x - 2).max() < 0.25
     assert np.abs(result / x - 2).mean() < 0.1
 
 
-def test_a_blot_on_an_even_area_goes_and_the_mean_light_stays():
+def test_a_blotch_on_a_flat_area_is_removed_and_the_mean_exposure_kept():
     x = np.full((1, 90, 120, 3), 0.2, np.float32)
     rows, columns = np.mgrid[:90, :120]
     blot = np.exp(-((rows - 45) ** 2 + (columns - 60) ** 2) / 200.0)[None, :, :, None]
@@ -43,7 +43,7 @@ def test_colours_keep_their_ratios_and_black_stays_black():
     np.testing.assert_allclose(gain, gain[:, :1].repeat(3, 1), rtol=1e-4)
 
 
-def test_lights_are_not_dimmed():
+def test_bright_lights_are_not_dimmed():
     x = np.full((1, 60, 80, 3), 0.05, np.float32)
     x[0, 20:24, 30:34] = 0.9
     result = np.asarray(transfer_luminance(jnp.asarray(x), jnp.asarray(np.minimum(x * 4, 0.9))))
@@ -61,7 +61,7 @@ def test_any_size(size):
 
 
 def test_the_grid_is_fine_enough(monkeypatch):
-    """One place for each pixel is the guided filter itself."""
+    """With one grid point per pixel it equals the exact guided filter."""
     x, enhanced = scene(90, 110), np.sqrt(scene(90, 110))
     coarse = np.asarray(transfer_luminance(jnp.asarray(x), jnp.asarray(enhanced)))
     monkeypatch.setattr(guided_filter, "GRID", 1000)

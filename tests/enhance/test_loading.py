@@ -1,4 +1,4 @@
-"""Names and paths lead to networks that run; a checkpoint of the authors' becomes one that equals theirs."""
+"""Models load by name and path; converted official checkpoints equal the official networks."""
 
 import functools
 from urllib.parse import urlparse
@@ -40,7 +40,7 @@ def tiny_variables(options=None):
 
 
 def test_the_official_generator(goldens, tmp_path):
-    """The release's layout through the converter, the weight file and the network gives the official output."""
+    """The converted and reloaded release gives the official output."""
     np.savez(tmp_path / "200_net_G_A.npz", **goldens("enlightengan/g_state"))
     output = tmp_path / "official.safetensors"
     metadata = convert_checkpoint(tmp_path / "200_net_G_A.npz", model="enlightengan", output=output)
@@ -55,7 +55,7 @@ def test_the_official_generator(goldens, tmp_path):
     assert np.abs(wanted - golden["x50x70/enhanced_ac0"].transpose(0, 2, 3, 1) / 2 - 0.5).max() > 1e-3  # not the other
 
 
-def test_options_given_win_over_the_authors(tmp_path):
+def test_given_options_override_the_authors(tmp_path):
     state = {f"module.{name}": value for name, value in to_torch(tiny_variables()).items()}
     np.savez(tmp_path / "g.npz", **state)
     metadata = convert_checkpoint(
@@ -83,7 +83,7 @@ def test_options_given_win_over_the_authors(tmp_path):
         ({"part": "x"}, r"g\.npz: part 'x': only PyTorch checkpoints have parts"),
     ],
 )
-def test_mistakes_in_converting(change, message, tmp_path):
+def test_invalid_conversions_are_refused(change, message, tmp_path):
     np.savez(tmp_path / "g.npz", **to_torch(tiny_variables()))
     arguments = {"model": "enlightengan", "output": tmp_path / "g.safetensors", **change}
     with pytest.raises(UsageError, match=message):
@@ -91,7 +91,7 @@ def test_mistakes_in_converting(change, message, tmp_path):
     assert not (tmp_path / "g.safetensors").exists()
 
 
-# Name, file in shared/weights/llie, and what of the goldens its pictures are.
+# Model, file in shared/weights/llie, and the goldens with its pictures.
 RELEASED = [
     ("sci-easy", "sci_easy.pt", "sci", "easy_b_out"),
     ("sci-medium", "sci_medium.pt", "sci", "medium_b_out"),
@@ -105,8 +105,8 @@ RELEASED = [
 
 
 @pytest.mark.parametrize(("name", "file", "golden", "output"), RELEASED)
-def test_released_checkpoints_serve_by_name(shared, goldens, cache, name, file, golden, output):
-    """The authors' own file, where a download would have put it, gives the picture that their script saves."""
+def test_released_checkpoints_are_loaded_by_name(shared, goldens, cache, name, file, golden, output):
+    """The official file in the download cache gives the picture that the official script saves."""
     checkpoint = shared / "weights" / "llie" / file
     cache.mkdir(parents=True)
     (cache / models()[name].model.file.filename).write_bytes(checkpoint.read_bytes())
@@ -117,7 +117,7 @@ def test_released_checkpoints_serve_by_name(shared, goldens, cache, name, file, 
     assert (cache / f"{name}.safetensors").is_file()  # converted once
 
 
-def test_a_released_checkpoint_that_cannot_be_had(monkeypatch):
+def test_an_unavailable_released_checkpoint(monkeypatch):
     def offline(*_, **__):
         raise OSError("no network")
 
@@ -167,7 +167,7 @@ def test_models_by_name(cache, monkeypatch, tmp_path):
         ),
     ],
 )
-def test_mistakes_in_naming(given, message, tmp_path, monkeypatch):
+def test_invalid_model_names_are_refused(given, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pth").touch()
     with pytest.raises(UsageError, match=message):
@@ -182,14 +182,14 @@ def test_mistakes_in_naming(given, message, tmp_path, monkeypatch):
         ({"network": "enlightengan", "options": {"width": 3}}, "does not match the network: wrong shape of"),
     ],
 )
-def test_files_that_say_something_else(metadata, message, tmp_path):
+def test_files_of_other_networks_are_refused(metadata, message, tmp_path):
     save_weights(tmp_path / "a.safetensors", tiny_variables(), metadata)
     with pytest.raises(UsageError, match=f"a.safetensors: {message}") as caught:
         loading.load_model(tmp_path / "a.safetensors")
     assert "\n" not in str(caught.value)
 
 
-def test_every_row_belongs_to_something():
+def test_every_model_belongs_to_a_network():
     assert DEFAULT_MODEL in models()
     for network in networks().values():
         assert network.official.keys() <= network.options.keys()

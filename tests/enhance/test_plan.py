@@ -1,4 +1,4 @@
-"""Which output belongs to which input, and which inputs are passed by."""
+"""Output names, and which inputs are skipped."""
 
 import os
 from pathlib import Path
@@ -59,12 +59,12 @@ def test_one_file_goes_to_a_file_or_into_a_folder(tmp_path, frames, output, targ
         assert pairs(plan_jobs([frames / "b.png"], output), tmp_path) == {"frames/b.png": target}
 
 
-def test_several_files_go_straight_into_the_folder(tmp_path, frames):
+def test_several_files_are_written_directly_into_the_folder(tmp_path, frames):
     jobs = plan_jobs([frames / "a.jpg", frames / "b.png"], tmp_path / "out")
     assert pairs(jobs, tmp_path) == {"frames/a.jpg": "out/a.jpg", "frames/b.png": "out/b.png"}
 
 
-def test_several_folders_go_below_their_names(tmp_path):
+def test_several_folders_become_subfolders(tmp_path):
     touch(tmp_path, "ep1/a.png", "ep1/deep/b.png", "ep2/a.png")
     assert pairs(plan_jobs([tmp_path / "ep1", f"{tmp_path}/ep2/"], tmp_path / "out"), tmp_path) == {
         "ep1/a.png": "out/ep1/a.png",
@@ -73,7 +73,7 @@ def test_several_folders_go_below_their_names(tmp_path):
     }
 
 
-def test_folders_of_one_name_go_below_the_paths_in_which_they_differ(tmp_path, monkeypatch):
+def test_folders_of_the_same_name_become_distinct_subfolders(tmp_path, monkeypatch):
     touch(tmp_path, "s1/ep1/a.png", "s2/ep1/a.png", "s2/ep2/b.png")
     jobs = plan_jobs([tmp_path / "s1/ep1", tmp_path / "s2/ep1", tmp_path / "s2/ep2"], tmp_path / "out")
     assert list(pairs(jobs, tmp_path).values()) == ["out/s1/ep1/a.png", "out/s2/ep1/a.png", "out/s2/ep2/b.png"]
@@ -82,26 +82,26 @@ def test_folders_of_one_name_go_below_the_paths_in_which_they_differ(tmp_path, m
     assert [str(job.target.relative_to(tmp_path)) for job in jobs] == ["out/s1/ep1/a.png", "out/s2/ep1/a.png"]
 
 
-def test_files_of_one_name_go_below_the_folders_in_which_they_differ(tmp_path):
+def test_files_of_the_same_name_go_into_distinct_subfolders(tmp_path):
     touch(tmp_path, "in/ep1/a.png", "in/ep2/a.png", "in/ep2/b.png")
     inputs = [tmp_path / "in" / name for name in ("ep1/a.png", "ep2/a.png", "ep2/b.png")]
     jobs = plan_jobs(inputs, tmp_path / "out")
     assert list(pairs(jobs, tmp_path).values()) == ["out/ep1/a.png", "out/ep2/a.png", "out/ep2/b.png"]
 
 
-def test_a_file_and_a_folder_with_one_name_do_not_stop_the_others(tmp_path, frames):
+def test_a_file_and_a_folder_of_the_same_name_do_not_stop_the_others(tmp_path, frames):
     touch(tmp_path, "other/b.png")
     jobs = plan_jobs([frames, tmp_path / "other/b.png"], tmp_path / "out")
     errors = [job.error for job in jobs if job.error is not None]
     assert len(jobs) == 5
     assert errors == [
         f"-o: {frames}/b.png and {tmp_path}/other/b.png would both be written to {tmp_path}/out/b.png; "
-        "enhance one of them apart."
+        "enhance them separately."
     ]
 
 
 @pytest.mark.parametrize("output", [True, False])
-def test_a_gif_beside_a_png_of_its_name_keeps_its_suffix(tmp_path, output):
+def test_a_gif_next_to_a_png_of_the_same_name_keeps_its_suffix(tmp_path, output):
     touch(tmp_path / "in", "a.gif", "a.png", "a.tga", "b.gif")
     mark, place = ("", "out") if output else ("_enhanced", "in")
     jobs = plan_jobs([tmp_path / "in"], tmp_path / "out" if output else None)
@@ -159,7 +159,7 @@ def test_an_input_without_suffix_becomes_png(tmp_path):
     }
 
 
-def test_home_in_the_output_that_the_shell_left_alone(frames, tmp_path, monkeypatch):
+def test_a_tilde_in_the_output_is_expanded(frames, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert pairs(plan_jobs([frames / "b.png"], "~/out/"), tmp_path) == {"frames/b.png": "out/b.png"}
 
@@ -219,7 +219,7 @@ def test_an_output_above_the_input(tmp_path, monkeypatch):
     assert {str(job.target) for job in plan_jobs([tmp_path / "a/b"], "..")} == {"../x.png", "../deep/y.png"}
 
 
-def test_an_output_folder_inside_the_input_is_passed_by(tmp_path, frames):
+def test_an_output_folder_inside_the_input_is_skipped(tmp_path, frames):
     jobs = plan_jobs([frames], frames / "out")
     touch(frames, "out/a.jpg", "out/b.png")
     skipped = Skipped()
@@ -233,8 +233,8 @@ def test_an_output_folder_inside_the_input_is_passed_by(tmp_path, frames):
         plan_jobs([frames], frames / "out")
 
 
-def test_an_output_folder_among_the_inputs_is_passed_by(tmp_path):
-    """As `drujax enhance * -o out` gives it the second time."""
+def test_an_output_folder_among_the_inputs_is_skipped(tmp_path):
+    """As when `drujax enhance * -o out` runs a second time."""
     touch(tmp_path, "a.png", "in/b.png", "out/a.png")
     skipped = Skipped()
     jobs = plan_jobs([tmp_path / "a.png", tmp_path / "in", tmp_path / "out"], tmp_path / "out", skipped=skipped)
@@ -258,7 +258,7 @@ def test_results_of_an_earlier_run_are_not_taken_for_inputs(frames, whole_folder
     assert pairs(plan_jobs([frames / result]), frames) == {result: f"{Path(result).stem}_enhanced.png"}
 
 
-def test_a_picture_given_twice_is_taken_once(tmp_path, frames, monkeypatch):
+def test_a_picture_given_twice_is_enhanced_once(tmp_path, frames, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for inputs in (
         ["frames/b.png", "frames/b.png"],

@@ -25,7 +25,7 @@ def config(*arguments: str) -> Config:
     return command_line.parse(Config, ["--scenes=2", "--scene-size=32", *arguments], program="evaluate")
 
 
-def test_a_run_with_its_own_pictures(tmp_path, capsys):
+def test_a_run_with_its_own_dataset(tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
     save_tiny_model(run).rename(run / "weights.safetensors")
@@ -37,10 +37,10 @@ def test_a_run_with_its_own_pictures(tmp_path, capsys):
     assert result["scenes"]["enhanced"]["psnr"] != result["scenes"]["input"]["psnr"]
     assert result["dark"]["mean_luma"]["enhanced"] > result["dark"]["mean_luma"]["input"] + 5
     assert 1 <= result["bright"]["count"] <= 2
-    said = capsys.readouterr().out
-    assert "2 synthetic scenes of 32x32" in said
-    assert "PSNR (dB)" in said
-    assert str(run / "evaluation.json") in said
+    captured = capsys.readouterr().out
+    assert "2 synthetic scenes of 32x32" in captured
+    assert "PSNR (dB)" in captured
+    assert str(run / "evaluation.json") in captured
 
     # The same with strength 0.
     assert main(config(f"--workdir={run}", "--pictures=1", "--strength=0.0")) == 0
@@ -57,19 +57,19 @@ def test_pairs_of_real_pictures(tmp_path, capsys):
     table = tmp_path / "variants.csv"
     table.write_text("group,file\na,day.png\na,night.png\nb,alone.png\n")
     assert main(config(f"--model={path}", f"--pairs={table}", "--scenes=1")) == 0
-    said = capsys.readouterr()
-    assert "skipped b: it has one picture" in said.err
-    assert "1 pairs of real pictures, the darker against the brighter" in said.out
-    assert f"{psnr(dark[None] / 255, bright[None] / 255)[0]:.4f}" in said.out
-    assert "MS-SSIM" in said.out
+    captured = capsys.readouterr()
+    assert "skipped b: it has one picture" in captured.err
+    assert "1 pairs of real pictures, the darker against the brighter" in captured.out
+    assert f"{psnr(dark[None] / 255, bright[None] / 255)[0]:.4f}" in captured.out
+    assert "MS-SSIM" in captured.out
 
 
 def test_a_model_without_pictures(tmp_path, capsys):
     path = save_tiny_model(tmp_path)
     assert main(config(f"--model={path}")) == 0
-    said = capsys.readouterr().out
-    assert "synthetic scenes" in said
-    assert "pictures" not in said
+    captured = capsys.readouterr().out
+    assert "synthetic scenes" in captured
+    assert "pictures" not in captured
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
 
 

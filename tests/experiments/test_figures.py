@@ -33,7 +33,7 @@ def frames(tmp_path):
     return folder
 
 
-def test_scenes_beside_their_truth(tmp_path, model):
+def test_scenes_next_to_their_ground_truth(tmp_path, model):
     out = tmp_path / "grid.png"
     assert run("scenes", f"--model={model}", "--rows=2", "--width=48", f"--out={out}") == 0
     grid = read_picture(out).rgb
@@ -69,7 +69,7 @@ def test_a_detail_is_framed_and_enlarged(tmp_path, frames, model):
 
 
 class Page(HTMLParser):
-    """Parses a page: URLs, images by alt text, headings and captions."""
+    """Parses a page into URLs, images by alt text, headings and captions."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -48,9 +48,9 @@ def test_several_sources_and_unreadable_pictures(folder, tmp_path, capsys):
     other.mkdir()
     (other / "bad.png").write_text("no picture")
     assert run("--source", folder, "--source", other, "--out", tmp_path / "data", "--crop=16") == 1
-    told = capsys.readouterr()
-    assert f"prepare: skipped: {other / 'bad.png'}: not a picture" in told.err
-    assert "skipped as unreadable: 1" in told.out
+    captured = capsys.readouterr()
+    assert f"prepare: skipped: {other / 'bad.png'}: not a picture" in captured.err
+    assert "skipped as unreadable: 1" in captured.out
     assert len(Dataset.open(tmp_path / "data").train_bright) == 3
 
 
@@ -123,21 +123,21 @@ def test_synthetic_scenes(tmp_path, capsys):
 )
 def test_mistakes_are_one_line_and_exit_code_2(folder, tmp_path, capsys, arguments, message):
     assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", *arguments) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.startswith("prepare: error: ")
-    assert told.count("\n") == 1
+    captured = capsys.readouterr().err
+    assert message in captured
+    assert captured.startswith("prepare: error: ")
+    assert captured.count("\n") == 1
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("size", ["large", "20", "0x5"])
-def test_a_wrong_size_is_told(tmp_path, capsys, size):
+def test_an_invalid_size_is_reported(tmp_path, capsys, size):
     assert run("--source=scenes", f"--out={tmp_path / 'data'}", f"--size={size}") == 2
     assert size in capsys.readouterr().err
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(folder, tmp_path):
-    """Files may grow to 4000 bytes here, which fails a write like a full disk does."""
+def test_a_full_disk_is_reported_and_leaves_nothing(folder, tmp_path):
+    """A file size limit of 4000 bytes fails a write as a full disk does."""
     program = f"""
 import resource, sys
 import experiments.prepare

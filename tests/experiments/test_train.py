@@ -21,7 +21,7 @@ from tests.support.killed import Point, run_until
 
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
 STEPS = 4
-# Whose losses are weighted takes longer, and the same way for all.
+# Testing all methods with weighted losses would take longer.
 COMPARED = {"zero_dce_pp": "none", "sci": "mobilenet_v2", "ruas": "none", "clip_lit": "none"}
 
 
@@ -31,7 +31,7 @@ def run(workdir: Path, *arguments: str, **hooks) -> int:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run of four steps that nothing interrupted."""
+    """An uninterrupted run of four steps."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
     assert run(workdir) == 0
     return workdir
@@ -42,7 +42,7 @@ def weights(workdir):
     return flatten(variables), metadata
 
 
-def test_a_run_leaves_all_that_it_promises(finished):
+def test_a_run_writes_all_documented_files(finished):
     probability = json.loads((finished / "probability.json").read_text())
     assert {"accuracy", "expected_calibration_error", "rp_dark", "rp_bright"} <= probability.keys()
     rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
@@ -56,13 +56,13 @@ def test_a_run_leaves_all_that_it_promises(finished):
     assert metadata["training_data"].startswith("40 synthetic scenes")
 
 
-def test_its_folder_serves_as_model(finished):
+def test_the_run_folder_is_accepted_as_model(finished):
     dark = np.full((20, 30, 3), 40, np.uint8)
     assert Enhancer(finished)(dark).shape == dark.shape
 
 
 def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, capsys):
-    """Bit for bit, though stopped by the signal that a cluster sends."""
+    """Bit for bit, after being stopped by the signal that a cluster sends."""
     assert run(tmp_path / "parts", on_step=stop_at_2) == 128 + signal.SIGTERM
     assert "stopped at step 2 by SIGTERM; its state is saved; run the same command to resume" in capsys.readouterr().err
     assert run(tmp_path / "parts") == 0
@@ -74,7 +74,7 @@ def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "backbone"), [*COMPARED.items()])
 def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path):
-    """Bit for bit, though stopped halfway by the signal that a cluster sends."""
+    """Bit for bit, after being stopped halfway by the signal that a cluster sends."""
     command = [f"--method={method}", f"--data={finished / 'dataset'}"]
     command += [] if backbone == "none" else ["--dru", f"--backbone={backbone}"]
     assert run(tmp_path / "whole", *command) == 0
@@ -98,7 +98,7 @@ def stop_at_2(step):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_compared_methods_are_plain_unless_asked(tmp_path):
+def test_compared_methods_are_not_weighted_by_default(tmp_path):
     config = train.configuration(["--preset=debug", "--method=sci", f"--workdir={tmp_path}"])
     assert config.uncertainty == "none"
     assert train.default_workdir(config) == Path("runs/sci-none-debug")
@@ -111,7 +111,7 @@ def test_compared_methods_are_plain_unless_asked(tmp_path):
 @pytest.mark.multiprocess
 @pytest.mark.slow
 def test_two_processes_paint_and_train_together(tmp_path):
-    """The command itself, over loopback; its losses are those of one process."""
+    """Runs the command itself over loopback; the losses equal those of one process."""
     arguments = ["--preset=debug", "--method=zero_dce_pp"]
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -142,7 +142,7 @@ def test_vanilla_from_other_weights(finished, tmp_path):
     assert 0 < np.abs(before[name] - after[name]).max() < 1e-3  # one step of Adam at 1e-4
 
 
-def test_exposure_start(tmp_path):
+def test_exposure_warm_start(tmp_path):
     assert run(tmp_path / "start", "--method=exposure", "--backbone=none", "--recipe.steps=2") == 0
     assert weights(tmp_path / "start")[1]["method"] == "exposure"
 
@@ -187,13 +187,13 @@ def test_mistakes(tmp_path):
         (["--init=none.safetensors"], "--init: file not found: none.safetensors"),
     ],
 )
-def test_mistakes_are_told_before_the_long_work(arguments, message, finished, tmp_path):
+def test_mistakes_are_reported_before_the_long_work(arguments, message, finished, tmp_path):
     with pytest.raises(UsageError, match=message):
         run(tmp_path / "a", f"--data={finished / 'dataset'}", *arguments)
     assert not (tmp_path / "a" / "probability.json").exists()
 
 
-def test_an_epoch_is_of_what_the_method_learns_from():
+def test_an_epoch_counts_the_images_of_the_method():
     dataset = mock.Mock(spec=Dataset, train_dark=range(10), train_bright=range(1000))
 
     def steps(method):
@@ -205,7 +205,7 @@ def test_an_epoch_is_of_what_the_method_learns_from():
     assert steps("enlightengan") == (200 * 32, 32)
 
 
-def test_weights_keep_the_licence_of_what_they_start_from(finished, tmp_path):
+def test_weights_keep_the_licence_of_initial_weights(finished, tmp_path):
     variables, metadata = load_weights(finished / "weights.safetensors")
     save_weights(tmp_path / "theirs.safetensors", variables, {**metadata, "licence": "CC-BY-NC-4.0"})
     arguments = [f"--init={tmp_path / 'theirs.safetensors'}", "--backbone=none", "--recipe.steps=1"]
@@ -215,7 +215,7 @@ def test_weights_keep_the_licence_of_what_they_start_from(finished, tmp_path):
     assert metadata["licence"] == "Apache-2.0"
 
 
-def test_pictures_smaller_than_the_crop_are_told_before_the_long_work(finished, tmp_path):
+def test_pictures_smaller_than_the_crop_are_reported_before_the_long_work(finished, tmp_path):
     with pytest.raises(UsageError, match="size: crops of 64 do not fit into"):
         run(tmp_path / "a", f"--data={finished / 'dataset'}", "--recipe.size=64")
     assert not (tmp_path / "a" / "probability.json").exists()
@@ -234,7 +234,7 @@ def test_all_backbones_can_be_chosen(backbone):
     assert train.configuration([f"--backbone={backbone}"]).backbone == backbone
 
 
-def test_a_wrong_backbone_is_named_with_the_nearest():
+def test_an_unknown_backbone_gets_the_nearest_name():
     with pytest.raises(UsageError, match="--backbone: unknown value 'resnet81'. Did you mean resnet18?"):
         train.configuration(["--backbone=resnet81"])
 
@@ -244,7 +244,7 @@ def test_options_of_another_method_are_refused():
         train.configuration(["--method=sci", "--gan.width=64"])
 
 
-def test_help_shows_the_options_of_the_method_alone(capsys):
+def test_help_shows_only_the_options_of_the_method(capsys):
     with pytest.raises(SystemExit):
         train.configuration(["--method=ruas", "--help"])
     shown = capsys.readouterr().out
@@ -253,7 +253,7 @@ def test_help_shows_the_options_of_the_method_alone(capsys):
     assert "--clip-lit." not in shown
 
 
-def test_another_dataset_or_start_under_the_same_path_is_refused(finished, tmp_path):
+def test_another_dataset_or_init_file_at_the_same_path_is_refused(finished, tmp_path):
     start = tmp_path / "start.safetensors"
     start.write_bytes((finished / "weights.safetensors").read_bytes())
     arguments = ["--backbone=none", f"--init={start}", "--recipe.steps=1", f"--data={finished / 'dataset'}"]
@@ -265,8 +265,8 @@ def test_another_dataset_or_start_under_the_same_path_is_refused(finished, tmp_p
 
 
 @pytest.mark.slow
-def test_killed_while_it_writes_it_loses_nothing(finished, tmp_path):
-    """kill -9 again and again: no half file, and in the end the same weights."""
+def test_a_run_killed_while_writing_resumes_without_loss(finished, tmp_path):
+    """Repeated SIGKILL leaves no partial file, and the final weights are the same."""
     workdir = tmp_path / "killed"
     for point in (
         Point("os:replace", "relativistic_probabilities.npz"),  # the probability network is trained

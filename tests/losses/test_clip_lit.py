@@ -1,4 +1,4 @@
-"""CLIP-LIT's losses against NumPy, written from the official code, and against values computed by hand."""
+"""CLIP-LIT's losses against NumPy written from the official code, and against values computed by hand."""
 
 import functools
 
@@ -11,13 +11,13 @@ from drujax.losses import clip_lit
 
 
 def features(seed, count=3, width=8, spread=0.3):
-    """Features of similar direction, as CLIP's are: softmax does not saturate at 100 times their cosines."""
+    """Features of similar direction, as CLIP's are: softmax of 100 times their cosines does not saturate."""
     random = np.random.default_rng(seed)
     return jnp.asarray(3 + spread * random.standard_normal((count, width)), jnp.float32)
 
 
 def maps(seed, count=3):
-    """Small feature maps, as of the stem and the four stages."""
+    """Small feature maps, like those of the stem and the four stages."""
     random = np.random.default_rng(seed)
     shapes = [(4, 6, 2), (4, 6, 8), (2, 3, 16), (1, 2, 32), (1, 1, 64)]
     return [jnp.asarray(random.standard_normal((count, *shape)), jnp.float32) for shape in shapes]
@@ -45,7 +45,7 @@ def test_probability_and_cross_entropy():
 
 
 def test_by_hand():
-    """An image equal to the negative prompt, and one between both: cosines 1, 0 and 0.6, 0.8."""
+    """One image equal to the negative prompt, one between both: cosines 1, 0 and 0.6, 0.8."""
     prompts = jnp.array([[2.0, 0.0], [0.0, 0.5]])
     pictures = jnp.array([[5.0, 0.0], [3.0, 4.0]])
     np.testing.assert_allclose(clip_lit.similarities(pictures, prompts), [[100, 0], [60, 80]], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Losses of the compared methods against the values of the official codes (goldens/compared_methods)."""
+"""Losses of the compared methods against the official code (goldens/compared_methods)."""
 
 import jax
 import jax.numpy as jnp

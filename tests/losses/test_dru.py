@@ -68,7 +68,7 @@ def test_weighted_losses_equal_the_papers_equations(step, scale, half):
 
 
 def test_an_image_of_weight_zero_acts_only_through_the_relativistic_mean():
-    """In equation 8 its scores get no gradient; in 7 only through the unweighted mean inside the difference."""
+    """Its scores get no gradient in equation 8, and in equation 7 only through the unweighted mean."""
     scores = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 4, 1)), jnp.float32)
     weights = jnp.asarray([1.0, 0.0, 0.5])
     local = jax.grad(dru.generator_local)(scores, weights)

@@ -24,7 +24,7 @@ def test_is_invariant_to_gain_and_offset_of_a_feature():
 
 
 def test_images_are_normalised_independently():
-    """So patches can be stacked into one batch."""
+    """Patches can therefore be stacked into one batch."""
     a, b = (jnp.asarray(np.random.default_rng(i).normal(size=(2, 3, 4, 4, 5)), jnp.float32) for i in (0, 1))
     each = [self_feature_preserving(a[i, j], b[i, j]) for i in range(2) for j in range(3)]
     np.testing.assert_allclose(self_feature_preserving(a, b), np.mean(each), rtol=1e-6)

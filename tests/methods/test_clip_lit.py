@@ -1,4 +1,4 @@
-"""CLIP-LIT's phases, and what learns in each, with encoders of a few channels."""
+"""CLIP-LIT's phases and what each trains, with encoders of a few channels."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransforme
 from drujax.models.clip.preprocessing import normalised
 from drujax.models.clip.prompts import end_of, initial_prompt
 from drujax.training import augment
-from drujax.training.batch import example_weights, pictures
+from drujax.training.batch import example_weights, unit_images
 from drujax.weights.pretrained import clip as clip_weights
 from tests.support import tiny_batch
 
@@ -26,7 +26,7 @@ INFINITE = float("inf")
 def method():
     encoders = VisionTransformer(width=64, layers=1, embedding=8), TextTransformer(64, 1, 8)
     clip = clip_weights.random_clip(*encoders, resolution=SIDE)
-    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 8), clip_weights.picture(SIDE))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 4, 2, 8), clip_weights.image_shape(SIDE))
     random = np.random.default_rng(0)
     start = initial_prompt(clip.words)
     prompts = np.stack([start, start]) + random.normal(0, 0.01, (2, *start.shape)).astype(np.float32)
@@ -67,7 +67,7 @@ def differs(a, b):
     return any(jax.tree.leaves(jax.tree.map(lambda x, y: bool((x != y).any()), a, b)))
 
 
-def test_phases_follow_each_other(run):
+def test_phases_are_in_order(run):
     states, metrics = run
     rounds = [ENHANCEMENT, REFINEMENT] * 4
     assert [int(row["phase"]) for row in metrics] == [PROMPTS, PROMPTS, RECONSTRUCTION, *rounds][:10]
@@ -75,7 +75,7 @@ def test_phases_follow_each_other(run):
     assert [int(state.rounds) for state in states] == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4]
 
 
-def test_each_phase_teaches_one(run):
+def test_each_phase_updates_either_network_or_prompts(run):
     states, metrics = run
     for before, after, row in zip(states, states[1:], metrics, strict=False):
         of_prompts = row["phase"] in (PROMPTS, REFINEMENT)
@@ -91,9 +91,9 @@ def test_the_last_two_rounds_are_kept(run):
 
 
 @pytest.mark.parametrize(("form", "order"), [("official", (0, 1)), ("paper", (1, 0))])
-def test_prompts_rank_what_the_last_networks_made(method, run, form, order):
-    """In the first round the newest network's pictures alone, then those of the last two, the newest first in the
-    official code (`train.py` gives its folder as the first, as which the loss takes the worse).
+def test_prompts_rank_the_outputs_of_the_last_networks(method, run, form, order):
+    """The newest network's outputs alone in the first round, then those of the last two; the official `train.py` passes
+    the newest first, where the loss expects the worse.
     """
     method = dataclasses.replace(method, form=form)
     for at, networks in ((4, (0,)), (6, order)):
@@ -108,15 +108,15 @@ def test_prompts_rank_what_the_last_networks_made(method, run, form, order):
         np.testing.assert_allclose(metrics["loss"], expected.loss, rtol=1e-4)
 
 
-def test_pictures_that_are_ranked_move_alike(method, run):
+def test_ranked_pictures_share_their_augmentation(method, run):
     same = {**tiny_batch.batch(), "bright": tiny_batch.batch()["dark"]}
     for state, alike in ((run[0][3], False), (run[0][4], True)):
         dark, bright = method.augmented(state, same)
         assert bool((dark == bright).all()) == alike
 
 
-def test_uncertain_pictures_end_no_phase_sooner(method, run):
-    """The bound is for the loss without weights."""
+def test_uncertain_pictures_do_not_end_a_phase_earlier(method, run):
+    """The threshold applies to the unweighted loss."""
     state = run[0][3]
     tables = {name: np.full_like(table, 0.01) for name, table in tiny_batch.tables().items()}
     bound = float(run[1][3]["loss"]) * 0.5
@@ -135,7 +135,7 @@ def test_a_high_loss_extends_its_phase(method, run):
     assert (int(more.phase), int(more.since), int(more.until), int(more.rounds)) == (ENHANCEMENT, 1, 61, 0)
 
 
-def test_a_reconstruction_that_fails_starts_again(method, run):
+def test_a_failed_reconstruction_restarts(method, run):
     state = run[0][2]
     assert int(state.phase) == RECONSTRUCTION
     late = state.replace(since=jnp.int32(clip_lit.PSNR_AFTER), psnr=jnp.full(clip_lit.PSNR_STEPS, 7.0))
@@ -148,7 +148,7 @@ def test_a_reconstruction_that_fails_starts_again(method, run):
         assert not differs(method._restarted(other, jnp.float32(7), key).model, state.model)
 
 
-def test_certainty_is_the_method_itself(method, start, step, run):
+def test_rp_of_one_equals_training_without_weights(method, start, step, run):
     ones = {name: np.ones_like(table) for name, table in tiny_batch.tables().items()}
     for state in (start, run[0][3]):  # prompts, and enhancement
         plain, weighted = (step(state, tiny_batch.batch(), rp, method.frozen)[0] for rp in (None, ones))
@@ -156,22 +156,22 @@ def test_certainty_is_the_method_itself(method, start, step, run):
 
 
 def test_weights_of_the_losses(method, run):
-    """RP_d and RP_b weight the pictures' own losses, computed here one by one."""
+    """RP_d and RP_b weight the per-image losses, computed here one by one."""
     state = run[0][0]
     weights = example_weights(tiny_batch.batch(), jax.tree.map(jnp.asarray, tiny_batch.tables()))
-    phases = clip_lit._Phases(method, state, weights, *pictures(tiny_batch.batch()), method.frozen)
-    _, _, seen = jax.jit(phases.initialise)()
+    phases = clip_lit._Phases(method, state, weights, *unit_images(tiny_batch.batch()), method.frozen)
+    _, _, report = jax.jit(phases.initialise)()
     texts = method.clip.text.module.apply(method.frozen["text"], jnp.asarray(state.prompts.params), end=end_of())
     rp = {name: tiny_batch.tables()[name][tiny_batch.batch()[f"{name}_index"]] for name in ("dark", "bright")}
     expected = []
-    for label, (name, images) in enumerate(zip(("dark", "bright"), pictures(tiny_batch.batch()), strict=True)):
+    for label, (name, images) in enumerate(zip(("dark", "bright"), unit_images(tiny_batch.batch()), strict=True)):
         features = method.clip.image.module.apply(method.frozen["image"], normalised(images, resolution=SIDE))
         entropy = losses.prompt_initialisation(features, texts, jnp.full(tiny_batch.BATCH, label))
         expected.append(rp[name] * np.asarray(entropy))
-    np.testing.assert_allclose(seen.loss, np.mean(expected), rtol=1e-4)
+    np.testing.assert_allclose(report.loss, np.mean(expected), rtol=1e-4)
 
 
-def test_what_is_released(method, run):
+def test_exported_weights(method, run):
     variables, metadata = method.export(run[0][-1])
     assert metadata == {"network": "clip_lit", "options": {"padding": "reflect", "epsilon": 0.0}}
     assert variables.keys() == {"params"}

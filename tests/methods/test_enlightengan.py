@@ -9,7 +9,7 @@ import pytest
 from drujax.errors import UsageError
 from drujax.losses import dru
 from drujax.losses.self_feature_preserving import self_feature_preserving
-from drujax.methods.enlightengan import EnlightenGAN, Features, GANState, Gradients, Seen
+from drujax.methods.enlightengan import EnlightenGAN, Features, GANState, Gradients, Outputs
 from drujax.training.batch import Inputs, Weights, example_weights, prepare
 from drujax.training.method import Method
 from drujax.training.patches import cut, draw_offsets
@@ -22,7 +22,7 @@ PLAYERS = {"G": "model", "D_A": "d_global", "D_P": "d_local"}
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["ac0", "ac1"])
 def official_step(request, shared, goldens):
-    """(the official step's arrays, what ours gives for them), in float64."""
+    """(the official step's arrays, the results of ours for the same inputs), in float64."""
     arrays, prefix = goldens("enlightengan/train_step"), f"ac{request.param}_f64/"
     networks = seeded_networks(shared)
     vgg16 = {name: value for name, value in networks["VGG"].items() if not name.startswith(("conv5_2", "conv5_3"))}
@@ -51,7 +51,7 @@ def official_step(request, shared, goldens):
 
 
 def everything_of_a_step(gan, state, inputs, offsets, frozen):
-    """The step that is tested, and beside it what its losses saw, and the generator's gradients term by term."""
+    """The step under test, the inputs of its losses, and the generator's gradients term by term."""
     ones = Weights(*jnp.ones((2, len(inputs.dark))))
     gradients, batch_stats, metrics = gan.gradients(state, inputs, ones, offsets, frozen)
 
@@ -61,13 +61,13 @@ def everything_of_a_step(gan, state, inputs, offsets, frozen):
         return enhanced
 
     def terms(enhanced):
-        seen = gan.look(enhanced, state.d_global.params, state.d_local.params, inputs, offsets, frozen)
-        by_term = gan.generator_loss(seen, original, ones)[1]
-        return jnp.stack([by_term[name] for name in TERMS]), seen
+        outputs = gan.outputs(enhanced, state.d_global.params, state.d_local.params, inputs, offsets, frozen)
+        by_term = gan.generator_loss(outputs, original, ones)[1]
+        return jnp.stack([by_term[name] for name in TERMS]), outputs
 
     original = gan.features(inputs.dark, offsets, frozen)
     enhanced, pull_generator = jax.vjp(enhance, state.model.params)
-    _, pull_terms, seen = jax.vjp(terms, enhanced, has_aux=True)
+    _, pull_terms, outputs = jax.vjp(terms, enhanced, has_aux=True)
     (of_enhanced,) = jax.vmap(pull_terms)(jnp.eye(len(TERMS)))
     (of_params,) = jax.vmap(pull_generator)(of_enhanced)
     return {
@@ -75,7 +75,7 @@ def everything_of_a_step(gan, state, inputs, offsets, frozen):
         "metrics": metrics,
         "after": gan.updated(state, gradients, batch_stats),
         "enhanced": enhanced,
-        "seen": seen,
+        "outputs": outputs,
         "original": original,
         "term_of_enhanced": of_enhanced,
         "term_of_params": of_params,
@@ -90,27 +90,27 @@ TERMS = {
 }
 
 
-def named_terms(seen: Seen, original: Features) -> dict[str, float]:
-    """The 37 terms that the official step was taken apart into."""
+def named_terms(outputs: Outputs, original: Features) -> dict[str, float]:
+    """The 37 recorded terms of the official step."""
     ones = jnp.ones(2)
-    real, fake = seen.global_real, seen.global_fake
+    real, fake = outputs.global_real, outputs.global_fake
     terms = {
         "G_global_real_minus_fake_vs0": dru.relativistic(real, fake, 0, ones),
         "G_global_fake_minus_real_vs1": dru.relativistic(fake, real, 1, ones),
         "G_global": dru.generator_global(real, fake, ones),
-        "G_local": dru.generator_local(seen.local_fake, ones),
-        "vgg_global": self_feature_preserving(seen.features.whole, original.whole),
-        "vgg_patch_mean": self_feature_preserving(seen.features.patches, original.patches),
+        "G_local": dru.generator_local(outputs.local_fake, ones),
+        "vgg_global": self_feature_preserving(outputs.features.whole, original.whole),
+        "vgg_patch_mean": self_feature_preserving(outputs.features.patches, original.patches),
         "D_A_real_minus_fake_vs1": dru.relativistic(real, fake, 1, ones),
         "D_A_fake_minus_real_vs0": dru.relativistic(fake, real, 0, ones),
         "loss_D_A": dru.discriminator_global(real, fake, ones),
-        "loss_D_P": dru.discriminator_local(seen.local_real, seen.local_fake, ones, ones),
+        "loss_D_P": dru.discriminator_local(outputs.local_real, outputs.local_fake, ones, ones),
     }
     for i in range(6):
-        terms[f"G_local_patch{i}"] = dru.least_squares(seen.local_fake[:, i], 1, ones)
-        terms[f"D_P_real_vs1_patch{i}"] = dru.least_squares(seen.local_real[:, i], 1, ones)
-        terms[f"D_P_fake_vs0_patch{i}"] = dru.least_squares(seen.local_fake[:, i], 0, ones)
-        terms[f"vgg_patch{i}"] = self_feature_preserving(seen.features.patches[:, i], original.patches[:, i])
+        terms[f"G_local_patch{i}"] = dru.least_squares(outputs.local_fake[:, i], 1, ones)
+        terms[f"D_P_real_vs1_patch{i}"] = dru.least_squares(outputs.local_real[:, i], 1, ones)
+        terms[f"D_P_fake_vs0_patch{i}"] = dru.least_squares(outputs.local_fake[:, i], 0, ones)
+        terms[f"vgg_patch{i}"] = self_feature_preserving(outputs.features.patches[:, i], original.patches[:, i])
     terms["loss_G_A"] = terms["G_global"] + terms["G_local"]
     terms["loss_vgg_b"] = terms["vgg_global"] + terms["vgg_patch_mean"]
     terms["loss_G"] = terms["loss_G_A"] + terms["loss_vgg_b"]
@@ -120,7 +120,7 @@ def named_terms(seen: Seen, original: Features) -> dict[str, float]:
 def test_all_37_loss_terms(official_step):
     expected, found = official_step
     with float64():
-        terms = named_terms(*jax.tree.map(jnp.asarray, (found["seen"], found["original"])))
+        terms = named_terms(*jax.tree.map(jnp.asarray, (found["outputs"], found["original"])))
     assert len(terms) == 37
     assert terms == pytest.approx(expected["losses"], rel=1e-8)
 
@@ -184,10 +184,9 @@ def test_enhanced_pictures_and_new_statistics(official_step):
 
 
 def test_network_passes_are_shared(tiny_run):
-    """As many convolutions as these passes need (a matrix product stands for two of those with 1x1 kernels):
-
-    G 23 layers forward, 23 weight gradients, 22 input gradients; D_A 7 and D_P 6 layers, each twice forward and back to
-    the parameters and once back to the enhanced pictures; VGG16's 11 layers on two pictures and back for one, twice.
+    """Counts the convolutions of these passes (a matrix product replaces two with 1x1 kernels): G 23 layers forward, 23
+    weight gradients, 22 input gradients; D_A 7 and D_P 6 layers, each twice forward and back to the parameters and once
+    back to the enhanced pictures; VGG16's 11 layers on two pictures and back for one, twice.
     """
     program = tiny_run.compiled.as_text()
     convolutions = sum(program.count(f" {operation}(") for operation in ("convolution", "dot"))
@@ -207,7 +206,7 @@ def test_state_stays_float32_in_bfloat16_compute():
     assert {leaf.dtype for leaf in jax.tree.leaves(metrics)} == {np.dtype("float32")}
 
 
-def test_moving_average_follows_the_generator(tiny_run):
+def test_moving_average_of_the_generator(tiny_run):
     """Its decay is at most 0.9, and (1 + k) / (10 + k) after step k: the initial weights are forgotten at once."""
     average = tiny_run.states[0].model.variables
     for k, state in enumerate(tiny_run.states[1:]):
@@ -253,7 +252,7 @@ def test_preview(tiny_run):
     np.testing.assert_allclose(attention[..., 0], expected, atol=1e-6)
 
 
-def test_prepare_darkens_the_generators_input_alone():
+def test_prepare_darkens_only_the_generators_input():
     inputs = prepare({name: jnp.asarray(value) for name, value in batch().items()})
     pictures = batch()
     np.testing.assert_allclose((inputs.dark + 1) * 127.5, pictures["dark"], atol=1e-4)
@@ -276,7 +275,7 @@ def test_example_weights():
 
 
 def test_offsets_are_those_of_the_official_code():
-    """0 .. side - size - 1: the last possible one never comes; a picture as large as a patch has the one at 0."""
+    """0 .. height - size - 1, without the last possible one; 0 where the picture is as large as a patch."""
     offsets = draw_offsets(jax.random.key(0), 4000, (40, 36), 32)
     assert sorted(set(np.asarray(offsets)[:, 0].tolist())) == list(range(8))
     assert sorted(set(np.asarray(offsets)[:, 1].tolist())) == list(range(4))
@@ -303,7 +302,7 @@ def test_learning_rate_may_be_a_schedule():
     np.testing.assert_allclose(player.params["w"], 0.9, rtol=1e-6)
 
 
-def test_the_generator_may_rest_while_the_discriminators_learn():
+def test_the_generator_rests_while_the_discriminators_learn():
     gan = method(generator_rests=2, learning_rate=lambda step: 0.1)
     state = gan.init(jax.random.key(0))
     ones = Gradients(*(jax.tree.map(jnp.ones_like, getattr(state, player).params) for player in Gradients._fields))

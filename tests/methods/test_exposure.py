@@ -18,7 +18,7 @@ def light(images):
     return (images + 1) / 2
 
 
-def test_even_darkening_divides_the_light(images):
+def test_even_darkening_divides_the_intensity(images):
     dark = EVEN(images, jax.random.key(0))
     t = (light(images).sum((1, 2, 3)) / light(dark).sum((1, 2, 3)))[:, None, None, None]
     assert np.all((t >= 1) & (t <= EVEN.max_darkening))
@@ -26,7 +26,7 @@ def test_even_darkening_divides_the_light(images):
     np.testing.assert_allclose(light(dark), light(images) / t, atol=1 / 255)
 
 
-def test_darkened_pictures_are_what_a_file_holds(images):
+def test_darkened_pictures_are_rounded_to_eight_bits(images):
     levels = np.asarray(light(Darkening()(images, jax.random.key(1)))) * 255
     np.testing.assert_allclose(levels, levels.round(), atol=1e-4)
     assert levels.min() >= 0
@@ -41,7 +41,7 @@ def test_uneven_darkening_is_smooth(images):
     assert np.abs(np.diff(log_t, axis=1)).max() < 0.4
 
 
-def test_some_pictures_are_left_as_they_are(images):
+def test_some_pictures_are_unchanged(images):
     many = jnp.tile(images, (16, 1, 1, 1))
     dark = Darkening(unchanged=0.5)(many, jax.random.key(3))
     same = np.asarray((dark == many).all((1, 2, 3)))

@@ -1,4 +1,4 @@
-"""The training of the methods that DRU is compared with: their official losses, optimisers and data uncertainty."""
+"""Training of the compared methods: official losses and optimisers, and data uncertainty."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from drujax.methods.registry import find_network
 from drujax.methods.ruas import RUAS
 from drujax.methods.sci import SCI
 from drujax.methods.zero_dce_pp import ZeroDCEpp
-from drujax.training.batch import Weights, example_weights, pictures
+from drujax.training.batch import Weights, example_weights, unit_images
 from drujax.weights.torch_names import flatten, from_torch
 from tests.support import tiny_batch
 from tests.support.official import nhwc
@@ -31,7 +31,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def steps():
-    """method -> its compiled step; one program for each, with and without tables."""
+    """method -> compiled step, the same program with and without tables."""
     return {name: jax.jit(method.step) for name, method in METHODS.items()}
 
 
@@ -46,13 +46,13 @@ def run(step, state, rp, count):
     return jax.device_get((state, metrics))
 
 
-def test_certainty_is_the_method_itself(name, steps, starts):
+def test_rp_of_one_equals_training_without_weights(name, steps, starts):
     """RP = 1 everywhere changes no bit."""
     plain, weighted = (run(steps[name], starts[name], rp, 4)[0] for rp in (None, ONES))
     jax.tree.map(np.testing.assert_array_equal, plain, weighted)
 
 
-def test_training_lowers_the_loss_and_says_what_it_is(name, steps, starts):
+def test_training_lowers_the_loss_and_the_result_can_be_exported(name, steps, starts):
     _, before = run(steps[name], starts[name], tiny_batch.tables(), 1)
     state, after = run(steps[name], starts[name], tiny_batch.tables(), 12)
     assert after["finite"] == 1
@@ -66,7 +66,7 @@ def test_training_lowers_the_loss_and_says_what_it_is(name, steps, starts):
     assert shown.shape == tiny_batch.batch()["dark"].shape
 
 
-def test_the_average_follows(steps, starts):
+def test_the_moving_average_is_updated(steps, starts):
     state, _ = run(steps["zero_dce_pp"], starts["zero_dce_pp"], None, 3)
     start, now, average = (flatten(v)["params/e_conv7.point_conv/bias"] for v in _all(starts, state))
     assert np.all((average - start) * (now - average) > 0)
@@ -86,7 +86,7 @@ def loss(method, state, rp=None):
 
 def test_weights_of_zero_dce_pp(starts):
     method, state = METHODS["zero_dce_pp"], starts["zero_dce_pp"]
-    images = jnp.concatenate(pictures(tiny_batch.batch()))
+    images = jnp.concatenate(unit_images(tiny_batch.batch()))
     enhanced, curve = method.network.apply(state.model.variables, images)
     alone = np.concatenate(
         [zero_dce_pp.total(*(x[None] for x in xs))[0] for xs in zip(images, enhanced, curve, strict=True)]
@@ -97,7 +97,7 @@ def test_weights_of_zero_dce_pp(starts):
 
 def test_weights_of_ruas(starts):
     method, state = METHODS["ruas"], starts["ruas"]
-    dark, _ = pictures(tiny_batch.batch())
+    dark, _ = unit_images(tiny_batch.batch())
     denoised, made = find_network("ruas").module({}).apply(state.model.variables, dark)
     enhancement = np.asarray(retinex.ruas_enhancement(dark, made[-1].illumination))
     denoising = np.asarray(retinex.ruas_denoising(made[-1].enhanced, denoised))
@@ -109,7 +109,7 @@ def test_weights_of_ruas(starts):
 
 
 def test_the_official_training_loss_of_sci(goldens, starts):
-    """Of three stages, with the statistics of the batch."""
+    """Three stages, with batch statistics."""
     expected = goldens("compared_methods/sci_losses")
     state = goldens("compared_methods/weights_sci_medium")
     method = METHODS["sci"]
@@ -133,7 +133,7 @@ def clipped(gradients, norm):
 
 @pytest.mark.parametrize(("name", "norm", "decay"), [("zero_dce_pp", 0.1, 1e-4), ("sci", 5.0, 3e-4)])
 def test_adam_decays_as_pytorch_does(name, norm, decay):
-    """Against PyTorch's documented Adam: the decay is added to the clipped gradient and takes part in the moments."""
+    """Against PyTorch's documented Adam: the decay is added to the clipped gradient, before the moments."""
     optimiser = METHODS[name].optimiser
     rate = METHODS[name].learning_rate
     rng = np.random.default_rng(0)
@@ -157,7 +157,9 @@ def test_adam_decays_as_pytorch_does(name, norm, decay):
 
 
 def test_sgd_of_ruas(starts):
-    """Against PyTorch's documented SGD: momentum of clipped, decayed gradients; noise removal each third step alone."""
+    """Against PyTorch's documented SGD: momentum of clipped, decayed gradients; every third step trains noise removal
+    only.
+    """
     optimiser = METHODS["ruas"].optimiser
     rng = np.random.default_rng(1)
     params = {name: {"w": rng.normal(size=5)} for name in ("enhance_net", "denoise_net")}
@@ -191,8 +193,8 @@ def test_noise_removal_learns_each_third_step(steps, starts):
 
 
 def test_ruas_starts_by_removing_no_noise(starts):
-    """What a random last layer subtracts would be a colour cast, which noise removal's few updates never undo."""
-    dark, _ = pictures(tiny_batch.batch())
+    """A random last layer would subtract a colour cast, which its few updates never undo."""
+    dark, _ = unit_images(tiny_batch.batch())
     denoised, made = find_network("ruas").module({}).apply(starts["ruas"].model.variables, dark)
     np.testing.assert_array_equal(denoised, made[-1].enhanced)
     assert np.ptp(made[-1].enhanced) > 0

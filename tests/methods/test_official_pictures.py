@@ -1,4 +1,4 @@
-"""`drujax convert` and `enhance` write the pictures that the official test scripts of the compared methods write."""
+"""`drujax convert` and `enhance` write the same pictures as the official test scripts of the compared methods."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The table of methods is complete, and adding a method takes one file and its line."""
+"""The table of methods is complete; a new method needs one file and one line."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ from experiments._benchmark import networks
 
 @pytest.fixture
 def toy(monkeypatch):
-    """The line in the table; the file is tests/support/toy_method.py."""
+    """Registers tests/support/toy_method.py in the table."""
     monkeypatch.setitem(registry.METHODS, "toy", "tests.support.toy_method")
     zoo.models.cache_clear()
     yield
@@ -45,8 +45,8 @@ def test_a_toy_method_takes_one_file(toy, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", registry.METHODS)
-def test_a_method_is_complete(name):
-    """It has all presets, whose options are its own, and a schedule; its network takes what it is said to take."""
+def test_each_method_is_complete(name):
+    """It has all presets, with its own options, and a schedule; its network has the documented input."""
     spec = registry.find(name)
     assert spec.summary
     for preset in PRESETS:
@@ -68,7 +68,7 @@ def test_a_method_is_complete(name):
         assert spec.models == ()
 
 
-def test_what_can_be_measured_is_in_the_table():
+def test_benchmarked_methods_are_in_the_registry():
     assert set(networks.SUBJECTS) <= set(registry.METHODS)
 
 
@@ -80,7 +80,7 @@ def test_unknown_names_get_the_nearest():
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_a_backbone_is_complete(name):
+def test_each_backbone_is_complete(name):
     backbone = BACKBONES[name]
     assert backbone.name == name
     assert backbone.weights is not None

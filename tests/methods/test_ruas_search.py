@@ -1,4 +1,4 @@
-"""The search for RUAS's cells: mixtures are what they claim to be, and what is found is a RUAS."""
+"""The search for RUAS's cells: mixed operations, and a RUAS as the result."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def test_a_mixture_is_the_sum_of_its_operations():
 
 
 def pictures():
-    """For networks and tables one each, on which no table could be better than for the others."""
+    """One batch for the networks and one for the tables."""
     rng = np.random.default_rng(1)
     dark = rng.integers(0, 90, (2, 20, 20, 3), dtype=np.uint8)
     index = np.arange(2, dtype=np.int32)
@@ -37,7 +37,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def searched():
-    """States after 0 to 4 steps, and the metrics of these."""
+    """States after 0 to 4 steps, and the metrics of each step."""
     step = jax.jit(METHOD.step)
     states, seen = [METHOD.init(jax.random.key(0))], []
     for _ in range(4):
@@ -64,7 +64,7 @@ def test_the_search_learns(searched):
         assert all(jax.tree.leaves(networks["denoise_net"])) != noise_learns
 
 
-def test_what_is_found_is_a_ruas_with_the_trained_operations(searched):
+def test_the_result_is_a_ruas_with_the_trained_operations(searched):
     state = searched[0][-1]
     variables, metadata = METHOD.export(state)
     row = find_network(metadata["network"])

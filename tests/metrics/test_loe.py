@@ -1,4 +1,4 @@
-"""LOE against comparing all pairs, and what it does not mind."""
+"""LOE against comparing all pairs, and its invariances."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_equals_comparing_all_pairs():
     np.testing.assert_allclose(loe(other, PICTURE), [1000 * (order[0] != order[1]).mean()])
 
 
-def test_brightening_that_keeps_the_order_is_free_and_inverting_is_not():
+def test_order_preserving_brightening_scores_zero_and_inversion_high():
     lighter = np.sqrt(PICTURE / 255)
     assert loe(lighter, PICTURE / 255).tolist() == [0]
     assert loe(np.stack([255 - PICTURE, PICTURE]), np.stack([PICTURE, PICTURE]))[0] > 500
@@ -38,6 +38,6 @@ def test_shapes_must_agree():
 
 
 def test_wide_images_do_not_overflow():
-    """Every pair of different lightness changes its order: of 100 x 470 places they are more than an int32 counts."""
+    """The order of all pairs of 100 x 470 pixels changes: more pairs than an int32 holds."""
     ramp = np.broadcast_to(np.linspace(0, 1, 470, dtype=np.float32)[:, None], (100, 470, 3))
     np.testing.assert_allclose(loe(1 - ramp, ramp), [1000 * (1 - 1 / 470)], rtol=1e-6)

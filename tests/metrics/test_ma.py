@@ -138,7 +138,7 @@ def test_other_drujax_weights_are_refused(tmp_path):
 
 @pytest.fixture
 def no_download(monkeypatch, tmp_path):
-    """An empty cache, and an address that does not respond."""
+    """An empty cache and an unreachable address."""
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
     module = importlib.import_module("drujax.metrics.ma")  # in drujax.metrics the name is the function's
     monkeypatch.setattr(module, "FORESTS", dataclasses.replace(module.FORESTS, url="http://127.0.0.1:9/file"))

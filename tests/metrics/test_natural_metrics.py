@@ -1,4 +1,4 @@
-"""BRISQUE, NIQE and PIQE: validation, invariances and monotony. Needs no reference data."""
+"""BRISQUE, NIQE and PIQE: validation, invariances and monotonicity. Needs no reference data."""
 
 import json
 import re
@@ -54,8 +54,8 @@ def test_score_does_not_depend_on_the_batch_and_its_order(name):
 @pytest.mark.slow
 def test_score_does_not_depend_on_the_number_of_devices():
     batch = np.stack([scene(seed) for seed in range(5)])
-    (said,) = devices.finish(devices.start(3, __file__))
-    assert json.loads(said) == {"devices": 3, **{name: OWN[name](batch).tolist() for name in NAMES}}
+    (captured,) = devices.finish(devices.start(3, __file__))
+    assert json.loads(captured) == {"devices": 3, **{name: OWN[name](batch).tolist() for name in NAMES}}
 
 
 @pytest.mark.parametrize("name", NAMES)

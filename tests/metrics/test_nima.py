@@ -22,7 +22,7 @@ TOLERANCE = 1e-5
 
 
 def drawn(name: str, shape: tuple[int, ...], *, fan_in: int) -> np.ndarray:
-    """The array called `name` of the generated weights that the goldens were computed with."""
+    """The array `name` of the generated weights used for the goldens."""
     random = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith(("running_mean", "moving_mean")):
         values = 0.1 * random.standard_normal(shape)
@@ -71,7 +71,7 @@ def picture(shared, name):
 
 
 @pytest.mark.parametrize("name", GOLDEN_PICTURES)
-def test_input_equals_torchvisions(shared, goldens, name):
+def test_input_equals_that_of_torchvision(shared, goldens, name):
     arrays, rgb = goldens("iqa/nima_arch"), picture(shared, name)
     for key, antialias in (("antialias", True), ("noantialias", False)):
         got = centre_square(rgb, antialias=antialias)
@@ -98,7 +98,7 @@ def test_inception_equals_iqa_pytorchs(shared, goldens, inception, name):
 
 
 def test_mobilenet_equals_kerass(mobilenet, tmp_path, monkeypatch):
-    """The expected probabilities are those of keras.applications.MobileNet (Keras 3.15), pooled, with a Dense of 10."""
+    """Expected probabilities are from keras.applications.MobileNet (Keras 3.15), pooled, with a Dense layer of 10."""
     monkeypatch.setattr(MODULE, "read_keras", lambda path: mobilenet)
     rgb = (np.arange(224 * 224 * 3) * 7919 % 256).astype(np.uint8).reshape(224, 224, 3)
     expected = [0.0446495, 0.196939, 0.190234, 0.12195, 0.0813984, 0.0269272, 0.0948571, 0.0445348, 0.0538285, 0.144681]
@@ -209,7 +209,7 @@ def test_missing_weights_are_reported_in_one_line(reference, tmp_path, monkeypat
     assert "\n" not in str(error.value)
 
 
-def test_dense_is_found_whatever_its_number(mobilenet):
+def test_the_dense_layer_is_found_under_any_number(mobilenet):
     renamed = {name.replace("dense_1/", "dense_7/"): array for name, array in mobilenet.items()}
     shapes = jax.eval_shape(MobileNetNIMA().init, jax.random.key(0), np.zeros((1, 224, 224, 3), np.float32))
     with pytest.MonkeyPatch.context() as patch:

@@ -16,28 +16,28 @@ values = st.dictionaries(st.text(min_size=1, max_size=3), st.floats(-1e6, 1e6), 
 
 @settings(max_examples=25, deadline=None)
 @given(values, st.randoms())
-def test_no_order_and_no_grouping_changes_anything(scores, random):
+def test_results_do_not_depend_on_order_or_batches(scores, random):
     names = list(scores)
     random.shuffle(names)
     cut = random.randint(0, len(names))
     parts = [Scores({name: scores[name] for name in some}) for some in (names[:cut], names[cut:])]
     whole = Scores(scores)
     for merged in (parts[0].merge(parts[1]), parts[1].merge(parts[0])):
-        assert merged.by_picture == whole.by_picture
+        assert merged.by_image == whole.by_image
         assert merged.mean() == whole.mean()
         np.testing.assert_array_equal(merged.interval(), whole.interval())
 
 
 @settings(max_examples=25, deadline=None)
 @given(values, st.dictionaries(st.text(min_size=1, max_size=3), st.sampled_from("ab")))
-def test_no_order_changes_the_interval_over_groups(scores, groups):
+def test_the_interval_over_groups_does_not_depend_on_order(scores, groups):
     turned = dict(reversed(scores.items())), dict(reversed(groups.items()))
     np.testing.assert_array_equal(Scores(turned[0]).interval(turned[1]), Scores(scores).interval(groups))
 
 
-def test_pictures_count_once_and_what_is_no_number_not_at_all():
+def test_images_count_once_and_nan_is_ignored():
     scores = Scores({"a": 1.0, "b": math.nan, "c": 3.0})
-    assert (scores.mean(), len(scores.by_picture)) == (2.0, 2)
+    assert (scores.mean(), len(scores.by_image)) == (2.0, 2)
     with pytest.raises(ValueError, match="c is in both"):
         scores.merge(Scores({"c": 3.0}))
     assert math.isnan(Scores({}).mean())
@@ -57,7 +57,7 @@ def test_sign_test_is_the_binomial_test(higher, lower):
     assert sign_test(higher, lower) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_comparison_is_by_picture():
+def test_a_comparison_is_image_by_image():
     first = Scores({"a": 1.0, "b": 2.0, "c": 3.0, "only here": 99.0})
     second = Scores({"a": 2.0, "b": 2.0, "c": 7.0, "only there": 0.0})
     result = compare(first, second)
@@ -71,7 +71,9 @@ SCENES, VARIANTS, TRIALS = 40, 4, 150
 
 
 def scenes(spread: float, shift: float = 0.0):
-    """Trials of scores whose truth is `shift`: scenes differ, their variants differ by `spread` of that."""
+    """Trials of scores with the true mean `shift`; the variants of a scene differ by `spread` times as much as scenes
+    do.
+    """
     rng = np.random.default_rng(1)
     names = [f"{scene}/{variant}" for scene in range(SCENES) for variant in range(VARIANTS)]
     for _ in range(TRIALS):
@@ -79,8 +81,8 @@ def scenes(spread: float, shift: float = 0.0):
         yield dict(zip(names, values.tolist(), strict=True)), {name: name.partition("/")[0] for name in names}
 
 
-def test_the_interval_over_groups_covers_what_it_promises(monkeypatch):
-    """Variants of a scene score alike: taken as independent they give intervals half as wide as they should be."""
+def test_the_interval_over_groups_has_its_nominal_coverage(monkeypatch):
+    """Variants of a scene have similar scores: treating them as independent would halve the intervals."""
     monkeypatch.setattr(summary, "RESAMPLES", 1000)
     covered = {"independent": 0, "groups": 0}
     for values, groups in scenes(spread=0.1):
@@ -91,8 +93,8 @@ def test_the_interval_over_groups_covers_what_it_promises(monkeypatch):
     assert covered["independent"] / TRIALS < 0.75
 
 
-def test_the_sign_test_over_groups_errs_as_seldom_as_it_promises(monkeypatch):
-    """Neither set is better; at 5 % the test may say otherwise in 5 % of the trials."""
+def test_the_sign_test_over_groups_has_its_nominal_error_rate(monkeypatch):
+    """Neither set is better: the test may reject in 5 % of the trials."""
     monkeypatch.setattr(summary, "RESAMPLES", 1)
     wrong = {"independent": 0, "groups": 0}
     for values, groups in scenes(spread=0.1):
@@ -104,7 +106,7 @@ def test_the_sign_test_over_groups_errs_as_seldom_as_it_promises(monkeypatch):
 
 
 def test_groups_by_hand():
-    """Group a has three images, b one; the fourth has none and is a group of its own, even beside one of its name."""
+    """Group a has three images, b one; an image without a group is its own group, even if a group has its name."""
     first = Scores({"w": 1.0, "x": 2.0, "y": 3.0, "z": 10.0, "a": -4.0})
     groups = {"w": "a", "x": "a", "y": "a", "z": "b", "elsewhere": "b"}
     assert first.count_groups(groups) == 3
@@ -118,7 +120,7 @@ def test_groups_by_hand():
     assert (single.groups, single.sign_test) == (4, 1.0)
 
 
-def test_one_group_says_nothing_about_others():
+def test_one_group_gives_no_interval():
     scores = Scores({"a": 1.0, "b": 3.0})
     assert all(map(math.isnan, scores.interval({"a": "one", "b": "one"})))
     assert all(map(math.isnan, Scores({"a": 1.0}).interval()))

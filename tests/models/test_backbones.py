@@ -40,7 +40,7 @@ TRAIN_TOLERANCE = dict.fromkeys(NORMED, 2e-4) | {"resnet50": 5e-4}
 
 
 class Reference:
-    """A backbone with the goldens' weights by formula, and torchvision's outputs with them."""
+    """A backbone with the goldens' weights (by formula), and torchvision's outputs with the same weights."""
 
     def __init__(self, name, goldens):
         self.name = name
@@ -131,7 +131,7 @@ def test_training_mode_and_running_statistics_equal_torchvision(reference):
 
 @pytest.fixture(scope="module")
 def gradients(reference):
-    """`gradients(dtype)`: a loss and its gradients by torchvision's names, and by "input", computed in this dtype."""
+    """`gradients(dtype)`: a loss and its gradients by torchvision's names and "input", computed in this dtype."""
     direction = np.random.RandomState(9).standard_normal((2, 1000)).astype(np.float32)
 
     def loss(params, stats, x, direction):
@@ -157,15 +157,13 @@ GRADIENTS = pytest.mark.parametrize("reference", ["resnet18", "mobilenet_v2"], i
 @pytest.mark.slow
 @GRADIENTS
 def test_gradients_equal_torchvision(reference, gradients):
-    """In float64, where sums in another order are the same: what is left is the float32 of torchvision's side (5e-7).
-
-    In float32 they would not be. Whether a ReLU passes a value that is zero but for rounding depends on the order of
-    the sums before it, and one unit that switches moves the norms of the gradients below it by up to 4e-4 (resnet18
-    with AVX2 against SSE4).
+    """Computed in float64: the remaining difference is torchvision's float32 (5e-7). In float32, whether a ReLU passes
+    a value near zero depends on the order of summation, and one unit that switches changes the gradient norms below it
+    by up to 4e-4 (resnet18 with AVX2 against SSE4).
     """
     value, found = gradients(np.float64)
     golden = reference.golden
-    # The loss itself is a sum of 2000 products of both signs, of which the float32 of torchvision's side leaves 3e-7.
+    # The loss itself is a sum of 2000 products of both signs, where torchvision's float32 leaves 3e-7.
     np.testing.assert_allclose(value, golden["eval224_loss"], rtol=2e-6)
     np.testing.assert_allclose(np.linalg.norm(found["input"]), golden["eval224_grad_input_norm"], rtol=2e-6)
     for name, norm in zip(golden["eval224_grad_names"], golden["eval224_grad_norms"], strict=True):
@@ -174,11 +172,10 @@ def test_gradients_equal_torchvision(reference, gradients):
 
 @pytest.mark.slow
 @GRADIENTS
-def test_float32_changes_gradients_by_single_units_alone(gradients):
-    """A unit that switches (see above) takes its share of the gradient with it: of n units, about 1 / sqrt(n).
-
-    The smallest maps, of 2 pictures x 7 x 7 x 512, have 50176: 4.5e-3. Units differ in what they pass on, so a few
-    times that is allowed; wrong arithmetic, or that of bfloat16 (4e-3 in every product), changes each parameter's.
+def test_float32_changes_gradients_only_by_single_units(gradients):
+    """A unit that switches (see above) changes the gradient by about 1 / sqrt(n) for n units. The smallest maps, 2 x 7
+    x 7 x 512, have 50176: 4.5e-3. Units contribute unequally, so a few times that is allowed; wrong arithmetic or
+    bfloat16 (4e-3 in every product) would change every parameter's gradient.
     """
     exact, found = gradients(np.float64)[1], gradients(np.float32)[1]
     changes = [np.linalg.norm(found[name] - exact[name]) / np.linalg.norm(exact[name]) for name in exact]
@@ -228,7 +225,7 @@ def test_dropout_depends_on_the_key_in_training():
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_timm_layout_holds_the_same_tensors(name, goldens):
-    """Compares names, shapes and identity of the tensors: each is filled with its own number."""
+    """Compares names, shapes and identity of the tensors, each filled with its own number."""
     keys = goldens("backbones/keys.json")[TORCHVISION[name]]
     shapes = {key: tuple(shape) for key, shape in keys if not key.endswith("num_batches_tracked")}
     names = goldens("backbones/timm_keys.json")[TORCHVISION[name]]["map"]
@@ -349,7 +346,7 @@ def test_adaptive_pooling_is_the_mean_over_pytorchs_areas(size):
 
 
 def test_pretrained_mobilenet_features_distinguish_images(shared):
-    """The features of a mirrored image are nearest to those of the image itself, and close to them."""
+    """An image's mirror image is its nearest neighbour in feature space, and close."""
     from PIL import Image
 
     path = shared / "weights/backbones/mobilenetv2_torch_imagenet_features_fp32.npz"

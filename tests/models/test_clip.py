@@ -1,12 +1,12 @@
 """CLIP's encoders of tiny size, with weights by formula, against reference implementations (data/clip.npz).
 
-The npz has the names and shapes of the references' state dictionaries and what they gave, computed in float64 with
-torch 2.13.0. `formula_weights` are their weights, `pictures` their inputs.
+The npz has the names and shapes of the references' state dictionaries and their outputs, computed in float64 with torch
+2.13.0. `formula_weights` makes their weights, `pictures` their inputs.
 
-* vit_*: `CLIPModel` of transformers 5.23.0; of each encoder two layers of width 128 with two heads, patches of 8 in
-  pictures of 24, 12 of 100 words (98 starts, 99 ends), 16 features.
-* resnet_*, stage*: a port of openai/CLIP's residual encoder, which agrees with that at d05afc43 to 2e-8; blocks
-  (1, 2, 1, 1) from width 4, pictures of 64, 16 features.
+* vit_*: `CLIPModel` of transformers 5.23.0; each encoder has two layers of width 128 with two heads; patches of 8 in
+  images of 24, 12 tokens of a vocabulary of 100 (98 starts, 99 ends), 16 features.
+* resnet_*, stage*: a port of openai/CLIP's residual encoder, which agrees with the original at d05afc43 to 2e-8; blocks
+  (1, 2, 1, 1) from width 4, images of 64, 16 features.
 * resized_*: torch's bilinear `interpolate` of 37 x 53 uniform noise, with CLIP's normalisation: to 16 x 16 without and
   with antialias, and every fifth row and column of 60 x 60.
 
@@ -185,9 +185,9 @@ def test_half_precision_is_converted_to_float32(hugging_face):
 
 def test_published_sizes():
     """openai/CLIP at d05afc43 has 151277313 parameters with ViT-B/32 and 119688033 with RN101."""
-    picture = clip_weights.picture(224)
-    vit = _count(VisionTransformer(), picture)
-    resnet = _count(ModifiedResNet(), picture)
+    shape = clip_weights.image_shape(224)
+    vit = _count(VisionTransformer(), shape)
+    resnet = _count(ModifiedResNet(), shape)
     text = _count(TextTransformer(), jax.ShapeDtypeStruct((1, 77, 512), jnp.float32), end=76)
     words, temperature = 49408 * 512, 1
     assert vit + text + words + temperature == 151_277_313
@@ -202,7 +202,7 @@ def _count(module, example, **options):
 
 
 def test_initial_prompt():
-    """Token "x" (end of word) sixteen times, between start and end, then padding, which the tokenizer writes as 0."""
+    """Sixteen tokens "x" (end of word) between start and end, then padding with 0."""
     words = prompts.prompt_tokens()
     np.testing.assert_array_equal(words, [49406, *[343] * 16, 49407, *[0] * 59])
     assert words[prompts.end_of(16)] == 49407
@@ -219,7 +219,7 @@ def test_checkpoint_files(hugging_face, resnet_state, clip, tmp_path):
     np.testing.assert_array_equal(loaded.words, clip.words)
     assert clip_weights.load_clip_resnet(str(tmp_path / "resnet.npz")).module.width == 4
     with pytest.raises(
-        UsageError, match=r"^--clip: .*resnet\.npz: not a matching CLIP checkpoint: positional_embedding is missing$"
+        UsageError, match=r"^clip: .*resnet\.npz: not a matching CLIP checkpoint: positional_embedding is missing$"
     ):
         clip_weights.load_clip(str(tmp_path / "resnet.npz"))
     with pytest.raises(
@@ -268,7 +268,7 @@ def test_untrained_encoders_distinguish_images():
     features = apply(clip.text.variables, prompt[None], end=prompts.end_of())
     assert features.shape == (1, 8)
     assert np.all(np.isfinite(features))
-    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip_weights.picture(32))
+    resnet = clip_weights.random_encoder(ModifiedResNet((1, 1, 1, 1), 8, 4, 8), clip_weights.image_shape(32))
     apply = jax.jit(resnet.module.apply, static_argnames="stages")
     for layer in apply(resnet.variables, pictures(0, 1, 32), stages=True):
         assert np.all(np.isfinite(layer))

@@ -1,4 +1,4 @@
-"""Networks of the compared methods against the official outputs (goldens/compared_methods)."""
+"""Networks of the compared methods against official outputs (goldens/compared_methods)."""
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ def test_zero_dce_pp(load, picture, ratio):
 
 
 def test_zero_dce_pp_takes_any_size(load):
-    """The rows and columns that the official test crops are enhanced too; the others hardly change."""
+    """Rows and columns that the official test crops are enhanced too; the others change only slightly."""
     image = nhwc(load("inputs")["b"])  # 120 x 88
     module = ZeroDCEpp()
     variables = from_torch(load("weights_zero_dce_pp"), shapes(module))
@@ -57,7 +57,7 @@ def test_zero_dce_pp_takes_any_size(load):
 
 
 def sci(load, level):
-    """Module and variables, including those that only `stages` uses."""
+    """The module and its variables, including those only used by `stages`."""
     state = {name: value for name, value in load(f"weights_sci_{level}").items() if ".blocks." not in name}
     return SCI(), from_torch(state, shapes(SCI(), train=False, method="stages"))
 
@@ -77,7 +77,7 @@ def test_stages_of_sci(load):
     for number, stage in enumerate(stages):
         expected = {name: nhwc(outputs[f"medium_a_stage{number}_{name}"]) for name in ("illu", "in", "absatt")}
         np.testing.assert_allclose(stage.illumination, expected["illu"], **TOLERANCE)
-        np.testing.assert_allclose(stage.seen, expected["in"], **TOLERANCE)
+        np.testing.assert_allclose(stage.input, expected["in"], **TOLERANCE)
         np.testing.assert_allclose(np.abs(stage.attention), expected["absatt"], **TOLERANCE)
     assert len(stages) == 3
 

@@ -13,7 +13,7 @@ CASES = [("g_eval", "x64"), ("g_eval", "x96x80"), ("g_eval", "x50x70"), ("g_eval
 
 
 def apply(generator, variables, image, attention=None, *, train=False):
-    """Returns (enhanced, latent), in training with the new batch statistics."""
+    """Returns (enhanced, latent), and in training the new batch statistics."""
 
     @jax.jit
     def run(variables, image, attention):
@@ -26,7 +26,7 @@ def apply(generator, variables, image, attention=None, *, train=False):
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(("file", "case"), CASES)
 def test_eval_equals_the_official_output_in_float64(goldens, file, case, align_corners):
-    """The stored output is float32; info.json has its difference from the official float64 output."""
+    """The stored output is float32; info.json has its difference from official float64."""
     arrays, corners = goldens(f"enlightengan/{file}"), f"ac{align_corners:d}"
     with float64():
         variables = to_variables(goldens("enlightengan/g_state"), np.float64)
@@ -107,7 +107,7 @@ def test_takes_any_size(size):
 
 
 def test_pads_by_reflection_and_crops_back(goldens):
-    """The result of an image equals the centre of the result of the image that is already reflected at its borders."""
+    """The result equals the centre of the result for an image padded by reflection beforehand."""
     generator, variables = small()
     image = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1, 13, 22, 3)), jnp.float32)
     padded = jnp.pad(image, ((0, 0), (1, 2), (5, 5), (0, 0)), mode="reflect")
@@ -127,7 +127,7 @@ def test_wide_images_keep_their_size(width):
 
 
 def test_ghost_batches_are_normalised_separately():
-    """As DataParallel on two devices: chunks of 2 and 1, running statistics of the first."""
+    """As with DataParallel on two devices: chunks of 2 and 1, running statistics from the first."""
     generator, variables = small(ghost_batches=2)
     image = jnp.asarray(np.random.default_rng(3).uniform(-1, 1, (3, 16, 16, 3)), jnp.float32)
     (enhanced, _), new = apply(generator, variables, image, train=True)

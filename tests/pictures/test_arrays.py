@@ -1,4 +1,4 @@
-"""What a caller may pass as image, and how each mistake is named."""
+"""Accepted image arrays, and the error for each mistake."""
 
 import ml_dtypes
 import numpy as np
@@ -61,11 +61,11 @@ def test_lists_and_arrays_of_other_libraries():
         (Picture(ONES), r"must be an array, got a Picture; its pixels are .rgb$"),
     ],
 )
-def test_what_cannot_be_an_image_is_named(image, message):
+def test_invalid_images_are_reported_with_the_argument(image, message):
     with pytest.raises(UsageError, match=f"^image: {message}") as caught:
         as_images(image, "image")
     assert "\n" not in str(caught.value)
 
 
-def test_rounding_may_leave_the_range_a_little():
+def test_values_may_exceed_the_range_by_rounding():
     assert as_images(ONES * 1.0005, "image").shape == ONES.shape

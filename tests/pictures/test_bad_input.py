@@ -1,4 +1,4 @@
-"""Whatever a user hands to `drujax enhance` gives a result or one clear line."""
+"""Any input to `drujax enhance` gives a result or one clear line."""
 
 import errno
 import os
@@ -25,15 +25,15 @@ def noise(*shape: int, dtype: type = np.uint8, seed: int = 4) -> np.ndarray:
 
 @pytest.fixture
 def enhance(tmp_path, model, capsys):
-    """`enhance(path)` -> (exit code, what was said on stderr); results go to tmp_path/out."""
+    """`enhance(path)` -> (exit code, text on stderr); results go to tmp_path/out."""
 
     def run(path: Path, *more: str) -> tuple[int, str]:
         arguments = ["enhance", str(path), "--model", str(model), *more]
         if "-o" not in more:
             arguments += ["-o", f"{tmp_path}/out/"]
         code = cli.main(arguments)
-        said = capsys.readouterr().err.splitlines(keepends=True)
-        return code, "".join(line for line in said if not line.startswith("enhancing "))  # progress on a slow machine
+        lines = capsys.readouterr().err.splitlines(keepends=True)  # with progress on a slow machine
+        return code, "".join(line for line in lines if not line.startswith("enhancing "))
 
     return run
 
@@ -83,7 +83,7 @@ def test_kinds_of_pixels(tmp_path, enhance, mode, suffix, written):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_sixteen_bit_colour_comes_back_with_sixteen(tmp_path, enhance, suffix):
+def test_sixteen_bit_colour_is_preserved(tmp_path, enhance, suffix):
     from drujax.pictures.io import write_picture
     from drujax.pictures.picture import Picture
 
@@ -98,7 +98,7 @@ def test_sixteen_bit_colour_comes_back_with_sixteen(tmp_path, enhance, suffix):
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims width x height pixels and holds a few bytes."""
+    """A PNG that declares width x height pixels but holds a few bytes."""
     file = b"\x89PNG\r\n\x1a\n"
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")):
@@ -142,10 +142,10 @@ BAD_FILES = {
 def test_bad_files(tmp_path, enhance, name):
     content, message = BAD_FILES[name]
     (tmp_path / name).write_bytes(content())
-    code, said = enhance(tmp_path / name)
+    code, captured = enhance(tmp_path / name)
     assert code == 2
-    assert re.fullmatch(rf"drujax: error: {tmp_path}/(out/)?{name}: [^\n]*\n", said)
-    assert re.search(message, said), said
+    assert re.fullmatch(rf"drujax: error: {tmp_path}/(out/)?{name}: [^\n]*\n", captured)
+    assert re.search(message, captured), captured
     assert not (tmp_path / "out").exists()
 
 
@@ -165,16 +165,16 @@ def test_animations_and_pages(tmp_path, enhance, suffix):
 
 def test_an_empty_folder(tmp_path, enhance):
     (tmp_path / "in").mkdir()
-    code, said = enhance(tmp_path / "in")
+    code, captured = enhance(tmp_path / "in")
     assert code == 2
-    assert re.fullmatch(rf"drujax: error: {tmp_path}/in: no pictures in this folder \(.png, .jpg[^\n]*\n", said)
+    assert re.fullmatch(rf"drujax: error: {tmp_path}/in: no pictures in this folder \(.png, .jpg[^\n]*\n", captured)
 
 
 def test_a_folder_named_like_a_picture_is_a_folder(tmp_path, enhance):
     (tmp_path / "in.png").mkdir()
-    code, said = enhance(tmp_path / "in.png")
+    code, captured = enhance(tmp_path / "in.png")
     assert code == 2
-    assert "in.png: no pictures in this folder" in said
+    assert "in.png: no pictures in this folder" in captured
 
 
 def read_only_folder(tmp_path: Path) -> Path:
@@ -192,10 +192,10 @@ def test_no_permission_to_write(tmp_path, enhance):
     Image.fromarray(noise(6, 7, 3)).save(tmp_path / "a.png")
     folder = read_only_folder(tmp_path)
     for output in (folder, folder / "deeper"):
-        code, said = enhance(tmp_path / "a.png", "-o", f"{output}/")
+        code, captured = enhance(tmp_path / "a.png", "-o", f"{output}/")
         assert code == 2
-        assert re.fullmatch(r"drujax: error: .*(permission denied|not permitted|read-only)[^\n]*\n", said), said
-        assert str(folder) in said
+        assert re.fullmatch(r"drujax: error: .*(permission denied|not permitted|read-only)[^\n]*\n", captured), captured
+        assert str(folder) in captured
 
 
 def test_no_permission_to_read(tmp_path, enhance, monkeypatch):
@@ -205,9 +205,9 @@ def test_no_permission_to_read(tmp_path, enhance, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    code, said = enhance(tmp_path / "a.png")
-    assert (code, said.count("\n")) == (2, 1)
-    assert f"{tmp_path}/a.png: permission denied" in said
+    code, captured = enhance(tmp_path / "a.png")
+    assert (code, captured.count("\n")) == (2, 1)
+    assert f"{tmp_path}/a.png: permission denied" in captured
 
 
 @pytest.fixture
@@ -228,11 +228,11 @@ def test_a_full_disk(tmp_path, enhance, small_disk):
     (tmp_path / "in").mkdir()
     for index in range(4):
         Image.fromarray(noise(96, 96, 3)).save(tmp_path / "in" / f"{index}.png")  # 27 kB each
-    code, said = enhance(tmp_path / "in", "-o", str(small_disk))
+    code, captured = enhance(tmp_path / "in", "-o", str(small_disk))
     assert code == 2
     assert re.fullmatch(
-        rf"drujax: error: {small_disk}/\d.png: no space left on the disk; \d of 4 pictures are .*\n", said
-    ), said
+        rf"drujax: error: {small_disk}/\d.png: no space left on the disk; \d of 4 pictures are .*\n", captured
+    ), captured
     left = list(small_disk.iterdir())
     assert left
     assert all(path.suffix == ".png" and read_picture(path).rgb.shape == (96, 96, 3) for path in left)

@@ -1,4 +1,4 @@
-"""Files of 16 bits, of other colours than RGB and of other arrangements come in as every viewer shows them."""
+"""Files with 16 bits, other colour spaces and other channel layouts are read as viewers show them."""
 
 import io
 import lzma
@@ -42,7 +42,7 @@ class TestTiff:
         assert picture.grey
         assert np.array_equal(picture.rgb[..., 1], np.iinfo(dtype).max - stored)
 
-    def test_channels_one_behind_the_other(self, order, dtype):
+    def test_planar_channels(self, order, dtype):
         samples = np.dstack([RGB, ALPHA]).astype(dtype)
         picture = codec.decode(tiff((samples[..., :3].copy(), {}), order=order, planar=True))
         assert np.array_equal(picture.rgb, samples[..., :3])
@@ -85,7 +85,7 @@ class TestTiff:
         assert np.array_equal(picture.alpha, samples[..., 4])
         assert np.array_equal(picture.rgb, codec.decode(tiff((samples[..., :4].copy(), SEPARATED))).rgb)
 
-    def test_further_channels_are_no_opacity(self, order, dtype):
+    def test_extra_channels_are_not_alpha(self, order, dtype):
         samples = np.dstack([RGB, ALPHA, GREY]).astype(dtype)
         picture = codec.decode(tiff((samples, extra(UNSPECIFIED, UNASSOCIATED)), order=order))
         assert np.array_equal(picture.rgb, samples[..., :3])
@@ -118,7 +118,7 @@ def test_a_tiff_keeps_its_compression(compression):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-def test_sixteen_bits_are_read_alike_by_libvips(channels, format):
+def test_libvips_reads_the_same_sixteen_bits(channels, format):
     samples = np.dstack([RGB, ALPHA])[..., {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]]
     picture = codec.decode(png(samples))
     image = pyvips.Image.new_from_buffer(codec.encode(picture, format), "")

@@ -1,4 +1,4 @@
-"""Which files inputs stand for, and that nothing in a folder is passed by without a word."""
+"""Files that inputs expand to; skipped files in a folder are always reported."""
 
 import os
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_less_common_suffixes_are_read(tmp_path, suffix):
     assert np.abs(read_picture(tmp_path / f"a{suffix}").rgb.astype(int) - 90).max() <= 3
 
 
-def test_everything_that_is_passed_by_is_in_one_line(tmp_path):
+def test_everything_skipped_is_summarised_in_one_line(tmp_path):
     touch(tmp_path, "a.png", "b.heic", "c.heic", "d.HEIC", "e.psd", "f.jxl", "film.mkv", "notes.txt", "README")
     touch(tmp_path, ".hidden.png", ".cache/x.png", ".gitignore", "Thumbs.db", ".drujax-12.tmp")
     os.mkfifo(tmp_path / "pipe.png")
@@ -56,7 +56,7 @@ def test_everything_that_is_passed_by_is_in_one_line(tmp_path):
     assert str(one) == "1 file skipped: 1 .heic (convert to PNG or JPEG first)"
 
 
-def test_many_kinds_of_files_are_summed_up(tmp_path):
+def test_many_kinds_of_files_are_summarised(tmp_path):
     touch(tmp_path, "a.png", *(f"{n}.x{n}" for n in range(9)))
     skipped = Skipped()
     found(tmp_path, skipped)
@@ -76,7 +76,7 @@ def test_links_to_files_and_folders_are_followed(tmp_path):
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "../in/deep", "itself"])
-def test_links_in_a_circle_end(tmp_path, target):
+def test_circular_links_end(tmp_path, target):
     touch(tmp_path, "above/in/deep/a.png", "above/b.png", "c.png")
     folder = tmp_path / "above" / "in"
     (folder / "itself").symlink_to(target)
@@ -90,7 +90,7 @@ def test_links_in_a_circle_end(tmp_path, target):
     assert str(skipped).endswith(f"skipped: {expected}")
 
 
-def test_two_folders_linked_with_each_other(tmp_path):
+def test_two_folders_that_link_to_each_other(tmp_path):
     touch(tmp_path, "in/z/a.png", "b/b.png")
     (tmp_path / "in/again").symlink_to("z")  # sorts before z, which is nevertheless where its pictures are found
     (tmp_path / "in/z/to").symlink_to(tmp_path / "b")
@@ -129,7 +129,7 @@ def test_a_folder_without_pictures_says_what_is_in_it(tmp_path):
         pictures_of(tmp_path / "empty")
 
 
-def test_patterns_that_the_shell_left_alone(tmp_path, monkeypatch):
+def test_patterns_that_the_shell_did_not_expand(tmp_path, monkeypatch):
     touch(tmp_path, "b.png", "a.png", "c.jpg", ".d.png", "deep/er/e.png", "x[1].png")
     monkeypatch.chdir(tmp_path)
     assert expand(["*.png"]) == [Path("a.png"), Path("b.png"), Path("x[1].png")]
@@ -140,7 +140,7 @@ def test_patterns_that_the_shell_left_alone(tmp_path, monkeypatch):
         expand(["*.bmp"])
 
 
-def test_a_tilde_that_the_shell_left_alone(tmp_path, monkeypatch):
+def test_a_tilde_that_the_shell_did_not_expand(tmp_path, monkeypatch):
     touch(tmp_path, "home/a.png")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)

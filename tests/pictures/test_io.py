@@ -1,4 +1,4 @@
-"""Every kind of file a user has comes in right and goes out with what it brought."""
+"""All kinds of files are read correctly and written with their metadata."""
 
 import io
 import struct
@@ -69,7 +69,7 @@ def test_orientation_is_applied_once(tmp_path, orientation, suffix):
     assert read_picture(tmp_path / f"out{suffix}").rgb.shape == upright.shape
 
 
-def test_the_embedded_thumbnail_of_the_dark_picture_goes(tmp_path):
+def test_the_embedded_thumbnail_is_removed(tmp_path):
     # A big-endian EXIF block made by hand: one entry (orientation 6), then a link to a second directory.
     body = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 26) + struct.pack(">HI", 0, 0)
     Image.fromarray(noise(4, 6, 3)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + body)
@@ -204,7 +204,7 @@ def test_cmyk_jpeg_becomes_rgb_without_its_profile(tmp_path):
 
 
 def plain_png(samples: np.ndarray, row_filter: int) -> bytes:
-    """A 16-bit PNG written by the letter of the standard, one byte at a time."""
+    """A 16-bit PNG written byte by byte according to the standard."""
     height, width, channels = samples.shape
     rows, step = samples.astype(">u2").view(np.uint8).reshape(height, -1).astype(int), 2 * channels
     body = bytearray()

@@ -1,4 +1,4 @@
-"""What every viewer shows is read; what is damaged or unsupported is refused as what it is."""
+"""Files that viewers show are read; damaged and unsupported ones are refused with the reason."""
 
 import io
 import struct
@@ -37,7 +37,7 @@ def _packed(chunk: tuple[bytes, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("content", [png(RGB)[:-12], png(RGB)[:-5], png(RGB) + b"something behind it"])
-def test_a_png_whose_end_is_odd(content):
+def test_a_png_with_a_damaged_end(content):
     assert np.array_equal(codec.decode(content).rgb, RGB)
 
 
@@ -77,7 +77,7 @@ def test_a_jpeg_without_some_of_its_picture_is_refused(progressive, missing):
         codec.decode(jpeg(RGB, progressive=progressive)[:-missing])
 
 
-def test_a_jpeg_with_something_behind_it():
+def test_a_jpeg_with_trailing_data():
     assert codec.decode(jpeg(RGB) + b"a video, perhaps" * 99).rgb.shape == RGB.shape
 
 
@@ -107,7 +107,7 @@ def test_an_unmarked_page_is_a_copy_only_if_it_shows_the_picture():
         codec.decode(tiff((copy, {}), (scene, {})))
 
 
-def test_a_tiff_whose_link_to_the_next_page_leads_nowhere():
+def test_a_tiff_with_a_dangling_link_to_the_next_page():
     content = bytearray(tiff((RGB, {})))
     (at,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, at)
@@ -119,7 +119,7 @@ def test_a_tiff_whose_link_to_the_next_page_leads_nowhere():
 
 
 def with_frame(change: dict[int, bytes]) -> bytes:
-    """A JPEG whose frame header has other bytes at the positions of `change`."""
+    """A JPEG with bytes of its frame header replaced by `change` (position -> byte)."""
     content = bytearray(jpeg(RGB))
     frame = content.index(b"\xff\xc0\0\x11") + 4
     for at, value in change.items():
@@ -166,7 +166,7 @@ def test_a_picture_that_is_too_large_names_the_option(name):
         codec.decode(LARGE[name])
 
 
-def test_a_limit_that_was_raised_holds_for_all(monkeypatch):
+def test_a_raised_limit_applies_to_all_formats(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 32 - 1)
     for format in ("PNG", "JPEG", "TIFF", "WEBP", "BMP"):
         content = codec.encode(Picture(RGB), format)
@@ -197,7 +197,7 @@ def whole_files() -> dict[str, bytes]:
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")  # of Pillow, on damaged files
 @pytest.mark.parametrize("format", [*codec.WRITTEN, "AVIF"])
-def test_whatever_is_damaged_gives_a_picture_or_one_clear_line(format):
+def test_any_damage_gives_a_picture_or_one_clear_line(format):
     content, random = whole_files()[format], np.random.default_rng(5)
     outcomes, lines = {"read": 0, "refused": 0}, []
     for trial in range(150):

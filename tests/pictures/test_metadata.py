@@ -1,4 +1,4 @@
-"""What a file says about its picture survives every way between formats, or is named as dropped."""
+"""Metadata survives every conversion between formats, or is reported as dropped."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ ORIENTATION, EXIF, GPS, DATE = 0x0112, 0x8769, 0x8825, 0x9003
 
 
 def resource(number: int, data: bytes) -> bytes:
-    """One of Photoshop's image resources."""
+    """A Photoshop image resource."""
     return b"8BIM" + struct.pack(">H2xI", number, len(data)) + data + bytes(len(data) % 2)
 
 
@@ -31,7 +31,7 @@ def opened(content: bytes) -> Image.Image:
 
 
 def converted(content: bytes, format: str) -> tuple[bytes, tuple[str, ...]]:
-    """`content` read and written as `format`, with what is said to be missing."""
+    """`content` read and written as `format`, and the metadata reported as dropped."""
     picture = codec.decode(content)
     written = codec.encode_noting(picture, format)
     return written.content, picture.notes + written.dropped
@@ -42,7 +42,7 @@ def converted(content: bytes, format: str) -> tuple[bytes, tuple[str, ...]]:
 
 @pytest.mark.parametrize("target", SUFFIXES)
 @pytest.mark.parametrize("source", SUFFIXES)
-def test_exif_beside_xmp_survives(tmp_path, source, target):
+def test_exif_with_xmp_survives(tmp_path, source, target):
     tags = Image.Exif()
     tags[0x010E] = DESCRIPTION
     tags[0x013B] = "the artist"
@@ -90,7 +90,7 @@ def test_values_of_every_size_survive_in_another_byte_order(order):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [1, 3, 4])
-def test_orientation_of_every_whole_type(kind, order):
+def test_orientation_of_every_integer_type(kind, order):
     block = exif({ORIENTATION: (kind, (6,)), 0x0131: (2, b"program\0")}, order=order)
     picture = codec.decode(jpeg(RGB, (0xE1, b"Exif\0\0" + block)))
     assert picture.rgb.shape == (8, 6, 3)
@@ -103,7 +103,7 @@ def test_orientation_of_every_whole_type(kind, order):
 
 @pytest.mark.parametrize("claimed", [5, 60_000])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_exif_that_counts_too_many_entries_is_mended(order, claimed):
+def test_exif_with_too_large_a_count_of_entries_is_repaired(order, claimed):
     block = exif({ORIENTATION: (3, (6,)), 0x0131: (2, b"a program\0")}, order=order)
     block = block[:8] + struct.pack(order + "H", claimed) + block[10:]
     picture = codec.decode(jpeg(RGB, (0xE1, b"Exif\0\0" + block)))
@@ -115,7 +115,7 @@ def test_exif_that_counts_too_many_entries_is_mended(order, claimed):
 @pytest.mark.parametrize(
     "spelling", ['<a tiff:Orientation="%d"/>', "<a tiff:Orientation = '%d'/>", "<tiff:Orientation>%d</"]
 )
-def test_orientation_given_in_xmp_alone_is_applied(orientation, spelling):
+def test_orientation_only_in_xmp_is_applied(orientation, spelling):
     xmp = (spelling % orientation).encode()
     content = jpeg(RGB, (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp))
     with opened(jpeg(RGB, exif=b"Exif\0\0" + exif({ORIENTATION: (3, (orientation,))}))) as image:
@@ -125,7 +125,7 @@ def test_orientation_given_in_xmp_alone_is_applied(orientation, spelling):
     assert picture.xmp == (spelling % 1).encode()
 
 
-def test_orientation_in_exif_comes_before_that_in_xmp():
+def test_orientation_in_exif_takes_precedence_over_xmp():
     xmp = b'<a tiff:Orientation="3"/>'
     block = exif({ORIENTATION: (3, (1,))})
     content = jpeg(RGB, (0xE1, b"Exif\0\0" + block), (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp))
@@ -134,7 +134,7 @@ def test_orientation_in_exif_comes_before_that_in_xmp():
     assert picture.xmp == xmp.replace(b"3", b"1")
 
 
-def test_sides_and_resolution_change_places_with_the_turn():
+def test_width_height_and_resolution_are_swapped_by_rotation():
     block = exif({ORIENTATION: (3, (6,))}, {0xA002: (4, (8,)), 0xA003: (4, (6,))})
     picture = codec.decode(jpeg(RGB, (0xE1, b"Exif\0\0" + block), dpi=(300, 150)))
     assert picture.dpi == (150, 300)
@@ -143,11 +143,11 @@ def test_sides_and_resolution_change_places_with_the_turn():
     assert (read.getexif().get_ifd(EXIF)[0xA002], read.getexif().get_ifd(EXIF)[0xA003]) == (6, 8)
 
 
-def test_exif_larger_than_jpeg_holds_is_dropped_with_a_word(tmp_path):
+def test_exif_too_large_for_jpeg_is_dropped_and_reported(tmp_path):
     block = exif({0x0131: (2, b"program\0")}, {0x9286: (7, bytes(200_000))})
     (tmp_path / "a.png").write_bytes(png(RGB, (b"eXIf", block)))
-    said = write_picture(tmp_path / "a.jpg", read_picture(tmp_path / "a.png"))
-    assert said == (f"EXIF, whose {len(block) + 6} bytes are more than JPEG can hold",)
+    captured = write_picture(tmp_path / "a.jpg", read_picture(tmp_path / "a.png"))
+    assert captured == (f"EXIF, whose {len(block) + 6} bytes are more than JPEG can hold",)
     assert not opened((tmp_path / "a.jpg").read_bytes()).getexif()
     assert write_picture(tmp_path / "b.tif", read_picture(tmp_path / "a.png")) == ()
     assert opened((tmp_path / "b.tif").read_bytes()).getexif().get_ifd(EXIF)[0x9286] == bytes(200_000)
@@ -194,19 +194,19 @@ def test_iptc_and_comments_survive(tmp_path):
     assert converted(content, "WEBP")[1] == ("IPTC", "the comment")
 
 
-def test_iptc_that_a_tiff_holds_alone_survives():
+def test_iptc_outside_of_photoshop_resources_survives():
     words = IPTC + bytes(-len(IPTC) % 4)
     written, dropped = converted(tiff((RGB, {33723: (4, words)}), order=">"), "JPEG")
     assert dropped == ()
     assert IptcImagePlugin.getiptcinfo(opened(written))[(2, 120)] == b"night"
 
 
-def test_what_a_jpeg_holds_beside_its_picture_is_named():
+def test_further_content_of_a_jpeg_is_reported():
     credentials = (0xEB, b"JP\0\1\0\0\0\1content credentials")
     of_coding = (0xEE, b"Adobe\0d\0\0\0\0\1")
     content = jpeg(RGB, (0xE2, b"MPF\0previews"), credentials, (0xE5, b"Samsung something\0"), of_coding)
     assert converted(content, "JPEG")[1] == (
-        "the further pictures behind it (previews, depth or gain map)",
+        "the further pictures in the file (previews, depth or gain map)",
         "content credentials, which an edited picture invalidates",
         "JPEG segment APP5 (Samsung something)",
     )
@@ -214,7 +214,7 @@ def test_what_a_jpeg_holds_beside_its_picture_is_named():
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_exif_beside_a_profile_of_many_segments_survives(progressive, subsampling):
+def test_exif_with_a_profile_of_many_segments_survives(progressive, subsampling):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = profile.ljust(150_000, b"\0")
     block = exif({0x0131: (2, b"program\0")}, {0x9286: (7, bytes(60_000))})
@@ -278,7 +278,7 @@ def test_background_and_significant_bits_fit_the_pixels(samples, palette, before
     assert [data for name, data in png_chunks(written) if name in (b"sBIT", b"bKGD")] == after
 
 
-def test_they_fit_a_grey_picture_that_became_coloured():
+def test_background_and_significant_bits_fit_a_grey_picture_that_became_coloured():
     chunks = ((b"sBIT", b"\7"), (b"bKGD", b"\0\x11"))
     written = codec.encode(Picture(RGB, alpha=RGB[..., 0], grey=True, chunks=chunks), "PNG")
     found = dict(png_chunks(written))
@@ -305,7 +305,7 @@ GREY_LEVELS = np.arange(0, 256, 5, dtype=np.uint8)[None].repeat(4, 0)
 
 @pytest.mark.parametrize("format", ["TIFF", "WEBP", "JPEG"])
 @pytest.mark.parametrize("grey", [False, True])
-def test_linear_light_of_png_looks_the_same_in_other_formats(format, grey):
+def test_linear_png_looks_the_same_in_other_formats(format, grey):
     samples = GREY_LEVELS if grey else np.repeat(GREY_LEVELS[..., None], 3, axis=-1)
     content = png(samples, (b"gAMA", struct.pack(">I", 100_000)))
     written, dropped = converted(content, format)
@@ -346,7 +346,7 @@ def test_srgb_needs_no_profile(chunks):
     assert np.array_equal(look(written), RGB)
 
 
-def test_display_p3_of_png_becomes_a_profile_and_hdr_is_named():
+def test_display_p3_of_png_becomes_a_profile_and_hdr_is_reported():
     green = np.full((4, 4, 3), (0, 255, 0), np.uint8)
     written, dropped = converted(png(green, (b"cICP", bytes([12, 13, 0, 1]))), "TIFF")
     assert dropped == ()
@@ -376,7 +376,7 @@ def test_units_of_resolution(unit, value, dpi):
     assert codec.decode(codec.encode(picture, "JPEG")).dpi == picture.dpi
 
 
-def test_a_bitmap_names_all_that_it_does_not_hold():
+def test_bmp_reports_all_that_it_cannot_hold():
     resources = b"Photoshop 3.0\0" + resource(0x0404, IPTC)
     segments = [(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP), (0xED, resources), (0xFE, b"a comment")]
     block = exif({0x0131: (2, b"program\0")})
@@ -386,7 +386,7 @@ def test_a_bitmap_names_all_that_it_does_not_hold():
     assert deep.dropped == ("the lower half of its 16 bits a channel", "the resolution")
 
 
-def test_what_reading_left_out_is_said_when_writing(tmp_path):
+def test_what_reading_dropped_is_reported_when_writing(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg(RGB, (0xE1, b"Exif\0\0no directory")))
     assert write_picture(tmp_path / "b.jpg", read_picture(tmp_path / "a.jpg")) == ("EXIF, which is damaged",)
 
@@ -397,7 +397,7 @@ def test_a_comment_of_gif_becomes_text_of_png(tmp_path):
     assert opened((tmp_path / "a.png").read_bytes()).text["Comment"] == "drawn by hand"
 
 
-def test_tags_of_a_tiff_that_describe_the_picture_survive_and_layers_are_named():
+def test_descriptive_tags_of_a_tiff_survive_and_layers_are_reported():
     tags = {269: (2, b"document\0"), 33550: (5, (1, 2, 3, 4)), 65000: (7, b"private"), 37724: (7, b"layers")}
     written, dropped = converted(tiff((RGB, tags)), "TIFF")
     assert dropped == ("Photoshop's layers",)

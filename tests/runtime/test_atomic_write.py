@@ -12,14 +12,14 @@ from drujax.errors import UsageError
 from drujax.runtime.atomic_write import check_folder, remove_leftovers, write_atomically
 
 
-def test_new_and_existing_files_are_written_whole(tmp_path):
+def test_new_and_existing_files_are_written_completely(tmp_path):
     for content in (b"first", b"", b"second" * 100_000):
         write_atomically(tmp_path / "a", content)
         assert (tmp_path / "a").read_bytes() == content
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_write_that_breaks_off_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     write_atomically(tmp_path / "a", b"old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -63,7 +63,7 @@ def test_only_old_leftovers_of_killed_processes_are_removed(tmp_path):
     remove_leftovers(tmp_path / "missing")
 
 
-def test_the_folder_of_a_file_to_be_written_is_checked(tmp_path):
+def test_the_folder_of_an_output_file_is_checked(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     check_folder("out", None)
     check_folder("out", tmp_path / "new")

@@ -1,4 +1,4 @@
-"""The cache folder: chosen, missing, unusable. Weights that ship with the package need none."""
+"""The cache folder: chosen, missing, unusable. Shipped weights need none."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ from drujax.runtime import cache
 
 @pytest.fixture
 def homeless(monkeypatch):
-    """A user without a home folder and without an entry in the list of users, as containers have them."""
+    """A user without a home folder or an entry in /etc/passwd, as in containers."""
 
     def unknown(_number):
         raise KeyError
@@ -34,7 +34,7 @@ def test_the_variable_chooses_the_folder(tmp_path, monkeypatch):
     assert cache.cache_folder() == tmp_path / ".cache" / "drujax" / "weights"
 
 
-def test_without_a_home_only_what_needs_the_cache_is_refused(homeless):
+def test_without_a_home_folder_only_functions_that_need_the_cache_fail(homeless):
     with pytest.raises(UsageError, match=r"^DRUJAX_CACHE: there is no home folder; set it to a folder"):
         cache.cache_folder()
     assert cache.cached("sci-easy.safetensors") is None
@@ -44,7 +44,7 @@ def test_without_a_home_only_what_needs_the_cache_is_refused(homeless):
 
 
 @pytest.mark.parametrize("kind", ["file", "below a file", "/proc/drujax", "read-only"])
-def test_a_folder_that_cannot_be_used_is_one_line_that_names_the_variable(tmp_path, kind, monkeypatch):
+def test_an_unusable_folder_is_reported_with_the_variable(tmp_path, kind, monkeypatch):
     (tmp_path / "file").write_text("")
     folder = {"file": tmp_path / "file", "below a file": tmp_path / "file" / "x", "read-only": tmp_path}.get(kind, kind)
     if kind == "read-only":  # which root does not notice
@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_used_is_one_line_that_names_the_variable(tmp_pa
     assert loading.find(DEFAULT_MODEL) is not None
 
 
-def test_what_is_in_the_cache_is_found(tmp_path, monkeypatch):
+def test_cached_files_are_found(tmp_path, monkeypatch):
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path))
     path = cache.make_folder(cache.cache_folder()) / "a.safetensors"
     assert cache.cached("a.safetensors") is None

@@ -24,7 +24,7 @@ def test_programs_are_kept_in_the_cache_folder(tmp_path, monkeypatch):
     assert jax.config.jax_compilation_cache_dir == folder
 
 
-def test_a_folder_that_the_user_has_chosen_stays(tmp_path, monkeypatch):
+def test_a_cache_chosen_by_the_user_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
     for chosen in (str(tmp_path / "chosen"), "gs://bucket/chosen"):
         jax.config.update("jax_compilation_cache_dir", chosen)
@@ -34,7 +34,7 @@ def test_a_folder_that_the_user_has_chosen_stays(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("variable", ["DRUJAX_CACHE", "JAX_COMPILATION_CACHE_DIR"])
-def test_without_a_place_programs_are_compiled_in_each_run_and_a_line_says_so(variable, tmp_path, monkeypatch, caplog):
+def test_an_unwritable_cache_is_disabled_with_a_warning(variable, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "file"))
     if variable != "DRUJAX_CACHE":
@@ -45,7 +45,7 @@ def test_without_a_place_programs_are_compiled_in_each_run_and_a_line_says_so(va
     assert caplog.text.count("\n") == 1
 
 
-def test_without_a_home_programs_are_compiled_in_each_run(monkeypatch, caplog):
+def test_without_a_home_folder_the_cache_is_disabled(monkeypatch, caplog):
     def fail():
         raise RuntimeError("Could not determine home directory.")
 

@@ -20,16 +20,16 @@ def test_arrays_are_made_on_the_chosen_device():
     assert jax.config.jax_default_device is None
 
 
-def test_a_device_that_is_not_there_is_named_with_what_helps():
+def test_a_missing_device_is_reported_with_advice():
     missing = next(kind for kind in ("gpu", "tpu") if jax.default_backend() != kind)
     with (
-        pytest.raises(UsageError, match=rf"^--device: JAX has no {missing} here, only .*pip install 'drujax\[\w+\]'"),
+        pytest.raises(UsageError, match=rf"^device: JAX has no {missing} here, only .*pip install 'drujax\[\w+\]'"),
         on_device(missing),
     ):
         pass
 
 
-def test_the_processor_is_used_even_where_jax_is_told_to_use_what_is_broken():
+def test_the_cpu_works_even_if_jax_platforms_names_a_broken_device():
     code = (
         "from drujax.runtime.device_choice import on_device\nwith on_device('cpu'):\n import jax; print(jax.devices())"
     )

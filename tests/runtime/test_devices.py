@@ -1,4 +1,4 @@
-"""An environment in which JAX cannot start is one line that names the variable."""
+"""An environment in which JAX cannot start gives one line that names the variable."""
 
 import os
 import re
@@ -29,7 +29,7 @@ raise SystemExit(command_line.run(main, "drujax"))
         ("JAX_NUM_CPU_DEVICES", "many", r"JAX cannot start: .*\"many\".*jax_num_cpu_devices"),
     ],
 )
-def test_what_keeps_jax_from_starting_is_one_line(variable, value, message):
+def test_start_up_failures_of_jax_are_one_line(variable, value, message):
     if value in os.environ.get("JAX_PLATFORMS", "") or jax.default_backend() in (value, "gpu"):
         pytest.skip(f"this machine has {value}")
     done = subprocess.run(

@@ -17,11 +17,11 @@ BLOCK = 2**26 // resource.getpagesize()
 
 
 def faults(code: str) -> int:
-    """Pages that the system had to clear for the process."""
+    """Number of minor page faults of the process."""
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
-def test_freed_memory_is_used_again():
-    """The pages of the first block serve the other three."""
+def test_freed_memory_is_reused():
+    """The pages of the first block are reused for the other three."""
     assert faults(CODE.replace("\nkeep_freed_memory()", "")) - faults(CODE) > 2 * BLOCK

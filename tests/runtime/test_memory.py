@@ -1,4 +1,4 @@
-"""How much memory is free, by what the system says."""
+"""Free memory as the system reports it."""
 
 from types import SimpleNamespace
 
@@ -8,17 +8,17 @@ import pytest
 from drujax.runtime import memory
 
 
-def test_this_machine_says_something_plausible():
+def test_free_memory_of_this_machine_is_plausible():
     assert 1e6 < memory.free_memory() < 1e14
     assert memory.free_memory(jax.devices("cpu")[0]) is not None
 
 
-def test_what_linux_can_give_without_swapping(tmp_path):
+def test_available_memory_on_linux(tmp_path):
     (tmp_path / "meminfo").write_text("MemTotal:  8000 kB\nMemFree:  10 kB\nMemAvailable:   3000 kB\n")
     assert memory._machine(tmp_path / "meminfo") == 3000 * 1024
 
 
-def test_other_systems_give_what_is_built_in(tmp_path, monkeypatch):
+def test_other_systems_report_installed_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(memory.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10}.__getitem__)
     assert memory._machine(tmp_path / "nothing") == 40960
     monkeypatch.delattr(memory.os, "sysconf")
@@ -29,7 +29,7 @@ def test_other_systems_give_what_is_built_in(tmp_path, monkeypatch):
     ("folder", "limit", "used"),
     [(".", "memory.max", "memory.current"), ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes")],
 )
-def test_a_container_has_a_limit_of_its_own(tmp_path, folder, limit, used):
+def test_the_limit_of_a_container_is_respected(tmp_path, folder, limit, used):
     assert memory._group(tmp_path) is None
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / limit).write_text("1000\n")
@@ -55,5 +55,5 @@ def test_a_device_with_memory_of_its_own():
         (RuntimeError("INTERNAL: no such kernel"), False),
     ],
 )
-def test_what_running_out_looks_like(error, expected):
+def test_out_of_memory_errors_are_recognised(error, expected):
     assert memory.is_out_of_memory(error) is expected

@@ -16,7 +16,7 @@ from tests.support import devices, tiny_batch
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory):
-    """What `on_four_devices` sees."""
+    """The output of `on_four_devices`."""
     path = tmp_path_factory.mktemp("four") / "seen.pickle"
     devices.finish(devices.start(4, __file__, path))
     return pickle.loads(path.read_bytes())
@@ -57,8 +57,8 @@ def test_four_devices_agree_with_one(four, tiny_run):
     tiny_batch.assert_same_run(four, tiny_run)
 
 
-def test_another_batch_is_another_run(tiny_run):
-    """The comparison above would see a device that reads the wrong pictures."""
+def test_another_batch_gives_another_result(tiny_run):
+    """The comparison above would therefore detect a device that reads the wrong pictures."""
     first, second = tiny_run.states[1], tiny_run.states[2]
     with pytest.raises(AssertionError):
         jax.tree.map(
@@ -70,7 +70,7 @@ def test_another_batch_is_another_run(tiny_run):
 
 @pytest.mark.multiprocess
 @pytest.mark.slow
-def test_batch_is_shared_out_equally(four):
+def test_batch_is_split_equally(four):
     assert four.sizes[8] == 8
     assert four.sizes[6] == "batch_size: must be a multiple of 4 (devices), got 6; nearest: 8"
     assert four.sizes[1].endswith("nearest: 4")
@@ -93,21 +93,21 @@ def test_put_splits_and_replicates(four):
         (("localhost", 2, 0), "^coordinator: must be host:port or auto, got localhost"),
     ],
 )
-def test_a_wrong_description_of_the_processes(arguments, message):
+def test_invalid_process_arguments_are_refused(arguments, message):
     with pytest.raises(UsageError, match=message):
         meshes.join_processes(*arguments)
 
 
 def test_auto_outside_of_a_cluster(monkeypatch):
     def initialize():
-        raise ValueError("coordinator_address should be defined.")  # JAX's words
+        raise ValueError("coordinator_address should be defined.")  # JAX's message
 
     monkeypatch.setattr(jax.distributed, "initialize", initialize)
     with pytest.raises(UsageError, match="^coordinator: auto found no cluster here .*; give host:port$"):
         meshes.join_processes("auto")
 
 
-def test_a_process_may_be_alone():
+def test_a_single_process_needs_no_arguments():
     meshes.join_processes(None)
     assert jax.process_count() == 1
 

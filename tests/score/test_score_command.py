@@ -1,4 +1,4 @@
-"""`drujax score`: rows, summaries, comparisons, and what cannot be scored."""
+"""`drujax score`: rows, summaries, comparisons and pictures that cannot be scored."""
 
 import csv
 import importlib
@@ -67,7 +67,7 @@ def test_the_reference_is_chosen(folder, capsys):
         assert {name: row[name] for name in expected} == expected
 
 
-def test_pi_and_its_parts_follow_one_reference(monkeypatch, tmp_path):
+def test_pi_and_its_parts_use_one_reference(monkeypatch, tmp_path):
     asked = []
     for name in ("niqe", "ma"):
         module = importlib.import_module(f"drujax.metrics.{name}")
@@ -88,20 +88,20 @@ def test_table_and_csv(folder, capsys):
     assert [float(row["piqe"]) for row in rows] == [float(piqe(scene(seed))[0]) for seed in (0, 1)]
 
 
-def test_what_cannot_be_scored_is_told_and_the_rest_is_done(folder, capsys):
+def test_what_cannot_be_scored_is_reported_and_the_rest_scored(folder, capsys):
     (folder / "bad.png").write_text("no picture")
     Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(folder / "black.png")
     Image.fromarray(scene(0)[:14]).save(folder / "flat.png")
     assert run(folder, "--metrics=brisque,piqe", "--format=json") == 1
-    said = capsys.readouterr()
-    rows = {Path(row["image"]).name: row for row in json.loads(said.out)["images"]}
+    captured = capsys.readouterr()
+    rows = {Path(row["image"]).name: row for row in json.loads(captured.out)["images"]}
     assert sorted(rows) == ["a.png", "b.png", "black.png", "flat.png"]
     assert (rows["black.png"]["brisque"], rows["black.png"]["piqe"]) == (None, 100.0)
     assert rows["flat.png"]["piqe"] is None
     assert rows["flat.png"]["brisque"] is not None
-    assert "bad.png: not a picture of a known kind" in said.err
-    assert "black.png: brisque: no contrast to measure" in said.err
-    assert "flat.png: piqe: each side must be >= 16 pixels, got 200x14" in said.err
+    assert "bad.png: not a picture of a known kind" in captured.err
+    assert "black.png: brisque: no contrast to measure" in captured.err
+    assert "flat.png: piqe: each side must be >= 16 pixels, got 200x14" in captured.err
 
 
 def test_comparison_of_two_folders(folder, tmp_path, capsys):
@@ -122,15 +122,15 @@ def test_comparison_of_two_folders(folder, tmp_path, capsys):
     for place in (folder, tmp_path / "other"):
         (place / "old.heic").write_bytes(b"")
     assert run(folder, "--against", tmp_path / "other", "--metrics=brisque") == 1
-    said = capsys.readouterr()
-    assert f"failed: {folder}/alone.png: no picture of its name in {tmp_path}/other" in said.err
-    assert "2 files skipped: 2 .heic (convert to PNG or JPEG first)" in said.err
-    assert "mean difference" in said.out
+    captured = capsys.readouterr()
+    assert f"failed: {folder}/alone.png: no picture of that name in {tmp_path}/other" in captured.err
+    assert "2 files skipped: 2 .heic (convert to PNG or JPEG first)" in captured.err
+    assert "mean difference" in captured.out
 
 
 @pytest.fixture
 def scenes(folder, tmp_path):
-    """Three scenes, the first in three variants; a noisier version of each beside; and the groups."""
+    """Three scenes, the first in three variants; a noisier version of each; and the groups."""
     for name, seed in (("a", 0), ("a-dusk", 0), ("a-night", 0), ("deep/b", 1), ("c", 2)):
         for place, noise in ((folder, 4), (tmp_path / "other", 40)):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -141,12 +141,12 @@ def scenes(folder, tmp_path):
 
 
 def test_intervals_and_sign_test_are_over_groups(folder, scenes, tmp_path, capsys):
-    """The variants of scene a count once: three equal ones are no evidence of others."""
+    """The variants of scene a count once: three equal ones are not independent evidence."""
     arguments = [folder, "--against", tmp_path / "other", "--metrics=piqe"]
     assert run(*arguments, "--groups", scenes, "--format=json") == 0
-    said = capsys.readouterr()
-    grouped = json.loads(said.out)
-    assert f"{scenes} names 1 pictures that are not scored here (first: gone.png)" in said.err
+    captured = capsys.readouterr()
+    grouped = json.loads(captured.out)
+    assert f"{scenes} names 1 pictures that are not scored here (first: gone.png)" in captured.err
     assert run(*arguments, "--format=json") == 0
     alone = json.loads(capsys.readouterr().out)
     assert (grouped["count"], grouped["groups"], alone["groups"]) == ({"piqe": 5}, {"piqe": 3}, {"piqe": 5})
@@ -155,7 +155,7 @@ def test_intervals_and_sign_test_are_over_groups(folder, scenes, tmp_path, capsy
     assert grouped["differences"]["piqe"]["sign_test"] == pytest.approx(2 / 2**3)
     assert alone["differences"]["piqe"]["sign_test"] == pytest.approx(2 / 2**5)
     scores = {Path(row["image"]).stem: row["piqe"] for row in grouped["images"]}
-    # With three groups a resample of one alone is among the 2.5 % at either end.
+    # With three groups, resamples of a single group reach the 2.5 % at either end.
     assert grouped["interval"]["piqe"] == pytest.approx(sorted(scores[name] for name in ("a", "b", "c"))[::2])
 
     assert run(*arguments, "--groups", scenes) == 0
@@ -177,9 +177,9 @@ def test_wrong_groups_are_one_line(folder, tmp_path, table, message, capsys):
     if table is not None:
         (tmp_path / "g.csv").write_text(table)
     assert run(folder, "--metrics=piqe", "--groups", tmp_path / "g.csv") == 2
-    said = capsys.readouterr().err
-    assert said.startswith("drujax: error: --groups: ")
-    assert (message in said, said.count("\n")) == (True, 1)
+    captured = capsys.readouterr().err
+    assert captured.startswith("drujax: error: --groups: ")
+    assert (message in captured, captured.count("\n")) == (True, 1)
 
 
 @pytest.mark.parametrize(
@@ -202,26 +202,26 @@ def test_wrong_groups_are_one_line(folder, tmp_path, table, message, capsys):
 )
 def test_a_users_mistake_is_one_line(folder, arguments, message, capsys):
     assert run(*[argument.replace("{in}", str(folder)) for argument in arguments]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert message in said
+    captured = capsys.readouterr().err
+    assert captured.count("\n") == 1
+    assert message in captured
 
 
-def test_without_its_weights_a_metric_is_refused_and_what_can_be_had_is_told(monkeypatch):
+def test_a_metric_without_its_weights_is_left_out_with_a_message(monkeypatch):
 
     def fetch(file):
         raise UsageError(f"{file.filename} is not on this machine")
 
     monkeypatch.setattr(files, "fetch", fetch)
-    told = []
-    found = files.measures(["ma", "pi"], "pyiqa", lambda name, error: told.append((name, str(error))))
+    messages = []
+    found = files.measures(["ma", "pi"], "pyiqa", lambda name, error: messages.append((name, str(error))))
     assert [measure.columns for measure in found] == [("pi_niqe",)]
-    assert told == [("ma", "ma-model.mat is not on this machine"), ("pi", "ma-model.mat is not on this machine")]
+    assert messages == [("ma", "ma-model.mat is not on this machine"), ("pi", "ma-model.mat is not on this machine")]
     with pytest.raises(UsageError, match=r"ma-model.mat is not on this machine"):
         files.measures(["ma"], "pyiqa", lambda *_: None)
 
 
-def test_pi_tells_its_parts_and_ma_is_not_computed_twice(monkeypatch, tmp_path):
+def test_pi_prints_its_parts_and_ma_is_not_computed_twice(monkeypatch, tmp_path):
     monkeypatch.setattr(files, "fetch", lambda file: tmp_path / file.filename)
     found = files.measures(["ma", "pi", "piqe"], "matlab", lambda *_: None)
     assert [measure.columns for measure in found] == [("pi", "pi_niqe", "ma"), ("piqe",)]

@@ -1,4 +1,4 @@
-"""Processes with several fake devices, for tests of what depends on their number."""
+"""Processes with several fake devices."""
 
 import os
 import subprocess
@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-# Devices wait for each other in the threads that also compute, by default as many as there are devices: when all of
-# them wait, nobody computes, and XLA aborts the process. So there are more. On a busy machine they wait longer than
-# XLA's 40 seconds.
+# Devices wait for each other in threads that also compute, by default one per device: when all of them wait, none
+# computes, and XLA aborts the process. Hence more threads, and a longer timeout than XLA's 40 seconds for busy
+# machines.
 THREADS = "128"
 PATIENCE = "--xla_cpu_collective_call_terminate_timeout_seconds=300"
 
 
 def start(devices: int, script: str | Path, *arguments: object) -> subprocess.Popen:
-    """`script` in a process of its own with so many devices; what it says is in its stdout."""
+    """Starts `script` in a separate process with this many devices; stdout and stderr go to its stdout."""
     environment = {
         **os.environ,
         "JAX_NUM_CPU_DEVICES": str(devices),
@@ -27,7 +27,7 @@ def start(devices: int, script: str | Path, *arguments: object) -> subprocess.Po
 
 
 def finish(*processes: subprocess.Popen, timeout: float = 600) -> list[str]:
-    """Waits for processes that have to end well; what they said."""
+    """Waits for processes, which must succeed, and returns their output."""
     try:
         outputs = [process.communicate(timeout=timeout)[0] for process in processes]
     finally:

@@ -1,4 +1,4 @@
-"""The documents of the repository, and the commands, paths and links in them."""
+"""The repository's documents, and their commands, paths and links."""
 
 import re
 import shlex
@@ -18,13 +18,13 @@ def read(document: str) -> str:
 
 
 def code_spans(text: str) -> list[str]:
-    """Inline code, also where it runs over two lines; a table's escaped bars are bars."""
+    """Inline code, also across two lines, with the escaped bars of tables unescaped."""
     spans = re.findall(r"`([^`]+)`", FENCE.sub("", text))
     return [" ".join(span.split()).replace(r"\|", "|") for span in spans]
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Words of each `drujax ...` and `python -m ...`, in blocks and in sentences; not those of tables (`[-o OUT]`)."""
+    """Words of each `drujax ...` and `python -m ...`, in blocks and in sentences, but not in tables (`[-o OUT]`)."""
     blocks = [block.replace("\\\n", " ") for language, block in FENCE.findall(text) if language == "sh"]
     lines = [line for block in blocks for line in block.splitlines()]
     for part in [part for line in [*lines, *code_spans(text)] for part in line.split(" && ")]:
@@ -34,17 +34,17 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def usages(text: str) -> dict[str, str]:
-    """`drujax NAME ...` at the head of a table's row, by name."""
+    """`drujax NAME ...` in the first column of a table, by name."""
     rows = re.findall(r"^\| `(drujax ([a-z]+)[^`]*)` \|", text, re.MULTILINE)
     return {name: usage for usage, name in rows}
 
 
 def links(text: str) -> list[str]:
-    """Targets of links and pictures that are not addresses."""
+    """Targets of links and pictures that are not URLs."""
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", text)) if "://" not in target]
 
 
 def anchors(text: str) -> set[str]:
-    """What `#...` may name, as GitHub makes it from the headings."""
+    """The anchors (`#...`) that GitHub derives from the headings."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,4 +1,4 @@
-"""Programs that are killed (as by kill -9) at a point that has a name, for tests of what they leave behind."""
+"""Kills programs (SIGKILL) at a chosen point, for tests of what they leave behind."""
 
 import dataclasses
 import functools
@@ -15,9 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """The moment before `function` is called, with arguments that contain a text, for the n-th time.
-
-    `Point("os:replace", "weights.safetensors")` is the moment before a file of this name appears.
+    """The moment before the n-th call of `function` with arguments that contain a text. `Point("os:replace",
+    "weights.safetensors")` is the moment before a file of this name appears.
     """
 
     function: str  # module:name, module:Class.name
@@ -29,7 +28,7 @@ class Point:
 
 
 def run_until(point: Point, module: str, *arguments: object, **environment: str) -> None:
-    """`python -m module arguments` in a process of its own, which has to come to the point, and dies there."""
+    """`python -m module arguments` in a separate process, which must reach the point and is killed there."""
     words = [point.function, point.containing, point.call, module, *arguments]
     killed = subprocess.run(
         [sys.executable, __file__, *map(str, words)],

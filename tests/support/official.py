@@ -1,4 +1,4 @@
-"""Official PyTorch states as Flax variables, and the seeded networks of the goldens."""
+"""Converts official PyTorch states to Flax variables, and makes the seeded networks of the goldens."""
 
 import importlib.util
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def float64():
-    """Within it, JAX computes in float64."""
+    """Context manager in which JAX computes in float64."""
     return jax.enable_x64(True)  # noqa: FBT003 (positional in JAX's own documentation)
 
 
@@ -27,7 +27,7 @@ def to_variables(state: dict[str, np.ndarray], dtype=np.float32) -> dict:
 
 
 def to_name(path) -> str:
-    """A leaf's path in `params` to the official name, without `module.`."""
+    """Converts a leaf's path in `params` to the official name, without `module.`."""
     layer, leaf = (key.key for key in path)
     return f"{layer}.{'bias' if leaf == 'bias' else 'weight'}"
 
@@ -46,7 +46,7 @@ def nhwc(x: np.ndarray, dtype=np.float32) -> np.ndarray:
 
 
 def seeded_networks(shared) -> dict[str, dict[str, np.ndarray]]:
-    """DA_ndf64, DP_ndf64, VGG, DA_ndf16, DP_ndf16, by the recipe that lies beside the goldens."""
+    """DA_ndf64, DP_ndf64, VGG, DA_ndf16, DP_ndf16, by the recipe stored with the goldens."""
     spec = importlib.util.spec_from_file_location(
         "seeded_weights", shared / "goldens" / "enlightengan" / "seeded_weights.py"
     )

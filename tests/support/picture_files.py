@@ -1,4 +1,4 @@
-"""Picture files made by hand, by the letter of their standards: what Pillow does not write."""
+"""Writes picture files that Pillow cannot, according to their standards."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ Tags = dict[int, tuple[int, bytes | tuple[int, ...]]]  # type and value
 
 
 def directory(tags: Tags, at: int, order: str) -> bytes:
-    """A TIFF directory that lies at `at`, with its values behind it."""
+    """A TIFF directory at offset `at`, followed by its values."""
     rows, values = b"", b""
     behind = at + 2 + 12 * len(tags) + 4
     for tag, (kind, value) in sorted(tags.items()):
@@ -45,9 +45,8 @@ def tiff(
     planar: bool = False,
     packed: Callable[[bytes], bytes] = bytes,
 ) -> bytes:
-    """A TIFF of one strip a page (`planar`: a channel), of samples (h, w) or (h, w, c), with further tags.
-
-    `packed` compresses a strip; the tag that says so is one of the further ones.
+    """A TIFF with one strip per page (`planar`: per channel), of samples (h, w) or (h, w, c), with further tags.
+    `packed` compresses a strip; the caller passes the matching tag.
     """
     file, link = _header(order), 4
     for samples, tags in pages:
@@ -93,7 +92,7 @@ def png(samples: np.ndarray, *chunks: tuple[bytes, bytes], palette: bytes = b"")
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(name, data) of a PNG's chunks, whose checksums must be right."""
+    """(name, data) of a PNG's chunks, checking their checksums."""
     position = 8
     while position < len(content):
         length, name = struct.unpack_from(">I4s", content, position)

@@ -1,4 +1,4 @@
-"""Small forests trained by scikit-learn in the place of Ma's, and files of them as MATLAB writes model.mat."""
+"""Small forests trained by scikit-learn instead of Ma's, and model.mat files of them as MATLAB writes them."""
 
 from typing import NamedTuple
 
@@ -9,20 +9,20 @@ from drujax.weights.formats.forests import DIMENSIONS, LINEAR
 
 
 class StandIns(NamedTuple):
-    """Three trained forests, and rows of features that they were not trained on."""
+    """Three trained forests, and held-out rows of features."""
 
     forests: list
     rows: list[np.ndarray]
 
 
 def stand_ins() -> StandIns:
-    """Forests of 20 trees, of as many features as Ma's."""
+    """Forests of 20 trees, with as many features as Ma's."""
     from sklearn.ensemble import RandomForestRegressor
 
     random = np.random.default_rng(0)
     forests, rows = [], []
     for dimension in DIMENSIONS:
-        # Random pictures' features lie within; float32, which is what scikit-learn looks at.
+        # Features of random pictures lie within this range; float32, as scikit-learn uses.
         features = random.uniform(0, 3, (300, dimension)).astype(np.float32)
         target = 5 + features[:, :5] @ [1, -1, 0.5, 0.2, -0.3]
         forest = RandomForestRegressor(20, min_samples_leaf=3, max_features=dimension // 3, random_state=dimension)
@@ -32,7 +32,7 @@ def stand_ins() -> StandIns:
 
 
 def write_mat(path, trained, *, linear=LINEAR, drop=None, child=None, feature=None, value=None, forests=3):
-    """model.mat of trained forests; the keyword arguments spoil it, the last ones at the first tree's root."""
+    """Writes model.mat; the keyword arguments corrupt it, the last ones at the first tree's root."""
     structures = np.empty((forests, 1), object)
     for i in range(forests):
         structures[i, 0] = _structure(trained[i])

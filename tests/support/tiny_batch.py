@@ -1,4 +1,4 @@
-"""A DRU-EnlightenGAN run so small that it compiles and trains in seconds, for tests and the processes they start."""
+"""A DRU-EnlightenGAN run that compiles and trains in seconds, for tests and the processes they start."""
 
 from types import SimpleNamespace
 from unittest import mock
@@ -39,9 +39,9 @@ def tables() -> dict[str, np.ndarray]:
 def train(devices=None, *, compiled=lambda: None) -> SimpleNamespace:
     """Three steps on some devices (default: all of all processes): method, compiled step, states (4) and metrics (3).
 
-    In float64, where runs that should agree do so but for the last digits: in float32 Adam's first steps blow the
-    rounding noise of vanishing gradients up to full size. With XLA's plain convolutions, which compile sooner.
-    `compiled` is called between compiling and training.
+    In float64, so that equivalent runs agree up to the last digits: in float32 Adam's first steps scale the rounding
+    noise of vanishing gradients to full size. Uses XLA's plain convolutions, which compile faster. `compiled` is called
+    between compiling and training.
     """
     mesh = meshes.data_mesh(devices)
     with jax.enable_x64(True), mock.patch("drujax.models.layers.conv.select_implementation", return_value="plain"):  # noqa: FBT003
@@ -76,7 +76,7 @@ def in_float32(tree):
 
 
 def local_part(whole, mesh):
-    """What this process reads of a batch."""
+    """This process's part of a batch."""
     count = meshes.local_batch_size(BATCH, mesh)
     first = jax.process_index() * count
     return {name: value[first : first + count] for name, value in whole.items()}

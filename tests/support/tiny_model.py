@@ -1,4 +1,4 @@
-"""A generator of tiny width with random weights, and a place to run commands in: for everything around the network."""
+"""A tiny generator with random weights, and an isolated environment for commands."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from drujax.weights import safetensors_io
 
 
 def save_tiny_model(folder: Path, **options) -> Path:
-    """Writes folder/tiny.safetensors, the same each time; the network brightens, unevenly and visibly."""
+    """Writes folder/tiny.safetensors, always the same; the network brightens unevenly and visibly."""
     network = find_network("enlightengan")
     options = {"width": 2, **options}
     shapes = network.shapes(network.module(options))
@@ -41,7 +41,7 @@ def save_tiny_model(folder: Path, **options) -> Path:
 
 @contextlib.contextmanager
 def command_settings(cache: Path) -> Iterator[None]:
-    """What commands keep on this machine goes into `cache`; what they set for their process is put back."""
+    """Redirects caches to `cache`, and restores the process settings that commands change."""
     before = jax.config.jax_compilation_cache_dir
     limit = Image.MAX_IMAGE_PIXELS
     reset_cache()  # jax looks at the folder's name only once otherwise

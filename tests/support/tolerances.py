@@ -1,7 +1,7 @@
 """How closely BRISQUE, NIQE and PIQE agree with each reference of goldens/iqa/scores.csv, in one place.
 
-A rule is the implementation (a prefix of its name), the arguments that follow it, the largest difference, and pictures
-that may differ by more. Implementations that compute something else have a reason instead.
+A rule has the implementation (a prefix of its name), its arguments, the largest difference, and pictures that may
+differ by more. Implementations that compute something else have a reason instead.
 
 Where windows are exactly flat, float32 and the authors' float64 give rounding noise whose sign decides (see
 drujax/metrics/kernels/mscn.py). The allowances say which pictures those are; without flat windows the general ones
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """What is expected of one implementation's rows."""
+    """The tolerance for one implementation's rows."""
 
     metric: str
     implementation: str
@@ -27,7 +27,7 @@ class Rule:
 OTHER_MODEL = "another support vector machine and other features"
 OTHER_HALF = "halves the picture with another filter"
 
-# Pictures with flat windows, with what their noise is worth in BRISQUE of the authors' code and of float32.
+# Pictures with flat windows, and the effect of their noise on BRISQUE in the authors' code and in float32.
 BRISQUE_MATLAB = {
     "I03_dist": 0.01,
     "I06_dist": 0.11,
@@ -80,7 +80,7 @@ NIQE_MATLAB = {
     "synth_flat": 2.6,
     "synth_grad": 0.18,
 }
-# After the crop of PI other windows are in play.
+# PI's crop selects other windows.
 NIQE_PI_MATLAB = {
     "I03_dist": 0.044,
     "I03_ref": 2e-3,
@@ -101,7 +101,7 @@ NIQE_PI_MATLAB = {
     "synth_flat": 2.9,
     "synth_grad": 0.07,
 }
-# One shape lies halfway between two steps of the grid, or one block's ramp has products of rounding noise.
+# One shape lies halfway between two grid points, or one block's ramp has products of rounding noise.
 NIQE_TIES = {"I03_dist": 4e-3, "I19_dist": 6e-4, "anime_shinkai0": 5e-5, "astronaut": 2e-4, "synth_grad": 0.06}
 # The reference's float32 puts one block, in coffee two, on the other side of a threshold.
 PIQE_BLOCKS = {"I06_ref": 0.08, "anime_kspark": 0.05, "coffee": 0.07, "photo_ava42041": 0.09, "synth_grad": 0.01}

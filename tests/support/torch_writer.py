@@ -1,4 +1,4 @@
-"""Writes checkpoints as PyTorch does, with any content, for tests that must not need PyTorch.
+"""Writes PyTorch checkpoints with any content, without PyTorch.
 
 `Call("os.system", "true")` is pickled as a call of that name, `Tensor` as PyTorch's tensors are. The two files in
 `data/` are PyTorch 2.13's own: see `test_readers.py`.

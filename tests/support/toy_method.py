@@ -11,13 +11,13 @@ from jaxtyping import Array, Float, Key
 from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod, apply
 from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset
-from drujax.training.batch import Batch, Weights, pictures
+from drujax.training.batch import Batch, Weights, unit_images
 from drujax.training.recipe import Recipe
 from drujax.training.state import TrainState, Variables
 
 
 class Gain(nn.Module):
-    """Images b h w 3 times a gain for each channel."""
+    """Multiplies images b h w 3 by a gain for each channel."""
 
     @nn.compact
     def __call__(self, images: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
@@ -40,7 +40,7 @@ class Toy(SingleNetworkMethod):
     def loss(
         self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
-        dark, _ = pictures(batch)
+        dark, _ = unit_images(batch)
         enhanced = apply(Gain(), {"params": variables["params"]}, dark)
         return (weights.dark * (enhanced.mean((1, 2, 3)) - self.target) ** 2).mean(), (None, {})
 

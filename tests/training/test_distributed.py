@@ -28,7 +28,7 @@ def test_two_processes_agree_with_one(tiny_run, tmp_path):
 
 
 def one_of_two(folder: Path, coordinator: str, index: int) -> None:
-    """Main function of a process with two of the run's four devices."""
+    """Main function of one of the two processes, each with two devices."""
     join_processes(coordinator, processes=2, process_index=index)
 
     def meet():

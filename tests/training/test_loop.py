@@ -67,7 +67,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path):
     ]
 
 
-def test_finished_run_is_left_alone(tmp_path):
+def test_a_finished_run_is_not_changed(tmp_path):
     run(tmp_path / "a", 4)
     before = (tmp_path / "a" / "metrics.jsonl").read_bytes()
     assert int(run(tmp_path / "a", 4).step) == 4
@@ -85,7 +85,7 @@ def test_non_finite_metric_stops_the_run_and_names_the_last_good_checkpoint(tmp_
         NotFinite, match=r"loss, x not finite between steps 7 and 8; the last good checkpoint is step 6"
     ):
         run(tmp_path / "a", 20, batches=functools.partial(batches_from, bad_step=7))
-    # The next checkpoint would have been step 9.
+    # The next regular checkpoint would be step 9.
     assert int(run(tmp_path / "a", 6).step) == 6
 
 

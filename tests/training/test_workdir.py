@@ -22,7 +22,7 @@ class Config:
     inner: Inner = Inner()
 
 
-def test_same_configuration_goes_on(tmp_path):
+def test_the_same_configuration_resumes(tmp_path):
     claim_workdir(tmp_path / "run", Config())
     (tmp_path / "run" / "metrics.jsonl").touch()
     claim_workdir(tmp_path / "run", Config(log_every=3), free={"log_every"})
@@ -36,21 +36,21 @@ def test_same_configuration_goes_on(tmp_path):
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["versions"]["jax"]
 
 
-def test_changed_configuration_is_refused_with_its_difference(tmp_path):
+def test_a_changed_configuration_is_refused_with_the_differences(tmp_path):
     claim_workdir(tmp_path, Config())
     (tmp_path / "metrics.jsonl").touch()
     with pytest.raises(UsageError, match=r"another configuration \(crop: 320 -> 64; inner.rate: 0.1 -> 0.2\)"):
         claim_workdir(tmp_path, Config(crop=64, inner=Inner(0.2)))
 
 
-def test_a_start_that_was_refused_leaves_the_folder_to_another(tmp_path):
+def test_a_refused_start_does_not_claim_the_folder(tmp_path):
     claim_workdir(tmp_path, Config(data=Path("dd")))
     claim_workdir(tmp_path, Config())
     assert json.loads((tmp_path / "config.json").read_text())["data"] == "d"
 
 
-def test_other_content_under_the_same_path_is_refused(tmp_path):
-    """Of a file, of one of a folder's files, and of a file in place of another of the same size."""
+def test_changed_content_at_the_same_path_is_refused(tmp_path):
+    """A changed file, a changed file in a folder, and a file replaced by one of the same size."""
     data = tmp_path / "data"
     data.mkdir()
     (data / "records.csv").write_text("ids")

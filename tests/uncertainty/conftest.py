@@ -25,7 +25,7 @@ class Tiny(nn.Module):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny():
-    """Its name, under which it stands beside the six backbones."""
+    """Registers it with the six backbones and returns its name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BACKBONES, "tiny", Backbone("tiny", Tiny, 4, "fc"))
         yield "tiny"
@@ -38,7 +38,7 @@ def recipe() -> ProbabilityRecipe:
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Example]:
-    """24 dark and 16 bright ones of several sizes, two of a group."""
+    """24 dark and 16 bright pictures of several sizes, in groups of two."""
     random = np.random.default_rng(0)
     examples = []
     for i in range(40):
@@ -51,7 +51,7 @@ def pictures() -> list[Example]:
 
 @pytest.fixture(scope="module")
 def trained(tiny, pictures, recipe):
-    """The network of `recipe`, and the lines of its log."""
+    """The network trained by `recipe`, and the lines of its log."""
     lines = []
     return train_probability_network(pictures, tiny, "none", recipe, log=lines.append), lines
 
@@ -63,5 +63,5 @@ def network(trained) -> ProbabilityNetwork:
 
 @pytest.fixture
 def lines() -> list[str]:
-    """What was logged; `lines.append` is the log."""
+    """The logged lines; pass `lines.append` as the log."""
     return []

@@ -21,7 +21,7 @@ def test_reliability_and_calibration_error_by_hand():
     assert error == pytest.approx((0.9 - 2 / 3) * 3 / 4 + 0.6 / 4)
 
 
-def test_certain_and_right_is_calibrated():
+def test_certain_and_correct_predictions_are_calibrated():
     probability = np.array([[1.0, 0.0], [0.0, 1.0]])
     bins = calibration.reliability(probability, np.array([0, 1]))
     assert [(bin_["upper"], bin_["count"]) for bin_ in bins] == [(1.0, 2)]
@@ -48,8 +48,10 @@ def logits_of(margins):
     return np.stack([np.zeros_like(margins), margins], 1)
 
 
-def test_a_temperature_is_refused_where_nothing_is_misclassified():
-    """200 right answers: colder is always likelier, and an uncertain picture would jump from .57 to certainty."""
+def test_a_temperature_is_rejected_if_nothing_is_misclassified():
+    """With 200 right answers a lower temperature is always likelier, and an uncertain picture would jump from .57 to
+    certainty.
+    """
     margins = np.random.default_rng(0).uniform(0.1, 3, 200) * np.repeat([-1, 1], 100)
     logits, labels = logits_of(margins), (margins > 0).astype(np.int32)
     assert calibration.fit_temperature(logits, labels) == pytest.approx(calibration.TEMPERATURES[0], rel=1e-6)
@@ -59,8 +61,8 @@ def test_a_temperature_is_refused_where_nothing_is_misclassified():
         assert "at the bound 0.05 of the search (0 of 200 images wrong)" in str(scaling.refused)
 
 
-def test_a_temperature_is_refused_where_answers_are_worth_nothing():
-    """Confidently wrong as often as right: warmer is always likelier."""
+def test_a_temperature_is_rejected_for_random_predictions():
+    """Confidently wrong as often as right: a higher temperature is always likelier."""
     logits = logits_of(np.tile([9.0, 9.0, -9.0, -9.0], 10))
     scaling = calibration.fit_scaling(logits, np.tile([0, 1], 20), sharpen=False)
     assert (scaling.fitted, scaling.applied) == (None, 1.0)
@@ -68,7 +70,7 @@ def test_a_temperature_is_refused_where_answers_are_worth_nothing():
 
 
 @pytest.mark.parametrize(("truth", "sharpen", "applied"), [(4.0, False, 4.0), (0.25, False, 1.0), (0.25, True, 0.25)])
-def test_a_temperature_below_one_is_taken_only_if_asked(truth, sharpen, applied):
+def test_a_temperature_below_one_is_applied_only_with_sharpen(truth, sharpen, applied):
     random = np.random.default_rng(0)
     z = random.normal(0, 2, 20000)
     labels = (random.random(20000) < 1 / (1 + np.exp(-z))).astype(np.int32)
@@ -86,7 +88,7 @@ def test_a_temperature_needs_both_classes(labels):
     assert f"{len(labels)} held-out images to fit on" in str(scaling.refused)
 
 
-def test_nothing_held_out_is_told_as_nothing():
+def test_without_held_out_images_values_are_none():
     report = calibration.assess(np.zeros((0, 2), np.float32), np.zeros(0, np.int32), 1.0)
     assert report["accuracy"] is None
     assert report["expected_calibration_error"] is None

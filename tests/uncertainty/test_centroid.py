@@ -27,7 +27,7 @@ def test_probability_is_the_softmax_of_squared_distances(clusters):
 
 
 def test_probability_is_calibrated_for_gaussians(clusters):
-    """Halfway it is one half; a standard deviation further, sigmoid(4 * 1.5 / 1.5²)."""
+    """One half at the midpoint; one standard deviation further, sigmoid(4 * 1.5 / 1.5²)."""
     fitted = centroid.fit(*clusters)
     points = np.zeros((2, 6), np.float32)
     points[:, 0] = [2, 3.5]
@@ -36,14 +36,14 @@ def test_probability_is_calibrated_for_gaussians(clusters):
     assert probability[1] == pytest.approx(1 / (1 + np.exp(-4 / 1.5)), abs=0.02)
 
 
-def test_probability_does_not_depend_on_the_features_unit(clusters):
+def test_probability_does_not_depend_on_the_scale_of_the_features(clusters):
     features, labels = clusters
     plain = centroid.logits(centroid.fit(features, labels), features)
     scaled = centroid.logits(centroid.fit(features * 1000, labels), features * 1000)
     np.testing.assert_allclose(plain, scaled, rtol=1e-3, atol=1e-3)
 
 
-def test_two_pictures_alone_and_two_alike_are_finite():
+def test_two_pictures_and_equal_pictures_give_finite_probabilities():
     for features, least in ((np.array([[0, 0], [1, 1]], np.float32), 0.99), (np.ones((2, 2), np.float32), 0.5)):
         logits = centroid.logits(centroid.fit(features, np.array([0, 1])), features)
         probability = np.asarray(jax.nn.softmax(logits))

@@ -21,7 +21,7 @@ def start(tiny):
 
 
 def test_first_steps_are_sgd_with_momentum(start, pictures):
-    """One batch an epoch and two epochs, against gradients and updates written out."""
+    """Two epochs of one batch, against explicit gradients and updates."""
     module, variables = start
     data = gather(pictures, 16)
     recipe = ProbabilityRecipe(epochs=2, batch_size=64, learning_rate=1e-2, resolution=16)
@@ -43,7 +43,7 @@ def test_first_steps_are_sgd_with_momentum(start, pictures):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), fitted["batch_stats"], stats)
 
 
-def test_same_seed_same_network_and_the_start_is_kept(start, pictures, recipe):
+def test_equal_seeds_give_equal_networks_and_keep_the_initial_variables(start, pictures, recipe):
     module, variables = start
     data, before = gather(pictures, 16), jax.tree.map(np.array, variables)
     runs = [fit_network(module, variables, data.images, data.labels, recipe, lambda line: None) for _ in range(2)]
@@ -62,7 +62,7 @@ def test_one_line_for_each_epoch(start, pictures, recipe, lines):
     assert "accuracy 1.0000" in lines[-1]
 
 
-def test_head_alone_learns_from_features(recipe):
+def test_the_head_is_trained_on_features(recipe):
     random = np.random.default_rng(0)
     features = random.normal(0, 1, (64, 5)).astype(np.float32)
     labels = (features[:, 2] > 0).astype(np.int32)
@@ -72,8 +72,8 @@ def test_head_alone_learns_from_features(recipe):
     assert (scores.argmax(1) == labels).mean() > 0.95
 
 
-def test_balanced_batches_even_out_the_prior(recipe, monkeypatch):
-    """60 examples of class 0 and 4 of class 1, all alike: the bias alone can learn, and learns the prior."""
+def test_balanced_batches_have_an_even_prior(recipe, monkeypatch):
+    """60 examples of class 0 and 4 of class 1, all identical: only the bias can learn, and it learns the prior."""
     labels = (np.arange(64) < 4).astype(np.int32)
     features = np.zeros((64, 1), np.float32)
     head = {"kernel": jnp.zeros((1, 2)), "bias": jnp.zeros(2)}
@@ -85,8 +85,8 @@ def test_balanced_batches_even_out_the_prior(recipe, monkeypatch):
     assert prior[True] == pytest.approx(0.5, abs=0.06)
 
 
-def test_flips_mirror_about_half_of_the_pictures(tiny, start, recipe):
-    """All pictures are alike and lopsided; with flips, a network trained on them still gets both sides."""
+def test_about_half_of_the_pictures_are_flipped(tiny, start, recipe):
+    """All pictures are identical and asymmetric; with flips, a network trained on them sees both orientations."""
     module, variables = start
     images = np.zeros((8, 16, 16, 3), np.uint8)
     images[:, :, :8] = 255
@@ -99,7 +99,7 @@ def test_flips_mirror_about_half_of_the_pictures(tiny, start, recipe):
     assert not equal(plain["batch_stats"], flipped["batch_stats"])
 
 
-def test_mixup_blends_neighbours_and_their_labels_in_the_same_shares():
+def test_mixup_blends_neighbours_and_labels_with_the_same_weights():
     inputs = jnp.arange(5.0)[:, None, None] * jnp.ones((5, 2, 3))
     mixed, targets = (np.asarray(part) for part in mix(inputs, jnp.eye(5), 0.7, jax.random.key(0)))
     for i in range(5):
@@ -111,7 +111,7 @@ def test_mixup_blends_neighbours_and_their_labels_in_the_same_shares():
     assert np.ptp(np.diag(targets)) > 0.05
 
 
-def test_a_learning_rate_too_high_is_told(start, pictures, recipe):
+def test_too_high_a_learning_rate_is_reported(start, pictures, recipe):
     module, variables = start
     data = gather(pictures, 16)
     wild = dataclasses.replace(recipe, optimiser="sgd", learning_rate=1e30)
@@ -120,7 +120,7 @@ def test_a_learning_rate_too_high_is_told(start, pictures, recipe):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"epochs": 0}, "epochs: must be >= 1, got 0"),
         ({"learning_rate": 0.0}, "learning_rate: must be > 0, got 0.0"),
@@ -131,8 +131,8 @@ def test_a_learning_rate_too_high_is_told(start, pictures, recipe):
         ({"sharpen": True}, "sharpen: has no effect without temperature_scaling"),
     ],
 )
-def test_recipes_that_cannot_be(fields, told):
-    with pytest.raises(UsageError, match=told):
+def test_invalid_recipes_are_refused(fields, message):
+    with pytest.raises(UsageError, match=message):
         ProbabilityRecipe(**fields)
 
 

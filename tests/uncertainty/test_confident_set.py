@@ -8,8 +8,8 @@ from drujax.errors import UsageError
 from drujax.uncertainty.confident_set import Example, confident_examples, gather, hold_out, resize
 
 
-def test_resize_takes_the_whole_picture_with_an_antialiasing_filter():
-    """A fine checkerboard averages to grey, where sampling without antialiasing would keep black and white."""
+def test_resize_uses_the_whole_picture_with_antialiasing():
+    """A fine checkerboard averages to grey; without antialiasing it would stay black and white."""
     checkerboard = np.indices((96, 160)).sum(0) % 2 * 255
     image = np.repeat(checkerboard[..., None], 3, 2).astype(np.uint8)
     assert resize(image, 24).shape == (24, 24, 3)
@@ -44,7 +44,7 @@ def test_held_out_groups_are_whole_and_about_the_share_of_each_class(pictures):
     assert not set(groups[held]) & set(groups[~held])
 
 
-def test_held_out_groups_depend_on_seed_and_names_alone(pictures):
+def test_held_out_groups_depend_only_on_seed_and_names(pictures):
     gathered = gather(pictures, 16)
     groups = np.array(gathered.groups)
     chosen = set(groups[hold_out(gathered, 0.25, seed=3)])
@@ -55,7 +55,7 @@ def test_held_out_groups_depend_on_seed_and_names_alone(pictures):
 
 
 def test_large_groups_do_not_exceed_the_share():
-    """Ten dark pictures in scenes of 6 and 4, a share of 3: six were held out where the larger scene came first."""
+    """Ten dark pictures in scenes of 6 and 4 and a share of 3: the scene of 6 must not be held out."""
     image = np.zeros((4, 4, 3), np.uint8)
     dark = [Example(image, 0, "six")] * 6 + [Example(image, 0, "four")] * 4
     gathered = gather([*dark, *(Example(image, 1, f"bright{i}") for i in range(10))], 4)
@@ -72,8 +72,8 @@ def test_the_last_pictures_of_a_class_are_never_held_out():
     assert not hold_out(gathered, 0.0, seed=0).any()
 
 
-def test_confident_examples_are_the_training_pictures_that_qab_is_sure_of():
-    """A record's label may be another than its partition: what counts is the partition."""
+def test_confident_examples_are_training_pictures_with_a_confident_qab_class():
+    """A record's label may differ from its partition, which decides."""
 
     def record(name, partition):
         return SimpleNamespace(image=np.full((2, 2, 3), len(name), np.uint8), group=name, partition=partition)

@@ -12,7 +12,7 @@ from drujax.uncertainty.confident_set import gather, hold_out, resize
 from drujax.uncertainty.probability import CHUNK, labeller, train_probability_network
 
 
-def test_it_tells_dark_from_bright_in_the_papers_order(network, pictures):
+def test_dark_and_bright_are_distinguished_in_the_papers_order(network, pictures):
     probability = network.probabilities(example.image for example in pictures)
     assert probability.shape == (40, 2)
     assert probability.dtype == np.float32
@@ -28,7 +28,7 @@ def test_probabilities_are_the_softmax_of_the_backbone(network, pictures, tiny):
     np.testing.assert_allclose(network.probabilities(images), jax.nn.softmax(logits), atol=1e-5)
 
 
-def test_more_pictures_than_a_chunk_and_none_at_all(network, pictures):
+def test_more_pictures_than_a_chunk_and_no_pictures(network, pictures):
     images = [pictures[i % 40].image for i in range(CHUNK + 6)]
     probability = network.probabilities(images)
     assert probability.shape == (CHUNK + 6, 2)
@@ -36,7 +36,7 @@ def test_more_pictures_than_a_chunk_and_none_at_all(network, pictures):
     assert network.probabilities([]).shape == (0, 2)
 
 
-def test_report_says_what_it_was_trained_on_and_how_well(trained, recipe):
+def test_report_holds_training_set_and_accuracy(trained, recipe):
     network, lines = trained
     report = json.loads(json.dumps(network.report))
     assert report["backbone"] == "tiny"
@@ -51,7 +51,7 @@ def test_report_says_what_it_was_trained_on_and_how_well(trained, recipe):
 
 
 def test_held_out_pictures_are_not_trained_on(tiny, network, pictures, recipe, lines):
-    """Their negatives in their stead change the accuracy and nothing of the network."""
+    """Replacing them by their negatives changes the accuracy but not the network."""
     held = hold_out(gather(pictures, 16), recipe.held_out, recipe.seed)
     images = [e._replace(image=255 - e.image) if h else e for e, h in zip(pictures, held, strict=True)]
     other = train_probability_network(images, tiny, "none", recipe, log=lines.append)
@@ -70,7 +70,7 @@ def test_without_held_out_pictures_the_numbers_are_unknown(tiny, pictures, recip
 
 @pytest.fixture(scope="module")
 def noisy(pictures):
-    """Pictures of which a seventh shows the other class, twice as many of them."""
+    """Twice as many pictures, one in seven of the wrong class."""
     twice = [*pictures, *(example._replace(group=f"more {example.group}") for example in pictures)]
     return [e._replace(image=255 - e.image) if i % 14 in (4, 5) else e for i, e in enumerate(twice)]
 
@@ -82,7 +82,7 @@ def scaled_and_plain(examples, tiny, recipe, lines):
     return train_probability_network(examples, tiny, "none", asked, log=lines.append), plain
 
 
-def test_temperature_scaling_is_off_and_divides_the_logits_when_asked(tiny, noisy, recipe, lines):
+def test_temperature_scaling_is_off_by_default_and_divides_the_logits(tiny, noisy, recipe, lines):
     scaled, plain = scaled_and_plain(noisy, tiny, dataclasses.replace(recipe, epochs=30), lines)
     images = [example.image for example in noisy]
     fitted = plain.report["temperature"]["fitted"]
@@ -92,7 +92,7 @@ def test_temperature_scaling_is_off_and_divides_the_logits_when_asked(tiny, nois
     np.testing.assert_allclose(scaled.probabilities(images), jax.nn.softmax(plain.logits(images) / fitted), atol=1e-5)
 
 
-def test_calibration_is_measured_where_the_temperature_was_not_fitted(tiny, noisy, recipe, lines):
+def test_calibration_is_measured_on_images_not_used_for_the_temperature(tiny, noisy, recipe, lines):
     scaled, plain = scaled_and_plain(noisy, tiny, dataclasses.replace(recipe, epochs=30), lines)
     gathered = gather(noisy, 16)
     held = gathered.where(hold_out(gathered, 0.5, recipe.seed))
@@ -111,8 +111,8 @@ def test_calibration_is_measured_where_the_temperature_was_not_fitted(tiny, nois
     assert any(line.startswith(f"probability network: temperature {scaled.temperature:.4g}, fitted") for line in lines)
 
 
-def test_a_temperature_that_saturates_is_refused_with_a_line(tiny, pictures, recipe, lines):
-    """All held-out pictures are right, as they often are: T stays 1 instead of falling to the bound of its search."""
+def test_a_saturating_temperature_is_rejected_with_a_message(tiny, pictures, recipe, lines):
+    """All held-out pictures are classified correctly: T stays 1 instead of falling to the bound of its search."""
     scaled, plain = scaled_and_plain(pictures, tiny, recipe, lines)
     assert scaled.report["accuracy"] == 1.0
     assert scaled.temperature == scaled.report["temperature"]["applied"] == 1.0
@@ -123,7 +123,7 @@ def test_a_temperature_that_saturates_is_refused_with_a_line(tiny, pictures, rec
     assert line.startswith("probability network: temperature 1, the likeliest temperature is at the bound 0.05")
 
 
-def test_frozen_features_train_the_last_layer_alone(tiny, network, pictures, recipe, lines):
+def test_frozen_features_train_only_the_last_layer(tiny, network, pictures, recipe, lines):
     longer = dataclasses.replace(recipe, freeze_features=True, epochs=60)
     frozen = train_probability_network(pictures, tiny, "none", longer, log=lines.append)
     initial = train_probability_network(
@@ -146,7 +146,7 @@ def test_centroids_of_features(tiny, pictures, recipe, lines):
     assert not any("epoch" in line for line in lines)
 
 
-def test_labeller_answers_for_the_uncertain_pictures(tiny, pictures, recipe, lines):
+def test_labeller_classifies_the_uncertain_pictures(tiny, pictures, recipe, lines):
     label = labeller(tiny, "none", recipe, log=lines.append)
     images, labels, groups = zip(*pictures, strict=True)
     uncertain = [np.full((9, 9, 3), 20, np.uint8), np.full((9, 9, 3), 230, np.uint8)]
@@ -156,13 +156,13 @@ def test_labeller_answers_for_the_uncertain_pictures(tiny, pictures, recipe, lin
 
 
 def test_labeller_holds_out_whole_groups(tiny, pictures, recipe, lines):
-    """Each dark picture has a copy in its group, and all bright ones are one group: none of it is held out alone."""
+    """Each dark picture has a copy in its group, and all bright ones are one group."""
     images, labels, _ = zip(*pictures, strict=True)
     groups = [f"dark{i // 12}" if label == 0 else "bright" for i, label in enumerate(labels)]
     labeller(tiny, "none", recipe, log=lines.append)(images, np.array(labels), groups, images[:1])
     assert lines[0] == "probability network: 24 dark and 16 bright to train on, 0 dark and 0 bright held out"
 
 
-def test_unknown_names_are_told(pictures, recipe, lines):
-    with pytest.raises(UsageError, match=r"--backbone: unknown value 'vit'. .*Choices: resnet18, .*centroid"):
+def test_unknown_names_are_refused(pictures, recipe, lines):
+    with pytest.raises(UsageError, match=r"backbone: unknown value 'vit'. .*Choices: resnet18, .*centroid"):
         train_probability_network(pictures, "vit", "none", recipe, log=lines.append)

@@ -20,7 +20,7 @@ from drujax.uncertainty.relativistic import (
 
 
 class Split:
-    """Pictures by position, as a split of a dataset has them."""
+    """Pictures by position, like a split of a dataset."""
 
     def __init__(self, images):
         self.images = images
@@ -34,7 +34,7 @@ class Split:
 
 @pytest.fixture
 def dataset(pictures):
-    """The dark and bright pictures, and one that is rather of the other kind at the end of each."""
+    """Dark and bright pictures; the last of each looks more like the other class."""
     dark, bright = ([e.image for e in pictures if e.label == label] for label in (0, 1))
     grey = [np.full((20, 20, 3), level, np.uint8) for level in (190, 70)]
     return SimpleNamespace(train_dark=Split([*dark, grey[0]]), train_bright=Split([*bright, grey[1]]))
@@ -49,7 +49,7 @@ def test_tables_are_the_softmax_of_the_own_class_in_record_order(network, datase
         assert tables[name][-1] < tables[name][:-1].min()
 
 
-def test_tables_follow_the_networks_temperature(network, dataset):
+def test_tables_depend_on_the_networks_temperature(network, dataset):
     warm = dataclasses.replace(network, temperature=5.0)
     margins = relativistic_margins(network, dataset)
     tables = relativistic_probabilities(warm, dataset)
@@ -63,13 +63,13 @@ def test_margins_far_apart_do_not_overflow():
 
 def test_histogram_and_spread_by_hand():
     table = np.array([0.5, 0.96, 1.0, 1.0], np.float32)
-    told = histogram(table)
-    assert sum(told["counts"]) == 4
-    assert (told["counts"][10], told["counts"][19]) == (1, 3)
-    assert told["edges"][10:12] == [0.5, 0.55]
-    assert told["mean"] == pytest.approx(0.865)
-    assert told["std"] == pytest.approx(np.std([0.5, 0.96, 1, 1]))
-    assert told["saturated"] == 0.5
+    report = histogram(table)
+    assert sum(report["counts"]) == 4
+    assert (report["counts"][10], report["counts"][19]) == (1, 3)
+    assert report["edges"][10:12] == [0.5, 0.55]
+    assert report["mean"] == pytest.approx(0.865)
+    assert report["std"] == pytest.approx(np.std([0.5, 0.96, 1, 1]))
+    assert report["saturated"] == 0.5
     assert spread(np.zeros(0, np.float32))["mean"] is None
 
 
@@ -115,7 +115,7 @@ def test_chart_shows_the_bars(network, dataset, tmp_path):
     assert heights[int(0.525 * plots.SIDE)] == 0
 
 
-def test_a_report_without_held_out_pictures_is_drawn_too(tiny, pictures, dataset, recipe, lines, tmp_path):
+def test_a_report_without_held_out_pictures_is_drawn(tiny, pictures, dataset, recipe, lines, tmp_path):
     network = train_probability_network(
         pictures, tiny, "none", dataclasses.replace(recipe, held_out=0.0), log=lines.append
     )

@@ -19,7 +19,7 @@ class Dataset:
         return [SimpleNamespace(id=name) for name in getattr(self, split.removeprefix("train_"))]
 
 
-def test_tables_come_back_for_their_dataset_alone(tmp_path):
+def test_tables_load_only_for_their_dataset(tmp_path):
     dataset = Dataset(["a", "b"], ["c"])
     tables = {"dark": np.array([0.25, 0.5], np.float32), "bright": np.array([0.75], np.float32)}
     save_tables(tmp_path / "rp.npz", tables, dataset)

@@ -1,4 +1,4 @@
-"""Downloads come whole, checked and once, or not at all; every failure is one line that says what to do."""
+"""Downloads are complete, checked and made once, or fail with one line of advice."""
 
 import contextlib
 import hashlib
@@ -46,7 +46,7 @@ class Host(BaseHTTPRequestHandler):
                     self.server.go_on.wait(20)
 
     def log_message(self, *_):
-        """Keeps quiet."""
+        """Suppresses the server's log."""
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_an_interrupted_download_is_resumed(host, cache):
 
 
 def test_download_without_known_hash_restarts(host, cache):
-    """Parts of two different files must not be combined silently."""
+    """Parts of two different files must never be combined."""
     cache.mkdir(parents=True)
     (cache / "net.pth.part").write_bytes(b"of an older file")
     assert download.fetch(row(host, sha256=None)).read_bytes() == CONTENT
@@ -164,7 +164,7 @@ def test_foreign_partial_files(partial, host, cache):
 
 
 def start_slow_download(host):
-    """Starts a process in the middle of a download: the server has sent half and waits."""
+    """Starts a process and returns in the middle of its download: the server has sent half and waits."""
     file = row(host, "slow")
     code = f"from drujax.runtime.remote_file import File; from drujax.weights import download; download.fetch({file!r})"
     process = subprocess.Popen([sys.executable, "-c", code])

@@ -1,4 +1,4 @@
-"""drujax's weight files preserve arrays and metadata, and damaged ones are reported in one line."""
+"""Weight files preserve arrays and metadata; damaged ones are reported in one line."""
 
 import json
 import struct
@@ -47,7 +47,7 @@ def test_round_trip(tmp_path):
 
 
 def test_the_header_is_as_documented(tmp_path):
-    """Without drujax, the file shows paths and JSON texts."""
+    """Read without drujax, the file has paths and JSON texts."""
     save_weights(tmp_path / "w.safetensors", variables(), METADATA)
     content = (tmp_path / "w.safetensors").read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
@@ -127,7 +127,7 @@ def test_missing_files_are_named(tmp_path):
     ["weights.safetensors_io", "weights.formats.readers", "weights.torch_names", "weights.download", "cli"],
 )
 def test_modules_are_cheap_to_import(module):
-    """`drujax --help` must not take as long as importing JAX."""
+    """`drujax --help` must not import JAX."""
     check = f"import sys, drujax.{module}; print([m for m in ('jax', 'flax', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The canvas: an image in unit coordinates, and the basic shapes of which scenes are drawn.
+"""The canvas: an image in unit coordinates, and the basic shapes that scenes consist of.
 
 The stage has height 1 (y runs down from 0 to 1) and width `STAGE` (x = 0 is the centre). An image of any size shows the
 part of the stage that fits its aspect ratio: the full height, or the full width if it is wider than the stage. Shapes

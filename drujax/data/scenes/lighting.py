@@ -193,11 +193,13 @@ class Light:
         factor = mix(self.ambient[:, None, None], self.key[:, None, None], np.float32(lit))
         depth = np.float32(depth)
         near = 1.0 - self.silhouette * np.clip(1.0 - 1.25 * depth, 0.0, 1.0)
-        return mix(self._seen(colour) * factor * near, self.horizon[:, None, None], self.haze * depth)
+        return mix(self._muted(colour) * factor * near, self.horizon[:, None, None], self.haze * depth)
 
     def room(self, colour: np.ndarray, lit: Share = 0.0) -> np.ndarray:
         """Shades a `colour` (3,) indoors: `lit` is the fraction of the window's or lamp's light that reaches it."""
-        return self._seen(colour) * mix(self.room_ambient[:, None, None], self.room_key[:, None, None], np.float32(lit))
+        return self._muted(colour) * mix(
+            self.room_ambient[:, None, None], self.room_key[:, None, None], np.float32(lit)
+        )
 
     def lamp(self, off: np.ndarray, on: np.ndarray, share: float = 1.0) -> np.ndarray:
         """Shades a window or lamp: from `off` (3, 1, 1) by day to the light `on` (3,) if lit. Returns (3, 1, 1)."""
@@ -208,6 +210,6 @@ class Light:
         """Brightness of lamps, 0..1."""
         return self.lamps * (0.72 + 0.28 * self.level)
 
-    def _seen(self, colour: np.ndarray) -> np.ndarray:
+    def _muted(self, colour: np.ndarray) -> np.ndarray:
         grey = colour @ np.array([0.299, 0.587, 0.114], np.float32)
         return (grey + (colour - grey) * np.float32(self.saturation)).astype(np.float32)[:, None, None]

@@ -10,7 +10,7 @@ from drujax.data.scenes.lighting import Light, Lighting, LightKind
 from drujax.data.scenes.rng import Rng
 from drujax.errors import UsageError, unknown
 
-# Lightings that mostly give each QAB partition (eq. 1): kind, and the range of levels.
+# Lightings that mostly lead to each QAB partition (eq. 1): kind, and range of levels.
 _LIGHTS: dict[Partition, tuple[tuple[LightKind, float, float], ...]] = {
     "dark": (
         ("night", 0.0, 0.75), ("night", 0.0, 0.6), ("interior", 0.0, 0.7), ("dusk", 0.0, 0.45), ("backlit", 0.0, 0.45),

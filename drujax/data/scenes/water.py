@@ -28,8 +28,8 @@ def water(
     )  # extent of a row in `deep`; finer ripples would alias, so they fade
     ripple = np.zeros((y.size, x.size), np.float32)
     for layer, (down, across, height) in zip(lattice, ((21.0, 3.6, 1.0), (43.0, 11.0, 0.6)), strict=True):
-        seen = height * np.clip(1.6 - 2.0 * down * pixel, 0.0, 1.0)[:, None]
-        ripple += seen * field(layer, down * deep + 4.2 * down, across * x + 20.0)
+        amplitude = height * np.clip(1.6 - 2.0 * down * pixel, 0.0, 1.0)[:, None]
+        ripple += amplitude * field(layer, down * deep + 4.2 * down, across * x + 20.0)
     mirrored = shore - (y - shore)[:, None] * 0.9 - ripple * (0.02 + 0.05 * (1 - still)) * (0.25 + away[:, None])
     image = _mirror(canvas, where[0].start, mirrored)
     body = mix(light.shade(DEEP, 0.5), light.sky[1][:, None, None], 0.35)

@@ -38,17 +38,17 @@ def bucket(length: int, step: int, factor: int) -> int:
     return step
 
 
-def pad_to_bucket(picture: Shaped[np.ndarray, "h w"], border: int, *modes: Mode, unit: int = 1) -> Padded:
-    """Pads `picture` by `border` pixels, once for each of `modes`, and with zeros to its bucket.
+def pad_to_bucket(image: Shaped[np.ndarray, "h w"], border: int, *modes: Mode, unit: int = 1) -> Padded:
+    """Pads `image` by `border` pixels, once for each of `modes`, and with zeros to its bucket.
 
     The array consists of whole tiles of `unit` (see tiles.py) plus the border.
     """
-    h, w = picture.shape
+    h, w = image.shape
     tile = tile_size(unit)
     height, width = bucket(h, tile[0], 4), bucket(w, tile[1], 2)
-    array = np.zeros((len(modes), height + 2 * border, width + 2 * border), picture.dtype)
+    array = np.zeros((len(modes), height + 2 * border, width + 2 * border), image.dtype)
     for part, mode in zip(array, modes, strict=True):
-        part[: h + 2 * border, : w + 2 * border] = np.pad(picture, border, mode=mode)
+        part[: h + 2 * border, : w + 2 * border] = np.pad(image, border, mode=mode)
     return Padded(array, h, w)
 
 
@@ -57,7 +57,7 @@ def images_per_call() -> int:
     return 1 if jax.default_backend() == "cpu" else CHUNK
 
 
-def run(program: Callable[..., Any], pictures: Iterable[Padded], *constants: float) -> Iterator[Any]:
+def run(program: Callable[..., Any], images: Iterable[Padded], *constants: float) -> Iterator[Any]:
     """Yields the results of `program(array, height, width, *constants)` for each image, as NumPy arrays, in order.
 
     `program` is compiled once per bucket, independently of the constants. Calls are distributed over the local devices
@@ -65,7 +65,7 @@ def run(program: Callable[..., Any], pictures: Iterable[Padded], *constants: flo
     """
     devices, chunk = jax.local_devices(), images_per_call()
     in_flight: collections.deque[tuple[Any, int]] = collections.deque()
-    for number, group in enumerate(_groups(pictures, chunk)):
+    for number, group in enumerate(_groups(images, chunk)):
         if len(in_flight) >= IN_FLIGHT * len(devices):
             yield from _results(*in_flight.popleft())
         arguments = [np.stack(parts) for parts in zip(*_filled(group, chunk), strict=True)]
@@ -87,21 +87,21 @@ def _compiled(program: Callable[..., Any], chunk: int) -> Callable[..., Any]:
     return jax.jit(single)
 
 
-def _groups(pictures: Iterable[Padded], chunk: int) -> Iterator[list[Padded]]:
+def _groups(images: Iterable[Padded], chunk: int) -> Iterator[list[Padded]]:
     """Groups up to `chunk` consecutive images of the same bucket."""
     group: list[Padded] = []
-    for picture in pictures:
-        if group and (len(group) == chunk or picture.array.shape != group[0].array.shape):
+    for image in images:
+        if group and (len(group) == chunk or image.array.shape != group[0].array.shape):
             yield group
             group = []
-        group.append(picture)
+        group.append(image)
     if group:
         yield group
 
 
 def _filled(group: list[Padded], chunk: int) -> list[tuple[np.ndarray, np.int32, np.int32]]:
     full = group + [Padded(np.zeros_like(group[0].array), 1, 1)] * (chunk - len(group))
-    return [(picture.array, np.int32(picture.height), np.int32(picture.width)) for picture in full]
+    return [(image.array, np.int32(image.height), np.int32(image.width)) for image in full]
 
 
 def _results(result: Any, count: int) -> Iterator[Any]:

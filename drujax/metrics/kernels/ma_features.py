@@ -46,7 +46,7 @@ def ma_features(luma: UInt8[np.ndarray, "b h w"], reference: Reference) -> Featu
         raise UsageError(f"ma: images must be at least {LEAST_SIDE}x{LEAST_SIDE} pixels without border, got {w}x{h}")
     with float64():
         masks = _masks_on_device(h, w)
-        rows = [_features(jnp.asarray(picture, jnp.float64), masks, reference=reference) for picture in luma]
+        rows = [_features(jnp.asarray(image, jnp.float64), masks, reference=reference) for image in luma]
         table = np.stack([np.asarray(row) for row in rows]) if rows else np.zeros((0, 138))
     return Features(table[:, :18], table[:, 18:63], table[:, 63:])
 

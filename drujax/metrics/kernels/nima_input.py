@@ -9,25 +9,25 @@ from drujax.pictures.color import to_float
 INCEPTION_SIDE, MOBILENET_SIDE = 299, 224
 
 
-def centre_square(picture: Shaped[np.ndarray, "h w 3"], *, antialias: bool = True) -> Float[np.ndarray, "299 299 3"]:
+def centre_square(image: Shaped[np.ndarray, "h w 3"], *, antialias: bool = True) -> Float[np.ndarray, "299 299 3"]:
     """Resizes the shorter side to 299 pixels and crops the centre, as IQA-PyTorch's `nima` does.
 
     Bilinear, like torchvision's resizing of tensors; `antialias` is its default since 0.17 (False before). Only the
     cropped part is computed.
     """
-    h, w = picture.shape[:2]
+    h, w = image.shape[:2]
     (y, of_y), (x, of_x) = (_cropped_taps(side, min(h, w), antialias=antialias) for side in (h, w))
     # Few pixels contribute to each output: products with sparse resizing matrices took several times as long.
-    rows = _weighted_sums(picture[:, x.min() : x.max() + 1], y, of_y)
+    rows = _weighted_sums(image[:, x.min() : x.max() + 1], y, of_y)
     columns = _weighted_sums(rows.swapaxes(0, 1), x - x.min(), of_x)
-    white = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
+    white = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
     return 2 * columns.swapaxes(0, 1) / np.float32(white) - 1
 
 
-def squeezed(picture: Shaped[np.ndarray, "h w 3"]) -> Float[np.ndarray, "224 224 3"]:
+def squeezed(image: Shaped[np.ndarray, "h w 3"]) -> Float[np.ndarray, "224 224 3"]:
     """Resizes the whole image to 224 x 224 by nearest neighbour, aspect ratio not kept, as idealo's code does."""
-    rows, columns = (_nearest(side) for side in picture.shape[:2])
-    samples = picture[rows[:, None], columns]
+    rows, columns = (_nearest(side) for side in image.shape[:2])
+    samples = image[rows[:, None], columns]
     return 2 * (to_float(samples) if samples.dtype.kind == "u" else samples.astype(np.float32)) - 1
 
 

@@ -34,27 +34,27 @@ def taps(length: int, output: int, scale: float) -> Taps:
     return Taps(mirrored(index[:, used], length), weight[:, used])
 
 
-def imresize(picture: Float[Any, "*b _ _"], scale: float, size: tuple[int, int] | None = None) -> Float[Any, "*b _ _"]:
-    """Resizes `picture` (..., h, w), a NumPy or JAX array, by `scale` in its own dtype.
+def imresize(image: Float[Any, "*b _ _"], scale: float, size: tuple[int, int] | None = None) -> Float[Any, "*b _ _"]:
+    """Resizes `image` (..., h, w), a NumPy or JAX array, by `scale` in its own dtype.
 
     `size` is the size of the result, by default ceil(scale h) x ceil(scale w). (MATLAB's imresize to a given size
     scales each axis by its own factor: call `resize_axis` twice.)
     """
-    h, w = picture.shape[-2:]
+    h, w = image.shape[-2:]
     rows, columns = size or (int(np.ceil(scale * h)), int(np.ceil(scale * w)))
-    return resize_axis(resize_axis(picture, -2, taps(h, rows, scale)), -1, taps(w, columns, scale))
+    return resize_axis(resize_axis(image, -2, taps(h, rows, scale)), -1, taps(w, columns, scale))
 
 
-def resize_axis(picture: Float[Any, "*b _ _"], axis: int, along: Taps) -> Float[Any, "*b _ _"]:
-    """Resizes `picture` along one axis.
+def resize_axis(image: Float[Any, "*b _ _"], axis: int, along: Taps) -> Float[Any, "*b _ _"]:
+    """Resizes `image` along one axis.
 
     Weights are applied to differences from one of the pixels, so that constants are preserved exactly.
     """
-    first = picture.take(along.source[:, along.source.shape[1] // 2], axis=axis)
+    first = image.take(along.source[:, along.source.shape[1] // 2], axis=axis)
     result = first
     for index, weight in zip(along.source.T, along.weight.T, strict=True):
-        weight = weight.astype(picture.dtype).reshape(-1, *[1] * (-1 - axis))
-        result = result + weight * (picture.take(index, axis=axis) - first)
+        weight = weight.astype(image.dtype).reshape(-1, *[1] * (-1 - axis))
+        result = result + weight * (image.take(index, axis=axis) - first)
     return result
 
 

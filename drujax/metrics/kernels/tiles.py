@@ -27,20 +27,20 @@ def tile_size(unit: int = 1) -> tuple[int, int]:
 
 
 def over_tiles(
-    function: Callable[[tuple[Any, Any]], Any], tile: Sequence[int], picture: Sequence[Any], array: Sequence[int]
+    function: Callable[[tuple[Any, Any]], Any], tile: Sequence[int], image_size: Sequence[Any], array: Sequence[int]
 ) -> Any:
     """Stacks `function((row, column))` for each tile of an image in row-major order.
 
     Args:
         function: from the position of a tile's first pixel to a tree of arrays.
         tile: size of a tile.
-        picture: size of the image, known at run time only.
+        image_size: size of the image, known at run time only.
         array: size of the array that holds it.
 
     Returns:
         The tree, with a leading axis for all tiles that the array can hold; those beyond the image are zero.
     """
-    rows, columns = (-(-side // of) for side, of in zip(picture, tile, strict=True))
+    rows, columns = (-(-side // of) for side, of in zip(image_size, tile, strict=True))
     most = math.prod(-(-side // of) for side, of in zip(array, tile, strict=True))
     shapes = jax.eval_shape(function, (jnp.int32(0), jnp.int32(0)))
     empty = jax.tree.map(lambda part: jnp.zeros((most, *part.shape), part.dtype), shapes)

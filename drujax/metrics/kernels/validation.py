@@ -41,10 +41,8 @@ def as_pair(
     smallest: int = 1,
 ) -> tuple[Float32[np.ndarray, "b h w 3"], Float32[np.ndarray, "b h w 3"]]:
     """Converts images and their references, of equal shape, to float32 in 0..1, like `validated_images`."""
-    pictures = [validated_images(of, metric, smallest) for of in (images, truth)]
-    if pictures[0].shape != pictures[1].shape:
-        raise UsageError(
-            f"{metric}: images and truth must have equal shapes, got {pictures[0].shape} and {pictures[1].shape}"
-        )
-    x, y = (to_float(of) if of.dtype == np.uint8 else of.astype(np.float32) for of in pictures)
+    pair = [validated_images(of, metric, smallest) for of in (images, truth)]
+    if pair[0].shape != pair[1].shape:
+        raise UsageError(f"{metric}: images and truth must have equal shapes, got {pair[0].shape} and {pair[1].shape}")
+    x, y = (to_float(of) if of.dtype == np.uint8 else of.astype(np.float32) for of in pair)
     return x, y

@@ -38,9 +38,9 @@ class ModifiedResNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, pictures: Float[Array, "b h w 3"], *, stages: bool = False
+        self, images: Float[Array, "b h w 3"], *, stages: bool = False
     ) -> Float[Array, "b k"] | list[Float[Array, "b _ _ _"]]:
-        x = pictures
+        x = images
         for i, width in enumerate((self.width // 2, self.width // 2, self.width), start=1):
             x = Conv(width, 3, stride=2 if i == 1 else 1, padding=1, use_bias=False, name=f"conv{i}")(x)
             x = nn.relu(BatchNorm(name=f"bn{i}")(x, train=False))

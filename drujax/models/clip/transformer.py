@@ -28,9 +28,9 @@ class VisionTransformer(nn.Module):
     embedding: int = 512
 
     @nn.compact
-    def __call__(self, pictures: Float[Array, "b h w 3"]) -> Float[Array, "b k"]:
+    def __call__(self, images: Float[Array, "b h w 3"]) -> Float[Array, "b k"]:
         normal = nn.initializers.normal(self.width**-0.5)
-        x = PatchProjection(self.width, patch=self.patch, use_bias=False, name="conv1")(pictures)
+        x = PatchProjection(self.width, patch=self.patch, use_bias=False, name="conv1")(images)
         token = self.param("class_embedding", normal, (self.width,))
         x = jnp.concatenate([jnp.broadcast_to(token, (len(x), 1, self.width)), x], axis=1)
         x = x + self.param("positional_embedding", normal, (x.shape[1], self.width))

@@ -1,4 +1,4 @@
-"""Initial weights, drawn as the official codes draw them."""
+"""Initial weights with the distributions of the official code."""
 
 import dataclasses
 from typing import Any

@@ -1,5 +1,5 @@
-"""AVIF, read only: pictures of 10 and 12 bits through libvips, which keeps them, those of 8 by Pillow, whose chroma is
-smoother (libvips repeats each sample of 4:2:0).
+"""AVIF, read only: 10 and 12 bits through libvips, which preserves them, 8 bits through Pillow, whose chroma upsampling
+is smoother (libvips repeats each sample of 4:2:0).
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from drujax.pictures.picture import Metadata
 from drujax.pictures.stored import Stored, check_single
 
 COLORS = b"colrnclx"
-UNDECLARED = {(1, 13), (2, 2), (1, 1), (1, 2), (2, 13)}  # primaries and transfer that mean or are taken as sRGB
+UNDECLARED = {(1, 13), (2, 2), (1, 1), (1, 2), (2, 13)}  # primaries and transfer that mean, or are treated as, sRGB
 
 
 def read(content: bytes) -> Stored:
@@ -29,7 +29,7 @@ def read(content: bytes) -> Stored:
 
 
 def _deep(image: Any, depth: int) -> Stored:
-    """A picture of more than 8 bits, which libvips has turned upright."""
+    """Reads a picture of more than 8 bits, which libvips has turned upright."""
     block, profile, xmp = (_blob(image, name) for name in ("exif-data", "icc-profile-data", "xmp-data"))
     block = exif.PREFIX + block.removeprefix(exif.PREFIX) if block else None
     metadata = Metadata(exif=block, icc_profile=profile, xmp=xmp)
@@ -41,12 +41,12 @@ def _blob(image: Any, name: str) -> bytes | None:
 
 
 def _sixteen_bits(samples: np.ndarray, depth: int) -> np.ndarray:
-    """`samples`, of which libvips fills the upper `depth` bits, with the lower ones filled likewise: white is white."""
+    """Fills the low bits of `samples`, of which libvips sets the upper `depth` bits, so that white stays white."""
     return samples | samples >> depth
 
 
 def _colors(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """The colours that the file declares without a profile, as PNG's chunk of the same four numbers."""
+    """Returns the colours that the file declares without a profile, as PNG's equivalent chunk cICP."""
     at = content.find(COLORS)
     if at < 0 or at + 14 > len(content):
         return ()

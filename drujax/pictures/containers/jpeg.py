@@ -20,16 +20,16 @@ EOI = b"\xff\xd9"
 START_OF_SCAN, COMMENT, APP0 = 0xDA, 0xFE, 0xE0
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # brightness samples for one of colour -> Pillow's number
+SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # luma samples per chroma sample -> Pillow's number
 HALF_AS_WIDE = 1  # 4:2:2
-SEGMENT = 65533  # bytes that a segment holds
+SEGMENT = 65533  # capacity of a segment in bytes
 
 JFIF, EXIF, XMP = b"JFIF\0", b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0"
 XMP_EXTENSION, ICC = b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
-ABOUT_CODING = (b"JFXX", b"Adobe", b"Ducky", b"FPXR")  # old thumbnails, and what is about the old file's coding
+ABOUT_CODING = (b"JFXX", b"Adobe", b"Ducky", b"FPXR")  # thumbnails, and the coding of the old file
 NOT_KEPT = {
-    b"MPF\0": "the further pictures behind it (previews, depth or gain map)",
+    b"MPF\0": "the further pictures in the file (previews, depth or gain map)",
     b"JP": "content credentials, which an edited picture invalidates",
 }
 
@@ -53,16 +53,16 @@ def read(content: bytes) -> Stored:
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
     """Returns the JPEG file of `samples`, (h, w) or (h, w, 3), with the metadata of `picture`. Raises UsageError."""
     own = picture.encoding if picture.format == "JPEG" else {}
-    coded = _coded(
+    encoded = _encoded(
         samples,
         QUALITY if quality is None else quality,
         subsampling=own.get("subsampling", 0),
         progressive=own.get("progressive", False),
     )
-    # Behind SOI, and behind JFIF's segment if there is one: ours replaces it.
-    start = 4 + struct.unpack_from(">H", coded, 4)[0] if coded[3] == APP0 else 2
-    segments, dropped = _described(picture)
-    return Written(coded[:2] + b"".join(segments) + coded[start:], dropped)
+    # After SOI, and after JFIF's segment if there is one, which ours replaces.
+    start = 4 + struct.unpack_from(">H", encoded, 4)[0] if encoded[3] == APP0 else 2
+    segments, dropped = _metadata_segments(picture)
+    return Written(encoded[:2] + b"".join(segments) + encoded[start:], dropped)
 
 
 # ----- reading
@@ -84,13 +84,13 @@ def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _pixels(content: bytes) -> np.ndarray:
-    """The pixels, also where just the end marker is missing."""
+    """Decodes the pixels, even if the end marker is missing."""
     try:
         return vips.pixels(vips.load("jpeg", content, fail_on="truncated"))
     except UsageError as error:
         if "truncated" not in str(error):
             raise
-        try:  # with an end marker in the middle of the data libjpeg warns
+        try:  # libjpeg warns about an end marker in the middle of the data
             return vips.pixels(vips.load("jpeg", content + EOI, fail_on="warning"))
         except UsageError:
             raise error from None
@@ -141,7 +141,7 @@ def _jfif_resolution(data: bytes) -> tuple[float, float] | None:
 
 
 def _joined(parts: list[bytes]) -> bytes | None:
-    """The ICC profile of its numbered parts; None where one is missing."""
+    """Joins the numbered parts of an ICC profile; None if one is missing."""
     numbered = {part[0]: part for part in parts if len(part) > 2}
     whole = numbered and len(numbered) == max(part[1] for part in numbered.values())
     return b"".join(numbered[key][2:] for key in sorted(numbered)) if whole else None
@@ -156,8 +156,10 @@ def _not_kept(marker: int, data: bytes) -> str:
 # ----- writing
 
 
-def _coded(samples: np.ndarray, quality: int, *, subsampling: int, progressive: bool) -> bytes:
-    """The file without metadata. libvips has no 4:2:2; Pillow cannot write every progressive file (fixed buffer)."""
+def _encoded(samples: np.ndarray, quality: int, *, subsampling: int, progressive: bool) -> bytes:
+    """Encodes the file without metadata. libvips lacks 4:2:2; Pillow cannot write every progressive file (fixed
+    buffer).
+    """
     if subsampling != HALF_AS_WIDE:
         mode = "on" if subsampling else "off"
         return vips.save("jpeg", samples, Q=quality, interlace=progressive, subsample_mode=mode)
@@ -174,7 +176,7 @@ def _coded(samples: np.ndarray, quality: int, *, subsampling: int, progressive: 
 
 
 def _jfif(dpi: tuple[float, float] | None) -> tuple[bytes, list[str]]:
-    """JFIF's segment, with the resolution in whole dots per inch."""
+    """Returns JFIF's segment, with the resolution in whole dots per inch."""
     across, down = map(round, dpi or (0, 0))
     fits = 0 < across < 65536 and 0 < down < 65536
     density = struct.pack(">BHH", 1, across, down) if fits else struct.pack(">BHH", 0, 1, 1)
@@ -183,8 +185,8 @@ def _jfif(dpi: tuple[float, float] | None) -> tuple[bytes, list[str]]:
     )
 
 
-def _described(picture: Picture) -> tuple[list[bytes], tuple[str, ...]]:
-    """The segments of the metadata, and what no segment holds."""
+def _metadata_segments(picture: Picture) -> tuple[list[bytes], tuple[str, ...]]:
+    """Returns the segments of the metadata, and what does not fit into segments."""
     jfif, dropped = _jfif(picture.dpi)
     segments = [jfif]
     block = picture.exif
@@ -209,7 +211,7 @@ def _described(picture: Picture) -> tuple[list[bytes], tuple[str, ...]]:
     ]
     segments += [_segment(COMMENT, comment[:SEGMENT]) for comment in picture.comments]
     if any(len(comment) > SEGMENT for comment in picture.comments):
-        dropped.append(f"the comment behind its first {SEGMENT} bytes")
+        dropped.append(f"the comment after its first {SEGMENT} bytes")
     return segments, tuple(dropped)
 
 

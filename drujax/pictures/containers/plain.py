@@ -1,4 +1,4 @@
-"""Formats that Pillow reads with all they have: BMP, GIF, TGA (WebP uses the same reader), and rare kinds of TIFF."""
+"""Formats that Pillow reads completely: BMP, GIF, TGA (WebP uses the same reader), and rare kinds of TIFF."""
 
 import io
 import re
@@ -50,7 +50,7 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
 
 
 def format_of(content: bytes) -> str | None:
-    """Returns which of FORMATS `content` is, None for none of them. Raises UsageError for too large a picture."""
+    """Returns the format of `content`, one of FORMATS, or None. Raises UsageError if the picture is too large."""
     with _damage_is_reported():
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -60,9 +60,9 @@ def format_of(content: bytes) -> str | None:
 
 
 def pixels(image: Image.Image) -> np.ndarray:
-    """Returns the samples, (h, w) or (h, w, 2 | 3 | 4), of a picture that Pillow has whole; CMYK keeps its channels."""
+    """Returns the samples, (h, w) or (h, w, 2 | 3 | 4), of a picture that Pillow reads completely; CMYK is kept."""
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)  # from any byte order
+        return np.asarray(image).astype(np.uint16)  # converts any byte order
     if image.mode == "CMYK":
         return np.asarray(image)
     transparent = image.has_transparency_data
@@ -72,7 +72,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def pixels_of_tiff(image: Image.Image, content: bytes) -> np.ndarray:
-    """Returns all bits of the samples of a TIFF, of which Pillow shows 8 bits a channel of colours.
+    """Returns all bits of a TIFF's samples, of which Pillow reads only 8 per colour channel.
 
     Pillow decodes the file twice, taking each sample's first byte as "high" once and the second byte the other time.
     """
@@ -98,7 +98,7 @@ def _decoded_as(content: bytes, raw_mode: str) -> np.ndarray:
 
 @contextmanager
 def _damage_is_reported() -> Iterator[None]:
-    """Turns what Pillow raises on damaged and on too large files into UsageError."""
+    """Converts Pillow's exceptions for damaged and too large files to UsageError."""
     try:
         yield
     except UsageError:

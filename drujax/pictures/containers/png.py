@@ -15,16 +15,16 @@ from drujax.pictures.stored import Stored, Written, check_single, check_size, da
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-# About the old file's coding, or written by us.
+# About the coding of the old file, or written anew.
 REPLACED = (*PIXEL_CHUNKS, b"eXIf", b"iCCP", b"pHYs", b"hIST", b"acTL", b"fcTL", b"fdAT", b"iDOT")
-# Kept, although their names say that they are to be dropped from edited pictures unless they are understood.
+# Kept, although their names mark them as unsafe to copy into edited pictures.
 KEPT = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi", b"sBIT", b"bKGD", b"tIME", b"sTER")
 KEPT += (b"oFFs", b"pCAL", b"sCAL", b"sPLT", b"gIFg", b"gIFx")
 CONTENT_CREDENTIALS = b"caBX"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 HOLDS = frozenset({"icc_profile", "exif", "xmp", "comments", "dpi", "chunks"})
 INCH_PER_METRE = 0.0254
-UNPACKED_LIMIT = 64 << 20  # bytes of a profile or XMP packet: more is an attack on the memory
+UNPACKED_LIMIT = 64 << 20  # bytes of a profile or XMP packet; larger ones are decompression bombs
 
 
 def read(content: bytes) -> Stored:
@@ -42,18 +42,18 @@ def read(content: bytes) -> Stored:
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
     """Returns the PNG file of `samples` with the metadata of `picture`."""
-    # Of noise and gradients of 16 bits one filter makes as small a file as trying all of them.
+    # At 16 bits one filter compresses noise and gradients as well as trying all of them.
     filters = {"filter": "up", "bitdepth": 16} if samples.dtype == np.uint16 else {"filter": "all"}
     content = vips.save("png", samples, compression=6, **filters)
     coded = [chunk for chunk in _chunks(content) if chunk[0] in PIXEL_CHUNKS]
-    return Written(SIGNATURE + b"".join(map(_packed, (coded[0], *_described(samples, picture), *coded[1:]))))
+    return Written(SIGNATURE + b"".join(map(_packed, (coded[0], *_metadata_chunks(samples, picture), *coded[1:]))))
 
 
 # ----- reading
 
 
 def _raw_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yields (name, the chunk as stored) up to the end of the picture; the last one may be cut off."""
+    """Yields (name, the chunk as stored) up to the end of the picture; the last one may be truncated."""
     position = len(SIGNATURE)
     while position + 8 <= len(content):
         length, name = struct.unpack_from(">I4s", content, position)
@@ -72,7 +72,7 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _pixels(content: bytes) -> np.ndarray:
-    """The pixels, whatever is wrong with the chunks that are about something else."""
+    """Decodes the pixels, ignoring damage in chunks that do not affect them."""
     raw = [(name, chunk) for name, chunk in _raw_chunks(content) if name in PIXEL_CHUNKS or name[:1].isupper()]
     whole = SIGNATURE + b"".join(chunk for name, chunk in raw if name != b"IEND") + _packed((b"IEND", b""))
     try:
@@ -108,7 +108,7 @@ def _metadata(header: bytes, chunks: list[tuple[bytes, bytes]]) -> tuple[Metadat
 
 
 def _international_text(data: bytes) -> bytes | None:
-    """The text of an iTXt chunk."""
+    """Returns the text of an iTXt chunk."""
     _, _, rest = data.partition(b"\0")
     packed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
     return _unpacked(text) if packed else text
@@ -131,8 +131,8 @@ def _packed(chunk: tuple[bytes, bytes]) -> bytes:
     return struct.pack(">I", len(chunk[1])) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _described(samples: np.ndarray, picture: Picture) -> list[tuple[bytes, bytes]]:
-    """The chunks of the metadata."""
+def _metadata_chunks(samples: np.ndarray, picture: Picture) -> list[tuple[bytes, bytes]]:
+    """Returns the chunks of the metadata."""
     chunks = []
     if picture.icc_profile:
         chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc_profile)))

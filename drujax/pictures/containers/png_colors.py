@@ -1,4 +1,4 @@
-"""PNG chunks whose content depends on how pixels are stored: background and significant bits."""
+"""PNG chunks that depend on the storage of pixels: background and significant bits."""
 
 import struct
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ BACKGROUND, SIGNIFICANT_BITS = b"bKGD", b"sBIT"
 
 
 def of_rgb(header: bytes, palette: bytes, chunks: Iterable[Chunk]) -> list[Chunk]:
-    """Returns `chunks` with a background that does not depend on the palette or on less than 8 bits."""
+    """Converts the background in `chunks` from a palette or fewer than 8 bits."""
     depth, kind = header[8], header[9]
     fixed = []
     for name, data in chunks:
@@ -28,7 +28,7 @@ def of_rgb(header: bytes, palette: bytes, chunks: Iterable[Chunk]) -> list[Chunk
 
 
 def of_samples(samples: np.ndarray, chunks: Iterable[Chunk]) -> list[Chunk]:
-    """Returns `chunks` as they are stored beside `samples`, of (h, w) or (h, w, 2 to 4)."""
+    """Adapts `chunks` to `samples`, (h, w) or (h, w, 2 to 4)."""
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     depth = 8 * samples.dtype.itemsize
     return [(name, _adapted(name, data, channels, depth)) for name, data in chunks]

@@ -27,10 +27,10 @@ SAMPLE_FORMATS = {2: "signed integer", 3: "floating-point", 5: "complex integer"
 DEPTHS = (1, 2, 4, 8, 16)
 ASSOCIATED, UNASSOCIATED = 1, 2
 KEPT_COMPRESSIONS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
-ONLY_IN_PILLOW = (34925, 50000)  # LZMA and Zstandard, which the wheel of libvips lacks
+ONLY_IN_PILLOW = (34925, 50000)  # LZMA and Zstandard, which libvips's wheel lacks
 UNSUPPORTED_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
 
-# How pixels are stored: written by libvips for the new file. What is not among these describes the picture.
+# Tags about the storage of pixels, which libvips writes for the new file. All others describe the picture.
 STRUCTURE = {254, 255, *range(256, 267), 273, 274, *range(277, 282), 284, 288, 289, 290, 291, 292, 293}
 STRUCTURE |= {297, 317, 320, 321, *range(322, 337), 338, 339, 340, 341, 342, 343, 344, 345, 346, 347, 351}
 STRUCTURE |= {400, *range(512, 533), 559, 32995, 32996, 32997, 32998}
@@ -38,7 +38,7 @@ CARRIED = {XMP, IPTC, PHOTOSHOP, ICC, LAYERS, *RESOLUTION}
 NOT_IN_EXIF = (13, 16, 17, 18)  # types: offsets of directories, and BigTIFF's
 DESCRIPTION = 270
 HOLDS = frozenset({"icc_profile", "exif", "xmp", "photoshop", "comments", "dpi"})
-LARGE = 3 << 30  # bytes of samples from which offsets of 32 bits may not do
+LARGE = 3 << 30  # bytes of samples for which 32-bit offsets may not suffice
 
 
 def read(content: bytes) -> Stored:
@@ -48,7 +48,7 @@ def read(content: bytes) -> Stored:
     value = {tag: directories.integer(entry, layout.order) for tag, entry in tags.items()}
     check_size(value.get(WIDTH, 0), value.get(HEIGHT, 0))
     _refuse_unsupported(value)
-    samples = _pixels(tiff_pages.alone(content, page), value)
+    samples = _pixels(tiff_pages.single_page(content, page), value)
     metadata, notes = _metadata(content, tags, layout)
     samples, notes = _without_extra_channels(samples, value, tags, layout, notes)
     encoding = {"compression": KEPT_COMPRESSIONS.get(value.get(COMPRESSION, 1), "deflate")}
@@ -69,7 +69,7 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
     tree: Tree = {tag: entry for tag, entry in directories.read_directory(content, first, layout)[0].items()}
     for tag in RESOLUTION:
         tree.pop(tag, None)
-    described = _described(picture, layout)
+    described = _metadata_tags(picture, layout)
     dropped = ()
     if picture.comments and DESCRIPTION not in described:
         described[DESCRIPTION] = Entry(ASCII, b"\n".join(picture.comments).rstrip(b"\0") + b"\0")
@@ -104,7 +104,7 @@ def _pixels(content: bytes, value: dict[int, int]) -> np.ndarray:
 def _without_extra_channels(
     samples: np.ndarray, value: dict[int, int], tags: dict[int, Entry], layout: Layout, notes: tuple[str, ...]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Colours and opacity alone: masks and spot colours stand in further channels."""
+    """Drops channels other than colours and alpha, such as masks and spot colours."""
     if samples.ndim == 2:
         return samples, notes
     colors = 3 if samples.shape[2] >= 3 and value.get(PHOTOMETRIC) == 3 else COLORS[value.get(PHOTOMETRIC, 1)]
@@ -147,8 +147,8 @@ def _only_in_tiff(entry: Any) -> bool:
 # ----- writing
 
 
-def _described(picture: Picture, layout: Layout) -> Tree:
-    """The tags of the metadata."""
+def _metadata_tags(picture: Picture, layout: Layout) -> Tree:
+    """Returns the tags of the metadata."""
     tree: Tree = {}
     if picture.exif:
         own, old = exif.tree_of(picture.exif)
@@ -170,13 +170,13 @@ def _described(picture: Picture, layout: Layout) -> Tree:
 
 
 def _ratio(value: float) -> tuple[int, int]:
-    """`value` as a fraction of two numbers of 32 bits; no resolution is as large as not to fit."""
+    """Converts `value` to a fraction of two 32-bit numbers, which suffice for any resolution."""
     fraction = Fraction(value).limit_denominator(10_000)
     return min(fraction.numerator, 2**32 - 1), fraction.denominator
 
 
 def _with_directory(content: bytes, tree: Tree, layout: Layout) -> bytes:
-    """The file with `tree` as its directory, behind all that is there."""
+    """Appends `tree` to the file, as its directory."""
     content += bytes(len(content) % 2)
     at = 8 if layout.big else 4
     link = struct.pack(layout.offset, len(content))

@@ -12,18 +12,18 @@ from drujax.pictures.stored import check_single, damaged
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, WIDTH, HEIGHT = 254, 255, 256, 257
 REDUCED = 1 | 4  # bits of the subfile type: a reduced copy, a mask
 OLD_REDUCED = 2
-ALIKE = 8  # mean difference of a copy from the picture at its size, in levels of 255, at most
+COPY_DIFFERENCE = 8  # largest mean difference, in levels of 255, between a copy and the resized picture
 
 
 class Page(NamedTuple):
-    """A directory of a file: where it is, and what is in it."""
+    """A directory of a file, with its offset."""
 
     offset: int
     tags: dict[int, Entry]
     layout: Layout
 
     def integer(self, tag: int, default: int = 0) -> int:
-        """Returns the whole number that a tag has."""
+        """Returns the integer value of a tag."""
         return directories.integer(self.tags[tag], self.layout.order) if tag in self.tags else default
 
 
@@ -44,8 +44,8 @@ def main_page(content: bytes) -> Page:
     return main[0]
 
 
-def alone(content: bytes, page: Page) -> bytes:
-    """Returns the file with `page` as its only one: whatever is wrong with the others does not matter."""
+def single_page(content: bytes, page: Page) -> bytes:
+    """Returns the file with `page` as its only page, so that damage in the others has no effect."""
     offset = page.layout.offset
     (count,) = struct.unpack_from(page.layout.count, content, page.offset)
     link = page.offset + struct.calcsize(page.layout.count) + count * struct.calcsize(page.layout.entry)
@@ -61,33 +61,33 @@ def alone(content: bytes, page: Page) -> bytes:
 
 def _pages(content: bytes) -> Iterator[Page]:
     layout, offset = directories.layout_of(content)
-    seen = set()
-    while offset and offset not in seen:
-        seen.add(offset)
+    visited = set()
+    while offset and offset not in visited:
+        visited.add(offset)
         try:
-            tags, following = directories.read_directory(content, offset, layout)
-        except struct.error:  # a link that leads nowhere
+            tags, next_offset = directories.read_directory(content, offset, layout)
+        except struct.error:  # a dangling link
             return
         yield Page(offset, tags, layout)
-        offset = following
+        offset = next_offset
 
 
 def _is_marked(page: Page) -> bool:
-    """Whether a page says of itself that it is not the picture."""
+    """Whether a page is marked as a reduced copy or mask."""
     return bool(page.integer(SUBFILE_TYPE) & REDUCED) or page.integer(OLD_SUBFILE_TYPE) == OLD_REDUCED
 
 
 def _is_copy(content: bytes, page: Page, picture: Page) -> bool:
-    """Whether a page that says nothing shows `picture`, smaller."""
+    """Whether an unmarked page shows `picture` at a smaller size."""
     (width, height), (full_width, full_height) = ((p.integer(WIDTH), p.integer(HEIGHT)) for p in (page, picture))
     if not (0 < width < full_width and 0 < height < full_height):
         return False
     if abs(width * full_height - height * full_width) > max(full_width, full_height):  # another shape
         return False
     try:
-        small = vips.load("tiff", alone(content, page)).colourspace("b-w")
-        full = vips.load("tiff", alone(content, picture)).colourspace("b-w")
+        small = vips.load("tiff", single_page(content, page)).colourspace("b-w")
+        full = vips.load("tiff", single_page(content, picture)).colourspace("b-w")
         shrunk = full.resize(width / full_width, vscale=height / full_height)
-        return (small.extract_band(0) - shrunk.extract_band(0)).abs().avg() < ALIKE
+        return (small.extract_band(0) - shrunk.extract_band(0)).abs().avg() < COPY_DIFFERENCE
     except (UsageError, vips.library().Error):
         return False

@@ -28,13 +28,13 @@ def initialise(name: str, pretrained: str, *, num_classes: int, resolution: int,
         least = backbone.least_resolution
         raise UsageError(f"resolution: must be at least {least}{steps} for {name}, got {resolution}")
     module = backbone.build(num_classes)
-    picture = jnp.zeros((1, resolution, resolution, 3))
+    image = jnp.zeros((1, resolution, resolution, 3))
     if pretrained == "none":
-        return jax.jit(lambda key: module.init(key, picture, train=False))(key)
+        return jax.jit(lambda key: module.init(key, image, train=False))(key)
     loaded = load_pretrained(name, pretrained)
     params = backbone.fit_resolution(loaded["params"], resolution)
     # Under jit, XLA drops the initialisation of all other layers.
-    head = jax.jit(lambda key: module.init(key, picture, train=False)["params"][backbone.head])(key)
+    head = jax.jit(lambda key: module.init(key, image, train=False)["params"][backbone.head])(key)
     return {**loaded, "params": {**params, backbone.head: head}}
 
 
@@ -70,8 +70,8 @@ def import_weights(name: str, flat: Mapping[str, np.ndarray]) -> Variables:
     state = backbone.torchvision_names(dict(unwrapped(flat)))
     classes = state.get(f"{backbone.head}.weight")
     module = backbone.build(2 if classes is None else len(classes))
-    picture = jax.ShapeDtypeStruct((1, backbone.resolution, backbone.resolution, 3), jnp.float32)
-    shapes = jax.eval_shape(partial(module.init, train=False), jax.random.key(0), picture)
+    image = jax.ShapeDtypeStruct((1, backbone.resolution, backbone.resolution, 3), jnp.float32)
+    shapes = jax.eval_shape(partial(module.init, train=False), jax.random.key(0), image)
     if classes is None:
         params = {layer: leaves for layer, leaves in shapes["params"].items() if layer != backbone.head}
         shapes = {**shapes, "params": params}

@@ -52,7 +52,7 @@ RESNET = _openai("RN101", "clip-rn101", "resnet101_clip.openai", "main", 479_000
 
 VOCABULARY = 49408  # words
 # Unused entries of checkpoints: CLIP-LIT's temperature is fixed, the others follow from shapes.
-_NEEDLESS = re.compile(r"logit_scale|input_resolution|context_length|vocab_size|.*position_ids|attn_mask")
+_UNUSED = re.compile(r"logit_scale|input_resolution|context_length|vocab_size|.*position_ids|attn_mask")
 
 # Regular expressions from Hugging Face's names to OpenAI's, and from OpenAI's to those of the modules.
 _RENAMES = [
@@ -92,8 +92,8 @@ class CLIP(NamedTuple):
     words: Float[np.ndarray, "v c"]
 
 
-def load_clip(choice: str, *, argument: str = "--clip") -> CLIP:
-    """Loads the image and text encoders with which CLIP-LIT judges exposure.
+def load_clip(choice: str, *, argument: str = "clip") -> CLIP:
+    """Loads the image and text encoders with which CLIP-LIT measures exposure.
 
     Args:
         choice: "openai" (ViT-B/32, downloaded once), "random" (the same architecture, untrained; for tests without
@@ -106,10 +106,10 @@ def load_clip(choice: str, *, argument: str = "--clip") -> CLIP:
     return random_clip() if choice == "random" else _load(choice, VIT, argument, import_clip)
 
 
-def load_clip_resnet(choice: str, *, argument: str = "--clip-resnet") -> Encoder:
+def load_clip_resnet(choice: str, *, argument: str = "clip_resnet") -> Encoder:
     """Loads the image encoder (RN101) by whose stages CLIP-LIT compares images; arguments as in `load_clip`."""
     if choice == "random":
-        return random_encoder(ModifiedResNet(), picture(RESOLUTION))
+        return random_encoder(ModifiedResNet(), image_shape(RESOLUTION))
     return _load(choice, RESNET, argument, import_image_encoder, ModifiedResNet)
 
 
@@ -151,7 +151,7 @@ def import_image_encoder(state: Mapping[str, np.ndarray], kind: type[nn.Module] 
         raise UsageError("no image encoder with OpenAI's or Hugging Face's names found")
     if kind is not None and not isinstance(module, kind):
         raise UsageError(f"image encoder must be a {kind.__name__}, got a {type(module).__name__}")
-    return Encoder(module, _variables(module, state, picture(resolution)))
+    return Encoder(module, _variables(module, state, image_shape(resolution)))
 
 
 def openai_names(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -164,7 +164,7 @@ def openai_names(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         name = key
         for pattern, new in _RENAMES:
             name = re.sub(pattern, new, name)
-        if not _NEEDLESS.fullmatch(name):
+        if not _UNUSED.fullmatch(name):
             renamed[name] = value.T if key in _TRANSPOSED else value
     for name in [name for name in renamed if ".attn.q_proj." in name]:
         parts = [name.replace("q_proj", f"{part}_proj") for part in "qkv"]
@@ -185,7 +185,7 @@ def random_clip(
     words = np.random.default_rng(seed).normal(0, 0.02, (VOCABULARY, text.width)).astype(np.float32)
     shape = (text.context, text.width)
     text_encoder = random_encoder(text, _words(shape), seed=seed, end=shape[0] - 1)
-    return CLIP(random_encoder(image, picture(resolution), seed=seed), text_encoder, words)
+    return CLIP(random_encoder(image, image_shape(resolution), seed=seed), text_encoder, words)
 
 
 def random_encoder(module: nn.Module, example: jax.ShapeDtypeStruct, *, seed: int = 0, **options: Any) -> Encoder:
@@ -208,7 +208,7 @@ def random_encoder(module: nn.Module, example: jax.ShapeDtypeStruct, *, seed: in
     return Encoder(module, jax.tree.map(jnp.asarray, drawn))
 
 
-def picture(resolution: int) -> jax.ShapeDtypeStruct:
+def image_shape(resolution: int) -> jax.ShapeDtypeStruct:
     """Returns the shape of a batch of one square image."""
     return jax.ShapeDtypeStruct((1, resolution, resolution, 3), jnp.float32)
 

@@ -99,12 +99,12 @@ class Trainer(Peer):
         enhanced = self._network(dark)
         with torch.no_grad():
             texts = F.normalize(self._text(self._prompts, self._end), dim=-1)
-            before = self._stages(self._seen(dark))
-        seen = self._seen(enhanced)
-        features = F.normalize(self._image(seen), dim=-1)
+            before = self._stages(self._normalised(dark))
+        normalised = self._normalised(enhanced)
+        features = F.normalize(self._image(normalised), dim=-1)
         backlit = F.softmax(100 * features @ texts.T, dim=-1)[:, 0].mean()
         shares = (1.0, 1.0, 1.0, 1.0, 0.5)
-        changes = zip(shares, self._stages(seen), before, strict=True)
+        changes = zip(shares, self._stages(normalised), before, strict=True)
         identity = sum((a * F.mse_loss(new, old) for a, new, old in changes), start=torch.zeros(()))
         loss = 16 * 20 * backlit + 25 * 0.9 * 8 * identity  # the official code sums it over a batch of 8
         self._adam.zero_grad()
@@ -115,7 +115,7 @@ class Trainer(Peer):
     def _frozen(self, network: nn.Module, variables: Variables) -> nn.Module:
         return self._load(network, variables).eval().requires_grad_(requires_grad=False)
 
-    def _seen(self, images: Tensor) -> Tensor:
+    def _normalised(self, images: Tensor) -> Tensor:
         size = (self._resolution, self._resolution)
         return (F.interpolate(images, size, mode="bilinear", align_corners=False) - self._mean) / self._std
 

@@ -62,11 +62,11 @@ class SCI(nn.Module):
 
     def stages(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Returns the input and the illumination of each stage."""
-        seen, outputs = images, []
+        stage_input, outputs = images, []
         for _ in range(3):
-            illumination = self.enhance(seen)
-            outputs.append((seen, illumination))
-            seen = images + self.calibrate(torch.clamp(images / illumination, 0, 1))
+            illumination = self.enhance(stage_input)
+            outputs.append((stage_input, illumination))
+            stage_input = images + self.calibrate(torch.clamp(images / illumination, 0, 1))
         return outputs
 
 
@@ -81,9 +81,9 @@ class Trainer(Peer):
     def step(self, dark: Tensor) -> float:
         """Runs one update; returns the loss."""
         loss = torch.zeros((), device=dark.device)
-        for seen, illumination in self._network.stages(dark):
-            loss = loss + 1.5 * F.mse_loss(illumination, seen)
-            for weight, difference in smoothed(seen, illumination):
+        for stage_input, illumination in self._network.stages(dark):
+            loss = loss + 1.5 * F.mse_loss(illumination, stage_input)
+            for weight, difference in smoothed(stage_input, illumination):
                 loss = loss + (weight * difference.sum(1, keepdim=True)).mean()
         self._adam.zero_grad()
         loss.backward()

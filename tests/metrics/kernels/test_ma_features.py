@@ -29,7 +29,7 @@ GOLDENS = {
 }
 
 
-# Size matters only through remainders by 3 and odd halves: these images cover all cases and compile four programs.
+# Only the remainder by 3 and odd halves of the size matter: these images cover all cases with four programs.
 FOR_PYIQA = [name for name in PICTURES if name.startswith(("I", "anime", "synth", "peppers", "lowlight_z", "chelsea"))]
 ROWS = [("matlab", name) for name in PICTURES] + [("pyiqa", name) for name in FOR_PYIQA]
 

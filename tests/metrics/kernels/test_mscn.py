@@ -20,7 +20,7 @@ def definition(padded: np.ndarray, window: np.ndarray, epsilon: float = 0.0) -> 
 def test_equals_the_definition(brightness):
     padded = brightness + np.random.default_rng(0).integers(0, 56, (30, 41)).astype(float)
     result = np.asarray(mscn(jnp.asarray(padded, jnp.float32)))
-    # Rounding is relative to the contrast: 1e-6, where the definition in float32 would have 1e-3.
+    # Rounding is relative to the contrast: 1e-6; the definition computed in float32 would have 1e-3.
     np.testing.assert_allclose(result, definition(padded, np.outer(TAPS, TAPS)), atol=1e-6)
 
 

@@ -1,7 +1,7 @@
 """Checkpoints of all formats are read correctly, and no file can run code, exhaust memory or cause a traceback.
 
 `data/torch_zip.pth` and `data/torch_legacy.pth` were written by PyTorch 2.13, as `torch.save(state, ...)` with
-`_use_new_zipfile_serialization` true and false; `expected_state` says how each tensor was made.
+`_use_new_zipfile_serialization` true and false; `expected_state` defines each tensor.
 """
 
 import io
@@ -352,7 +352,7 @@ def test_truncated_streams(cut, tmp_path):
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_never_causes_a_traceback(data, tmp_path):
-    """Changes, inserts and truncates the pickle of a valid zip file (with the checksum corrected) and a stream."""
+    """Alters, extends and truncates the pickle of a valid zip file (with the checksum corrected) and of a stream."""
     whole_stream = data.draw(st.booleans())
     good = (DATA / "torch_legacy.pth").read_bytes() if whole_stream else pickled({"w": PAIR, "v": PAIR}).content
     bad = bytearray(good)
