@@ -8,6 +8,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms, ImageOps
 
+from drujax.errors import UsageError
 from drujax.pictures import codec
 from tests.support.picture_files import jpeg, png, tiff
 
@@ -31,6 +32,29 @@ def extra(*kinds: int) -> dict:
 def ink_profile() -> bytes:
     """A profile of CMYK inks, from libvips."""
     return bytes(pyvips.Image.profile_load("cmyk"))
+
+
+@pytest.mark.parametrize("subsampled", [True, False])
+def test_ycbcr_without_jpeg_compression(subsampled):
+    colors = np.kron(RGB[:3, :4].astype(np.uint8), np.ones((2, 2, 1), np.uint8))
+    stored = np.asarray(Image.fromarray(colors).convert("YCbCr"))
+    tags = {PHOTOMETRIC: (3, (6,)), 530: (3, (2, 2) if subsampled else (1, 1))}
+    tags[532] = (5, (0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1))  # black and white
+
+    def blocks(data: bytes) -> bytes:
+        """Packs the four luma samples of each 2x2 block and its two chroma samples."""
+        luma = stored[..., 0].reshape(3, 2, 4, 2).transpose(0, 2, 1, 3).reshape(3, 4, 4)
+        return np.concatenate([luma, stored[::2, ::2, 1:]], axis=-1).tobytes() if subsampled else data
+
+    picture = codec.decode(tiff((stored, tags), packed=blocks))
+    assert picture.alpha is None
+    assert picture.notes == ()
+    np.testing.assert_allclose(picture.rgb.astype(int), colors, atol=4)
+
+
+def test_ycbcr_of_sixteen_bits_is_refused():
+    with pytest.raises(UsageError, match="^a TIFF of 16-bit YCbCr colours, which are not supported; save it as RGB"):
+        codec.decode(tiff((RGB, {PHOTOMETRIC: (3, (6,)), 530: (3, (1, 1))})))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -20,13 +20,14 @@ SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 338, 339
 XMP, IPTC, PHOTOSHOP, ICC, LAYERS = 700, 33723, 34377, 34675, 37724
 RESOLUTION = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 
-CMYK = 5
+CMYK, YCBCR = 5, 6
 COLORS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3}  # channels by photometric interpretation; a palette gives three
 UNSUPPORTED_COLORS = {8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "camera raw", 32844: "LogL", 32845: "LogLuv"}
 SAMPLE_FORMATS = {2: "signed integer", 3: "floating-point", 5: "complex integer", 6: "complex"}
 DEPTHS = (1, 2, 4, 8, 16)
 ASSOCIATED, UNASSOCIATED = 1, 2
 KEPT_COMPRESSIONS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
+JPEG = (6, 7)  # old and new kind of compression
 ONLY_IN_PILLOW = (34925, 50000)  # LZMA and Zstandard, which libvips's wheel lacks
 UNSUPPORTED_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
 
@@ -49,6 +50,8 @@ def read(content: bytes) -> Stored:
     check_size(value.get(WIDTH, 0), value.get(HEIGHT, 0))
     _refuse_unsupported(value)
     samples = _pixels(tiff_pages.single_page(content, page), value)
+    if value.get(PHOTOMETRIC) == YCBCR:
+        samples = _rgb_of_ycbcr(samples, value)
     metadata, notes = _metadata(content, tags, layout)
     samples, notes = _without_extra_channels(samples, value, tags, layout, notes)
     encoding = {"compression": KEPT_COMPRESSIONS.get(value.get(COMPRESSION, 1), "deflate")}
@@ -99,6 +102,18 @@ def _pixels(content: bytes, value: dict[int, int]) -> np.ndarray:
         return vips.pixels(vips.load("tiff", content, unlimited=True))
     with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
         return plain.pixels_of_tiff(image, content)
+
+
+def _rgb_of_ycbcr(samples: np.ndarray, value: dict[int, int]) -> np.ndarray:
+    """Returns RGB. libvips converts JPEG's samples, and subsampled ones, to which it adds an opaque alpha channel."""
+    if value.get(COMPRESSION) in JPEG or samples.ndim == 2:
+        return samples
+    if samples.dtype != np.uint8:
+        raise UsageError("a TIFF of 16-bit YCbCr colours, which are not supported; save it as RGB first")
+    if samples.shape[2] > value.get(SAMPLES_PER_PIXEL, 3):
+        return samples[..., :3]
+    rgb = np.asarray(Image.fromarray(np.ascontiguousarray(samples[..., :3]), "YCbCr").convert("RGB"))
+    return np.concatenate([rgb, samples[..., 3:]], axis=-1)
 
 
 def _without_extra_channels(
