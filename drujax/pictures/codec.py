@@ -19,7 +19,7 @@ import numpy as np
 
 from drujax.errors import UsageError
 from drujax.pictures import exif, foreign, xmp
-from drujax.pictures.containers import avif, jpeg, plain, png, tiff, webp
+from drujax.pictures.containers import avif, bmp, gif, jpeg, plain, png, tga, tiff, webp
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
 from drujax.pictures.stored import Stored, Written
@@ -32,10 +32,10 @@ CONTAINERS: dict[str, ModuleType] = {
     "JPEG": jpeg,  # libvips          libvips, Pillow     jpeg.py
     "WEBP": webp,  # Pillow           Pillow              Pillow
     "TIFF": tiff,  # libvips, Pillow  libvips             tiff.py
-    "BMP": plain,  # Pillow           Pillow              Pillow
-    "GIF": plain,  # Pillow           -                   Pillow
+    "BMP": bmp,  # Pillow             Pillow              Pillow, bmp.py
+    "GIF": gif,  # Pillow             -                   Pillow, gif.py
     "AVIF": avif,  # libvips, Pillow  -                   libvips, Pillow
-    "TGA": plain,  # Pillow           -                   Pillow
+    "TGA": tga,  # Pillow             -                   -
 }
 WRITTEN = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 SIXTEEN_BIT = ("PNG", "TIFF")

@@ -77,8 +77,19 @@ def test_a_jpeg_without_some_of_its_picture_is_refused(progressive, missing):
         codec.decode(jpeg(RGB, progressive=progressive)[:-missing])
 
 
-def test_a_jpeg_with_trailing_data():
-    assert codec.decode(jpeg(RGB) + b"a video, perhaps" * 99).rgb.shape == RGB.shape
+@pytest.mark.parametrize("progressive", [True, False])
+@pytest.mark.parametrize(
+    ("rest", "notes"),
+    [
+        (b"a thing" * 9, ("63 bytes after the end of the picture",)),
+        (b"\0\0\0\x18ftypmp42" + bytes(99), ("the video of a motion photo",)),
+        (bytes(512), ()),  # padding
+    ],
+)
+def test_a_jpeg_with_trailing_data(progressive, rest, notes):
+    picture = codec.decode(jpeg(RGB, progressive=progressive, restart_marker_blocks=1) + rest)
+    assert picture.rgb.shape == RGB.shape
+    assert picture.notes == notes
 
 
 REDUCED, MASK, OLD_REDUCED = {254: (4, (1,))}, {254: (4, (4,))}, {255: (3, (2,))}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, IptcImagePlugin, PngImagePlugin, TiffImagePlugin
 
+from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
@@ -404,3 +405,86 @@ def test_descriptive_tags_of_a_tiff_survive_and_layers_are_reported():
     read = opened(written).tag_v2
     assert (read[269], read[65000]) == ("document", b"private")
     assert 37724 not in read
+
+
+# ----- what few programs write
+
+
+def gif(*extensions: bytes) -> bytes:
+    """A GIF by Pillow with further extensions before its picture."""
+    file = io.BytesIO()
+    Image.fromarray(RGB[..., 0]).save(file, "GIF")
+    content = file.getvalue()
+    start = 13 + 3 * 2 ** ((content[10] & 7) + 1)
+    return content[:start] + b"".join(extensions) + content[start:]
+
+
+def application(name: bytes, data: bytes) -> bytes:
+    parts = (data[start : start + 255] for start in range(0, len(data), 255))
+    return b"\x21\xff\x0b" + name + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
+
+
+def test_xmp_and_profile_of_a_gif_survive_and_other_extensions_are_reported():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    packet = b"\x21\xff\x0bXMP DataXMP" + XMP + b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    loop = application(b"NETSCAPE2.0", b"\1\0\0")
+    content = gif(packet, loop, application(b"ICCRGBG1012", profile), application(b"SOMEPROG1.0", b"?"))
+    written, dropped = converted(content, "PNG")
+    assert dropped == ("GIF extension SOMEPROG1.0",)
+    assert opened(written).info["xmp"] == XMP
+    assert opened(written).info["icc_profile"] == profile
+    assert codec.decode(gif(application(b"XMP DataXMP", XMP))).xmp == XMP  # as some programs write it
+    for end in range(len(content) - 40, 20, -7):  # truncated
+        try:
+            codec.decode(content[:end])
+        except UsageError:
+            continue
+
+
+def bmp(kind: bytes, profile: bytes, size: int) -> bytes:
+    """A BMP with a header of version 5."""
+    pixels = np.ascontiguousarray(RGB[..., ::-1]).tobytes()
+    height, width, _ = RGB.shape
+    header = struct.pack("<IiiHHIIiiII", 124, width, -height, 1, 24, 0, len(pixels), 0, 0, 0, 0)
+    header += struct.pack("<4I4s", 0, 0, 0, 0, kind) + bytes(48) + struct.pack("<4I", 4, 124 + len(pixels), size, 0)
+    return b"BM" + struct.pack("<IHHI", 138 + len(pixels), 0, 0, 138) + header + pixels + profile
+
+
+def test_the_profile_of_a_bmp_survives_or_is_reported():
+    written, dropped = converted(bmp(b"DEBM", b"a profile", 9), "PNG")
+    assert dropped == ()
+    assert np.array_equal(codec.decode(written).rgb, RGB)
+    assert codec.decode(written).icc_profile == b"a profile"
+    assert converted(bmp(b"DEBM", b"a profile", 9), "BMP")[1] == ("the colour profile",)
+    assert converted(bmp(b"DEBM", b"a profile", 99), "PNG")[1] == ("the colour profile, which is damaged",)
+    assert converted(bmp(b"KNIL", b"C:\\a.icc", 8), "PNG")[1] == ("the colour profile, which is in another file",)
+    assert converted(bmp(b"BGRs", b"", 0), "PNG")[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "phrase"),
+    [
+        (b"C2PA", ("content credentials, which an edited picture invalidates",)),
+        (b"abcd", ("WebP chunk abcd",)),
+        (b"XMP ", ()),
+    ],
+)
+def test_unknown_chunks_of_a_webp_are_reported(name, phrase):
+    file = io.BytesIO()
+    Image.fromarray(RGB).save(file, "WEBP", exif=exif({0x010F: (2, b"maker\0")}))
+    content = file.getvalue() + name + struct.pack("<I", len(XMP)) + XMP + bytes(len(XMP) % 2)
+    content = content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+    assert converted(content + b"and what is behind the file", "WEBP")[1] == phrase
+
+
+@pytest.mark.parametrize(
+    ("identification", "author", "phrase"),
+    [(b"", b"", ()), (b"night", b"", ("the texts of TGA",)), (b"", b"artist", ("the texts of TGA",))],
+)
+def test_texts_of_a_tga_are_reported(identification, author, phrase):
+    file = io.BytesIO()
+    Image.fromarray(RGB).save(file, "TGA", id_section=identification)
+    content = file.getvalue()[: 18 + len(identification) + RGB.size]
+    area = struct.pack("<H", 495) + author.ljust(493, b"\0")
+    content += area + struct.pack("<II", len(content), 0) + b"TRUEVISION-XFILE.\0"
+    assert converted(content, "PNG")[1] == phrase

@@ -17,7 +17,9 @@ QUALITY = 95
 HOLDS = frozenset({"icc_profile", "exif", "xmp", "xmp_extension", "photoshop", "comments", "dpi"})
 
 EOI = b"\xff\xd9"
-START_OF_SCAN, COMMENT, APP0 = 0xDA, 0xFE, 0xE0
+START_OF_SCAN, END_OF_IMAGE, COMMENT, APP0 = 0xDA, 0xD9, 0xFE, 0xE0
+WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xD9))  # an escaped byte of data, and markers that no segment follows
+VIDEO = re.compile(rb"ftyp(mp4|isom|iso\d|qt  |avc|M4V)")
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # luma samples per chroma sample -> Pillow's number
@@ -28,8 +30,9 @@ JFIF, EXIF, XMP = b"JFIF\0", b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0"
 XMP_EXTENSION, ICC = b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 ABOUT_CODING = (b"JFXX", b"Adobe", b"Ducky", b"FPXR")  # thumbnails, and the coding of the old file
+FURTHER_PICTURES = b"MPF\0"
 NOT_KEPT = {
-    b"MPF\0": "the further pictures in the file (previews, depth or gain map)",
+    FURTHER_PICTURES: "the further pictures in the file (previews, depth or gain map)",
     b"JP": "content credentials, which an edited picture invalidates",
 }
 
@@ -43,6 +46,7 @@ def read(content: bytes) -> Stored:
         raise damaged("image file is truncated" if not frame else "its frame header is too short")
     if frame[0] != 8 and marker != 0xC3:
         raise UsageError(f"a JPEG of {frame[0]} bits a sample, which is not supported; convert it to PNG or TIFF first")
+    notes += _after_the_end(content) if NOT_KEPT[FURTHER_PICTURES] not in notes else ()
     samples = _pixels(content)
     encoding = {"subsampling": _subsampling(frame), "progressive": marker in PROGRESSIVE}
     if samples.ndim == 3 and samples.shape[2] == 4:
@@ -81,6 +85,30 @@ def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
         if marker == START_OF_SCAN:
             return
         position += 2 + length
+
+
+def _after_the_end(content: bytes) -> tuple[str, ...]:
+    """Names what follows the picture in its file, such as the video of a motion photo."""
+    rest = content[_end(content) :].strip(b"\0")
+    if not rest:
+        return ()
+    return ("the video of a motion photo" if VIDEO.search(rest) else f"{len(rest)} bytes after the end of the picture",)
+
+
+def _end(content: bytes) -> int:
+    """Returns the offset behind the end marker; without one, the size of the file."""
+    position = 2
+    while 0 <= (position := content.find(b"\xff", position)) < len(content) - 3:
+        marker = content[position + 1]
+        if marker == END_OF_IMAGE:
+            return position + 2
+        if marker == 0xFF:  # padding
+            position += 1
+        elif marker in WITHOUT_LENGTH:
+            position += 2
+        else:
+            position += 2 + struct.unpack_from(">H", content, position + 2)[0]
+    return len(content)
 
 
 def _pixels(content: bytes) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Formats that Pillow reads completely: BMP, GIF, TGA (WebP uses the same reader), and rare kinds of TIFF."""
+"""Pixels that Pillow reads completely: of BMP, GIF, TGA and WebP, and of rare kinds of TIFF."""
 
 import io
 import re
@@ -13,11 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from drujax.errors import UsageError
 from drujax.pictures import exif
-from drujax.pictures.picture import Metadata, Picture
-from drujax.pictures.stored import Stored, Written, check_single, check_size, damaged, too_large
+from drujax.pictures.picture import Metadata
+from drujax.pictures.stored import Stored, check_single, check_size, damaged, too_large
 
 FORMATS = ("BMP", "GIF", "TGA")  # TGA, which has no signature, comes last
-HOLDS = frozenset({"dpi"})
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, IndexError, RuntimeError)
 
 
@@ -36,17 +35,6 @@ def read(content: bytes, formats: tuple[str, ...] = FORMATS, *, encoding: Mappin
             dpi=_resolution(image),
         )
         return Stored(pixels(image), metadata, encoding=encoding or {})
-
-
-def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
-    """Returns the BMP file of `samples`, (h, w) or (h, w, 3). Raises UsageError."""
-    file, dpi = io.BytesIO(), picture.dpi
-    fits = dpi is None or max(dpi) < 2**31 * 0.0254
-    try:
-        Image.fromarray(samples).save(file, "BMP", **({"dpi": dpi} if dpi and fits else {}))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot be written as BMP ({error})") from error
-    return Written(file.getvalue(), () if fits else ("the resolution, which BMP cannot hold",))
 
 
 def format_of(content: bytes) -> str | None:

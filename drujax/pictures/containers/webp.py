@@ -1,5 +1,6 @@
 """WebP, by Pillow."""
 
+import dataclasses
 import io
 import struct
 from collections.abc import Iterator
@@ -17,12 +18,16 @@ from drujax.pictures.stored import Stored, Written
 QUALITY = 95
 HOLDS = frozenset({"icc_profile", "exif", "xmp"})
 LOSSLESS = b"VP8L"
+KNOWN = (b"VP8 ", LOSSLESS, b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
+CONTENT_CREDENTIALS = b"C2PA"
 FRAME_HEADER = 16  # bytes of an animation's frame before the chunks in it
 
 
 def read(content: bytes) -> Stored:
     """Returns the picture of a WebP file. Raises UsageError."""
-    return plain.read(content, ("WEBP",), encoding={"lossless": LOSSLESS in _chunk_names(content)})
+    names = list(dict.fromkeys(_chunk_names(content)))
+    stored = plain.read(content, ("WEBP",), encoding={"lossless": LOSSLESS in names})
+    return dataclasses.replace(stored, notes=tuple(_not_kept(name) for name in names if name not in KNOWN))
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
@@ -46,9 +51,15 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
     return Written(file.getvalue())
 
 
+def _not_kept(name: bytes) -> str:
+    if name == CONTENT_CREDENTIALS:
+        return "content credentials, which an edited picture invalidates"
+    return f"WebP chunk {name.decode('latin-1')}"
+
+
 def _chunk_names(content: bytes) -> Iterator[bytes]:
-    position = 12
-    while position + 8 <= len(content):
+    position, end = 12, 8 + int.from_bytes(content[4:8], "little")  # what follows is not part of the file
+    while position + 8 <= min(end, len(content)):
         name, size = struct.unpack_from("<4sI", content, position)
         yield name
         position += 8 + (FRAME_HEADER if name == b"ANMF" else size + size % 2)
