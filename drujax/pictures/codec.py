@@ -51,7 +51,7 @@ def decode(content: bytes) -> Picture:
 
 
 def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
-    """Encodes `picture` in `format` (Pillow's name). Raises UsageError (as decode does).
+    """Encodes `picture` in `format` (Pillow's name). Raises UsageError (as decode does), also for invalid arrays.
 
     `quality`, 1 to 100, applies to JPEG and WebP; by default 95, and lossless if the picture was a lossless WebP.
     """
@@ -60,6 +60,7 @@ def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
 
 def encode_noting(picture: Picture, format: str, quality: int | None = None) -> Written:
     """Encodes like `encode`, and lists what the file does not hold, a phrase each, such as "EXIF"."""
+    _check(picture, quality)
     samples = _samples(picture, format)
     dropped = ("the lower half of its 16 bits a channel",) if samples.dtype != picture.rgb.dtype else ()
     container = CONTAINERS[format]
@@ -133,6 +134,17 @@ def _split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 # ----- writing
+
+
+def _check(picture: Picture, quality: int | None) -> None:
+    """Raises UsageError for arrays that would be written as something else, and for an invalid quality."""
+    rgb, alpha = picture.rgb, picture.alpha
+    if rgb.dtype not in (np.uint8, np.uint16) or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+        raise UsageError(f"rgb: must be uint8 or uint16 of shape (h, w, 3), got {rgb.dtype} of {rgb.shape}")
+    if alpha is not None and (alpha.dtype != rgb.dtype or alpha.shape != rgb.shape[:2]):
+        raise UsageError(f"alpha: must be {rgb.dtype} of shape {rgb.shape[:2]}, got {alpha.dtype} of {alpha.shape}")
+    if quality is not None and quality not in range(1, 101):
+        raise UsageError(f"quality: must be a whole number from 1 to 100, got {quality!r}")
 
 
 def _samples(picture: Picture, format: str) -> np.ndarray:

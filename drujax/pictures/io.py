@@ -4,6 +4,7 @@ Reading applies the EXIF orientation and turns palette and CMYK pictures into RG
 profile, EXIF, resolution and PNG text are kept. See drujax.pictures.codec for each kind of file.
 """
 
+import stat
 from pathlib import Path
 
 from drujax.errors import UsageError
@@ -24,11 +25,12 @@ def read_picture(path: str | Path) -> Picture:
     """Reads the picture in the file `path`.
 
     Raises UsageError, in one line that begins with the path, if the file is not a picture, damaged, an animation, or
-    larger than Pillow's `Image.MAX_IMAGE_PIXELS` (which a program may change); OSError if the file cannot be read.
+    larger than Pillow's `Image.MAX_IMAGE_PIXELS` (which a program may change), or is a pipe, device or socket; OSError
+    if the file cannot be read.
     """
-    content = Path(path).read_bytes()
     try:
-        return codec.decode(content)
+        _refuse_special(Path(path))
+        return codec.decode(Path(path).read_bytes())
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
@@ -41,12 +43,20 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int | None = N
 
     `quality`, 1 to 100, applies to JPEG and WebP (by default 95, and lossless if the picture was a lossless WebP).
 
-    Raises UsageError if the suffix cannot be written, or the format cannot hold the alpha channel; OSError if the file
-    cannot be written.
+    Raises UsageError if the suffix cannot be written, the arrays or `quality` are invalid, or the format cannot hold
+    the alpha channel; OSError if the file cannot be written.
     """
+    format = output_format(path)
     try:
-        written = codec.encode_noting(picture, output_format(path), quality)
+        written = codec.encode_noting(picture, format, quality)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     write_atomically(path, written.content)
     return picture.notes + written.dropped
+
+
+def _refuse_special(path: Path) -> None:
+    """Raises UsageError for pipes, devices and sockets: reading them may wait forever, or never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a folder raises an error
+        raise UsageError("not a regular file (a pipe, device or socket)")

@@ -1,8 +1,10 @@
 """All kinds of files are read correctly and written with their metadata."""
 
 import io
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -273,10 +275,46 @@ def test_transparency_is_not_dropped_silently(tmp_path):
 
 def test_the_suffix_must_be_one_that_is_written(tmp_path):
     for name in ("a.gif", "a.xyz", "a"):
-        with pytest.raises(UsageError, match=r"cannot write a picture with suffix .*Choices: .png, .jpg"):
+        with pytest.raises(
+            UsageError, match=rf"^{tmp_path}/{name}: cannot write a picture with suffix .*Choices: .png, .jpg"
+        ):
             write_picture(tmp_path / name, Picture(noise(2, 2, 3)))
     with pytest.raises(UsageError, match=r"a.webp: cannot be written as WEBP"):
         write_picture(tmp_path / "a.webp", Picture(np.zeros((1, 16400, 3), np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("rgb", "alpha", "message"),
+    [
+        (noise(2, 2, 3) / 255, None, r"rgb: must be uint8 or uint16 of shape \(h, w, 3\), got float64 of \(2, 2, 3\)"),
+        (noise(2, 2, 3).astype(">u2"), None, r"rgb: must be uint8 or uint16 .*, got >u2 of"),
+        (noise(2, 2), None, r"rgb: .*, got uint8 of \(2, 2\)"),
+        (noise(0, 2, 3), None, r"rgb: .*, got uint8 of \(0, 2, 3\)"),
+        (noise(2, 2, 3), noise(2, 3), r"alpha: must be uint8 of shape \(2, 2\), got uint8 of \(2, 3\)"),
+        (noise(2, 2, 3), noise(2, 2).astype(np.uint16), r"alpha: must be uint8 .*, got uint16 of \(2, 2\)"),
+    ],
+)
+def test_invalid_arrays_are_not_written(tmp_path, rgb, alpha, message):
+    picture = Picture(noise(2, 2, 3))
+    object.__setattr__(picture, "rgb", rgb)  # past the check of types, which only tests make
+    object.__setattr__(picture, "alpha", alpha)
+    with pytest.raises(UsageError, match=f"a.png: {message}"):
+        write_picture(tmp_path / "a.png", picture)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("quality", [0, 101, -1])
+def test_an_invalid_quality_is_refused(tmp_path, quality):
+    for suffix in (".jpg", ".webp"):
+        with pytest.raises(UsageError, match=f"quality: must be a whole number from 1 to 100, got {quality}"):
+            write_picture(tmp_path / f"a{suffix}", Picture(noise(2, 2, 3)), quality=quality)
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")  # nothing writes to it
+    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(UsageError, match=rf"^{path}: not a regular file \(a pipe, device or socket\)$"):
+            read_picture(path)
 
 
 def test_a_still_gif_and_a_camera_file_with_previews_are_read(tmp_path):
