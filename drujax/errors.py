@@ -12,8 +12,9 @@ class UsageError(ValueError):
 def unknown(argument: str, value: str, choices: Iterable[str]) -> UsageError:
     """Returns the error for a `value` of `argument` that is not among `choices`, with the nearest match."""
     choices = list(choices)
-    nearest = difflib.get_close_matches(value, choices, n=1)
-    hint = f"Did you mean {nearest[0]}? " if nearest else ""
+    lower = {choice.lower(): choice for choice in choices}
+    nearest = difflib.get_close_matches(value.lower(), lower, n=1)
+    hint = f"Did you mean {lower[nearest[0]]}? " if nearest else ""
     return UsageError(f"{argument}: unknown value {value!r}. {hint}Choices: {', '.join(choices)}.")
 
 

@@ -164,6 +164,11 @@ def _one_line(box: str, config: type, owner_of: Callable[[str], str]) -> str:
         elif line:
             parts[-1].append(line)
     text = " ".join(parts[1])
+    text = re.sub(r"Error parsing (--[\w.-]+): ", r"\1: ", text)
+    text = text.replace("invalid literal for int() with base 10: ", "must be a whole number, got ")
+    text = text.replace("could not convert string to float: ", "must be a number, got ")
+    if (match := re.search(r"Unrecognized options: (-[^-]\S*)", text)) and os.path.lexists(match[1]):
+        return f"{text}. The file of this name is ./{match[1]}"
     if match := re.search(r"Unrecognized options: (--[\w.-]+)", text):
         nearest = difflib.get_close_matches(match[1].replace("_", "-"), _flags(config), n=1)
         owner = owner_of(match[1].replace("_", "-"))

@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from drujax.errors import UsageError
+
 T = TypeVar("T")
 
 Flag = Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="")]
@@ -27,6 +29,10 @@ def positionals_together(arguments: Sequence[str], options: type) -> list[str]:
     """Moves the positional arguments of the dataclass `options` to the front, in their order.
 
     argparse accepts them only as one group, but users write `a.png -o out b.png`.
+
+    Raises:
+        UsageError: a positional argument is empty, as an unset variable of a shell script is (it would name the current
+            folder), or a flag is given a value.
     """
     flags = {"-h", "--help"}
     hints = typing.get_type_hints(options, include_extras=True)
@@ -45,10 +51,15 @@ def positionals_together(arguments: Sequence[str], options: type) -> list[str]:
         else:
             others.append(argument)
             short = not argument.startswith("--")
+            name, equals, value = argument.partition("=")
+            if equals and name.replace("_", "-") in flags:
+                raise UsageError(f"{name}: takes no value, got {value!r}")
             if "=" in argument or argument.replace("_", "-") in flags or (short and len(argument) > 2):
                 continue
             if (value := next(rest, None)) is not None:
                 others.append(value)
+    if "" in positional:
+        raise UsageError("'': an empty argument names no file; the current folder is .")
     if any(argument.startswith("-") for argument in positional):  # given after "--"
         return [*others, "--", *positional]
     return [*positional, *others]

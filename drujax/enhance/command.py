@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Outcomes = Generator[Outcome, None, None]
 
 
+# Causes of a failure that its message explains (None: no exception); others are bugs.
+EXPLAINED = (UsageError, OSError, MemoryError, type(None))
+
+
 def _quality(word: str) -> int:
     if not (word.isascii() and word.isdigit() and 1 <= int(word) <= 100):
         raise ValueError(f"must be a whole number from 1 to 100, got {word!r}")
@@ -163,7 +167,7 @@ def _raise_failure(outcome: "Outcome", options: Enhance) -> None:
         raise UsageError(f"{outcome.job.target}: exists; --overwrite replaces it, --skip-existing accepts it")
     if outcome.error is None:
         return
-    if outcome.cause is None or isinstance(outcome.cause, UsageError | OSError | MemoryError):
+    if isinstance(outcome.cause, EXPLAINED):
         raise UsageError(outcome.error) from outcome.cause
     raise outcome.cause
 
@@ -172,7 +176,7 @@ def _report_one(outcome: "Outcome", options: Enhance, reports: Reports) -> None:
     job = outcome.job
     if outcome.error is not None:
         reports.fail(job.source, outcome.error)
-        if options.verbose and outcome.cause is not None:
+        if options.verbose and not isinstance(outcome.cause, EXPLAINED):
             for line in "".join(traceback.format_exception(outcome.cause)).splitlines():
                 reports.say(line)
         return

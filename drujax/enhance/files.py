@@ -137,7 +137,7 @@ def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
     dropped = ()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not work.changed and quality is None and _format(source) == _format(target):
+        if not work.changed and quality is None and work.picture.format == FORMATS.get(target.suffix.lower()):
             write_atomically(target, source.read_bytes())  # encoding a JPEG again would lose quality
         else:
             dropped = write_picture(target, work.picture, quality=quality)
@@ -148,16 +148,14 @@ def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
     return Outcome(work.job, "enhanced" if work.changed else "unchanged", dropped=dropped)
 
 
-def _format(path: Path) -> str | None:
-    return FORMATS.get(path.suffix.lower())
-
-
 def _check_target(target: Path) -> None:
     """Raises OSError if a file cannot be written to `target`, as far as can be checked in advance."""
     try:
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "a folder of this name is in the way", str(target))
         os.stat(target)
+        if not os.access(target, os.W_OK):  # renaming would replace the file nevertheless
+            raise PermissionError(errno.EACCES, "this file is write-protected", str(target))
     except (FileNotFoundError, NotADirectoryError):
         pass  # other errors, such as a name that is too long, would also occur when writing
     folder = target.parent

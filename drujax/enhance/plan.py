@@ -86,6 +86,8 @@ class _Naming:
     """The results' names, by the options."""
 
     def __init__(self, path: str | Path | None, suffix: str | None, format: str | None):
+        if path is not None and not str(path):
+            raise UsageError("-o: must not be empty; the current folder is .")
         self._ends_in_slash = path is not None and str(path).endswith(("/", os.sep))
         self.path = Path(os.path.expanduser(path)) if path is not None else None
         self.mark = (MARK if path is None else "") if suffix is None else suffix

@@ -47,7 +47,7 @@ def test_arguments_override_the_preset():
         ),
         ("--bakbone=vit_b16", r"Unrecognized options: --bakbone=vit_b16. Did you mean --backbone\?"),
         ("--optimiser.learning-rte=1", r"Did you mean --optimiser.learning-rate\?"),
-        ("--optimiser.learning-rate=a", r"--optimiser.learning-rate: could not convert string to float: 'a'"),
+        ("--optimiser.learning-rate=a", r"--optimiser.learning-rate: must be a number, got 'a'"),
     ],
 )
 def test_mistakes_are_reported_in_one_line(argument, message):

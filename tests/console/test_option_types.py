@@ -55,6 +55,9 @@ def test_inputs_may_be_anywhere(arguments, expected):
     ("arguments", "message"),
     [
         (["a", "--number=3"], "--number: must be even, got 3$"),
+        (["a", "--number=3.5"], "^--number: .*3.5'"),
+        (["a", "--quiet=yes"], "^--quiet: takes no value, got 'yes'$"),
+        (["a", "", "--output=b"], "^'': an empty argument names no file; the current folder is .$"),
         (["a", "-o"], "Missing value for argument '-o/--output'"),
         (["a", "--nmber=3", "b"], r"^Unrecognized options: --nmber=3. Did you mean --number\?$"),
     ],

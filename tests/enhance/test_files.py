@@ -142,6 +142,17 @@ def test_a_folder_in_the_way_of_a_file(tmp_path, frames):
         assert "failed" not in statuses(outcomes).values()
 
 
+def test_a_write_protected_result_is_kept(tmp_path, frames, monkeypatch):
+    target = tmp_path / "out" / "b.png"
+    paint(target, value=99)
+    before, access = target.read_bytes(), os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != target and access(path, mode))  # root may write
+    outcomes = carry_out([frames], tmp_path / "out", overwrite=True)
+    assert outcomes["b.png"].error == f"{target}: this file is write-protected"
+    assert list(statuses(outcomes).values()).count("enhanced") == 3
+    assert target.read_bytes() == before
+
+
 def test_a_file_in_the_way_of_a_folder(tmp_path, frames):
     paint(frames / "deep" / "er" / "e.png")
     (tmp_path / "out").mkdir()
@@ -239,6 +250,16 @@ def test_unchanged_pictures_are_copied_or_converted(tmp_path, frames):
     for name in ("a.jpg", "b.png", "deep/c.webp"):
         assert (tmp_path / "out" / name).read_bytes() == (frames / name).read_bytes()
     assert read_picture(tmp_path / "out" / "d.png").format == "PNG"
+
+
+def test_unchanged_pictures_are_copied_by_their_content_and_not_by_their_name(tmp_path):
+    paint(tmp_path / "a.png", tmp_path / "b.jpg")
+    (tmp_path / "a.png").rename(tmp_path / "really_png.jpg")
+    (tmp_path / "b.jpg").rename(tmp_path / "really_jpeg.png")
+    list(enhance_files(plan_jobs([tmp_path / "really_png.jpg"], tmp_path / "c.jpg"), lambda picture: picture))
+    assert read_picture(tmp_path / "c.jpg").format == "JPEG"
+    list(enhance_files(plan_jobs([tmp_path / "really_jpeg.png"], tmp_path / "d.jpg"), lambda picture: picture))
+    assert (tmp_path / "d.jpg").read_bytes() == (tmp_path / "really_jpeg.png").read_bytes()
 
 
 def test_the_quality_is_chosen(tmp_path):
