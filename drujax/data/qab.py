@@ -46,14 +46,14 @@ def classify(means: Float[np.ndarray, "4"], low: float = LOW, high: float = HIGH
     """Classifies by eq. 1: "dark" if any mean is below `low`, "bright" if all are above `high`, else "uncertain".
 
     Raises:
-        UsageError: `low` above `high`, which would make images dark and bright at once.
+        UsageError: `low` above `high`, which would make images dark and bright at once, or NaN.
     """
     return classify_all(means[None], low, high)[0]
 
 
 def classify_all(means: Float[np.ndarray, "n 4"], low: float = LOW, high: float = HIGH) -> list[Partition]:
     """Applies `classify` to many images."""
-    if low > high:
+    if not low <= high:  # true for NaN, too
         raise UsageError(f"low: must be <= high ({high:g}), got {low:g}")
     chosen = np.select([(means < low).any(axis=-1), (means > high).all(axis=-1)], [0, 1], 2)
     return [PARTITIONS[choice] for choice in chosen]

@@ -55,6 +55,8 @@ def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> lis
     Raises:
         UsageError: a folder does not exist, is given twice or lies inside another, or there are no pictures.
     """
+    if not folders:
+        raise UsageError("source: give at least one folder of pictures, or scenes")
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"source: folder not found: {folder}")
@@ -65,7 +67,7 @@ def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> lis
         for path in find_pictures(folder, skipped=skipped)
     ]
     if not candidates:
-        raise UsageError(f"source: no pictures in {', '.join(str(folder) for folder in folders) or 'nothing'}.")
+        raise UsageError(f"source: no pictures in {', '.join(str(folder) for folder in folders)}")
     ids = [candidate.id for candidate in candidates]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)

@@ -153,21 +153,27 @@ class Enhancer:
                 of raising an error.
         """
         x = jax.ShapeDtypeStruct(shape, jnp.float32)
+        picture, free = x.size * x.dtype.itemsize, free_memory(self._device)
+        if free is not None and picture > free:  # for much too large shapes XLA aborts the process
+            raise self._too_large(size, picture, free)
         if shape not in self._programs:
             self._programs[shape] = self._network.lower(self._variables, x).compile()
         program = self._programs[shape]
-        analysis, free = program.memory_analysis(), free_memory(self._device)
+        analysis = program.memory_analysis()
         if analysis is None or free is None:
             return program
-        picture = x.size * x.dtype.itemsize
         blending = 3 * picture  # estimate of what is needed after the network
         needed = picture + analysis.output_size_in_bytes + max(analysis.temp_size_in_bytes, blending)
         if needed > free:
-            raise UsageError(
-                f"enhancing {size[0]}x{size[1]} pixels needs {needed / 1e9:.1f} GB of memory and "
-                f"{free / 1e9:.1f} GB are free; {_advice(self._device)}"
-            )
+            raise self._too_large(size, needed, free)
         return program
+
+    def _too_large(self, size: tuple[int, int], needed: int, free: int) -> UsageError:
+        margin = f" with a margin of {self._margin}" if self._margin > max(size) else ""
+        return UsageError(
+            f"enhancing {size[0]}x{size[1]} pixels{margin} needs {needed / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free; {_advice(self._device)}"
+        )
 
     def _padding(self, side: int) -> tuple[int, int]:
         """Returns the padding before and after an axis: the margin, and up to the size multiple as the generator

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from drujax.errors import UsageError
+from drujax.errors import UsageError, unknown
 from drujax.metrics.kernels.bucketing import images_per_call
 from drujax.metrics.registry import METRICS, find
 from drujax.pictures.color import to_float
@@ -45,6 +45,8 @@ def measures(names: Sequence[str], reference: str, on_missing: Callable[[str, Us
     """
     if not names:
         raise UsageError(f"metrics: give at least one of {', '.join(METRICS)}")
+    if wrong := [name for name in names if name not in METRICS]:
+        raise unknown("metrics", wrong[0], METRICS)
     metrics = [find(name) for name in dict.fromkeys(names)]
     result: list[Measure] = []
     for metric, needs in [(metric, metric.needs(reference)) for metric in metrics]:
@@ -114,7 +116,7 @@ def pairs(
         UsageError: `against` does not exist, or has no pictures.
     """
     if not against.is_dir():
-        raise UsageError(f"against: folder not found: {against}")
+        raise UsageError(f"against: {'not a folder' if against.exists() else 'folder not found'}: {against}")
     by_path = {path.relative_to(against): path for path in pictures_of(against, skipped=skipped)}
     by_stem = collections.defaultdict(list)
     for relative, path in by_path.items():

@@ -110,6 +110,8 @@ def _last_rows(scores: Mapping[str, Scores], groups: Groups | None) -> list[dict
 
 def _assumption(rows: Sequence[Row], groups: Groups | None) -> str:
     """States what intervals and sign test take as independent."""
+    if len(rows) == 1:
+        return "One picture has no interval."
     if groups is None:
         return (
             f"The statistics take all {len(rows)} pictures as independent; name variants of a scene with --groups=CSV."

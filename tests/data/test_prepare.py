@@ -258,6 +258,8 @@ def test_without_pictures_there_is_no_dataset(tmp_path, save_pictures):
         run([tmp_path / "empty"], tmp_path / "d")
     with pytest.raises(UsageError, match="source: folder not found: .*nowhere"):
         run([tmp_path / "nowhere"], tmp_path / "d")
+    with pytest.raises(UsageError, match="source: give at least one folder of pictures, or scenes"):
+        run([], tmp_path / "d")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_text("no picture")
     with pytest.raises(UsageError, match="source: none of the 1 pictures can be read .first: .*a.png: not a picture"):

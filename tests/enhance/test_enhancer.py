@@ -293,7 +293,7 @@ def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, mon
     enhancer(dark)
     ((shape, program),) = enhancer._programs.items()
     analysis = program.memory_analysis()
-    needed = 4 * np.prod(shape) + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
+    needed = 4 * int(np.prod(shape)) + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
     monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: needed)
     enhancer(dark)
     monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: None)  # the system does not say
@@ -303,6 +303,12 @@ def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, mon
         UsageError, match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; try a smaller"
     ):
         enhancer(dark)
+
+
+def test_a_margin_that_cannot_fit_is_refused_before_compiling(model):
+    message = r"^enhancing 30x20 pixels with a margin of 1000000000 needs \d+.0 GB of memory"
+    with pytest.raises(UsageError, match=message):
+        Enhancer(model, margin=10**9)(np.zeros((20, 30, 3), np.uint8))
 
 
 def test_everything_except_the_colours_of_a_picture_is_kept(enhancer):

@@ -83,6 +83,8 @@ def test_table_and_csv(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:5]] == ["image", f"{folder}/a.png", f"{folder}/deep/b.png", "mean", "95"]
     assert lines[6].startswith("The statistics take all 2 pictures as independent")
+    assert run(folder / "a.png", "--metrics=piqe") == 0
+    assert capsys.readouterr().out.endswith("\n\nOne picture has no interval.\n")
     assert run(folder, "--metrics=piqe", "--format=csv") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [float(row["piqe"]) for row in rows] == [float(piqe(scene(seed))[0]) for seed in (0, 1)]
@@ -185,7 +187,8 @@ def test_wrong_groups_are_one_line(folder, tmp_path, table, message, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{in}", "--metrics=brisk"], "metric: unknown value 'brisk'. Did you mean brisque? Choices: brisque, niqe"),
+        (["{in}", "--metrics=BRISQUE"], "--metrics: unknown value 'BRISQUE'. Did you mean brisque?"),
+        (["{in}", "--metrics=brisk"], "--metrics: unknown value 'brisk'. Did you mean brisque? Choices: brisque, niqe"),
         (
             ["{in}", "--reference=matlap"],
             "--reference: brisque: unknown value 'matlap'. Did you mean matlab? Choices: pyiqa",
@@ -197,6 +200,7 @@ def test_wrong_groups_are_one_line(folder, tmp_path, table, message, capsys):
         (["{in}", "--metrics=,"], "--metrics: give at least one of brisque, niqe"),
         (["missing"], "missing: no such file or folder"),
         (["{in}", "--against=missing"], "--against: folder not found: missing"),
+        (["{in}", f"--against={__file__}"], f"--against: not a folder: {__file__}"),
         ([], "INPUT: give at least one picture or folder"),
     ],
 )
