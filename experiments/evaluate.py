@@ -1,8 +1,9 @@
 """Evaluates a trained network: full-reference metrics on synthetic scenes, luminance statistics on real images.
 
     python -m experiments.evaluate --workdir=runs/enlightengan-vit_b16 --data=D     # a run; D from experiments.prepare
-    python -m experiments.evaluate --model=dru-mobilenet-v2 --data=D                # a named model, or a weights file
-    python -m experiments.evaluate --model=dru-mobilenet-v2 --pairs=variants.csv    # also real scenes in two exposures
+    python -m experiments.evaluate --model=exposure-slim --data=D                  # a named model, or a weights file
+    python -m experiments.evaluate --model=exposure-slim --pairs=variants.csv      # also real scenes in two exposures
+    python -m experiments.evaluate light --data=D --pairs=pairs.csv                 # many models in one table
 
 Prints tables and, for a run, writes WORKDIR/evaluation.json. After compilation, an image of 640x360 takes about 1.3
 seconds of CPU time.
@@ -10,11 +11,13 @@ seconds of CPU time.
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from drujax.console import command_line
 from drujax.errors import UsageError
+from experiments._evaluate import light
 
 # Column titles and the keys of their values.
 FULL_REFERENCE = {"PSNR (dB)": "psnr", "SSIM": "ssim", "MS-SSIM": "ms_ssim", "LOE": "loe"}
@@ -164,10 +167,13 @@ def tables(result: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def run(arguments: Sequence[str]) -> int:
+    """Runs what command-line `arguments` ask for: `light`, or the evaluation of one model."""
+    if arguments[:1] == ["light"]:
+        with command_line.flags_in_errors(light.Light):
+            return light.main(command_line.parse(light.Light, arguments[1:], program="experiments.evaluate light"))
+    return main(command_line.parse(Config, arguments, program="experiments.evaluate"))
+
+
 if __name__ == "__main__":
-    sys.exit(
-        command_line.run(
-            lambda: main(command_line.parse(Config, sys.argv[1:], program="experiments.evaluate")),
-            "experiments.evaluate",
-        )
-    )
+    sys.exit(command_line.run(lambda: run(sys.argv[1:]), "experiments.evaluate"))

@@ -3,13 +3,13 @@
 import functools
 import importlib
 
-from drujax.errors import unknown
+from drujax.errors import UsageError, unknown
 from drujax.methods.spec import EnhancerNetwork, MethodSpec
 
 # Name -> module, imported on first use.
 METHODS = {
     name: f"drujax.methods.{name}"
-    for name in ("enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit")
+    for name in ("enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit", "curve")
 }
 
 
@@ -18,6 +18,19 @@ def find(name: str) -> MethodSpec:
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     return _load(METHODS[name])
+
+
+def trained() -> list[str]:
+    """Return the names of the methods that can be trained."""
+    return [name for name in METHODS if find(name).is_trained]
+
+
+def find_trained(name: str) -> MethodSpec:
+    """Return the method called `name`. Raises UsageError if it is unknown, or has nothing to train."""
+    spec = find(name)
+    if not spec.is_trained:
+        raise UsageError(f"method: {name} has nothing to train; choose one of {', '.join(trained())}")
+    return spec
 
 
 def find_network(name: str) -> EnhancerNetwork:

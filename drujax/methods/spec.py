@@ -34,7 +34,7 @@ class EnhancerNetwork:
         size_multiple: height and width are padded to multiples of this.
         margin: width in pixels of the border that the convolutions' zero padding affects; `drujax.Enhancer` pads the
             image with its reflection there.
-        guided: whether `drujax.Enhancer` transfers only the network's luminance (`drujax.enhance.guided_filter`).
+        guided: whether `drujax.Enhancer` takes only exposure and colour from its output (`drujax.enhance.composition`).
         convert: (state dict, shapes of the variables) -> variables.
     """
 
@@ -92,6 +92,7 @@ class Model:
         file: the authors' checkpoint, downloaded and converted when the model is first used.
         options: the network's options that the authors use.
         licence: of weights that are not downloaded.
+        has_weights: false for a network without parameters, which runs as it is.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Model:
     file: File | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0"
+    has_weights: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,18 @@ class Preset:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def nothing_to_train(config: Any, learning_rate: optax.Schedule | float) -> Method:
+    """The `build` of a method that is not trained. Raises UsageError."""
+    raise UsageError(f"method: {config.method} has nothing to train")
+
+
 @dataclass(frozen=True)
 class MethodSpec:
     """A method: its training and its enhancement network.
 
     Attributes:
         summary: one line for `--help`.
-        build: (configuration, learning rate or its schedule) -> the method to train.
+        build: (configuration, learning rate or its schedule) -> the method to train; left out where nothing is trained.
         recipe: the official recipe, which is the preset "paper".
         presets: what the other presets change ("laptop", "embedded", "debug"; "benchmark" for experiments.benchmark).
         config: a subclass of `drujax.methods.config.TrainConfig` with one more field, a dataclass of the method's own
@@ -135,7 +142,7 @@ class MethodSpec:
     """
 
     summary: str
-    build: Callable[[Any, optax.Schedule | float], Method]
+    build: Callable[[Any, optax.Schedule | float], Method] = nothing_to_train
     recipe: Recipe = Recipe()
     presets: Mapping[str, Preset] = field(default_factory=dict)
     config: type[Any] | None = None
@@ -150,3 +157,8 @@ class MethodSpec:
     one_image: Callable[[Any], bool] = lambda options: False
     untrained: Callable[[Any], tuple[str, ...]] = lambda options: ()
     downloads: Callable[[Any], tuple[str, ...]] = lambda options: ()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is something to train."""
+        return self.build is not nothing_to_train

@@ -6,11 +6,16 @@
 
     metrics.ssim(images, truth)  # likewise psnr, ms_ssim, loe
 
+    metrics.pair_columns(enhanced, dark, bright)  # exposure, structure and colour of one picture, beside the day's
+    metrics.picture_faults(enhanced, dark)  # what enhancing spoils: blots, flat darks, lifted black, ...
+
 `drujax.metrics.registry` lists the no-reference metrics with their direction, smallest image size and weights.
 """
 
 # Imported eagerly: a lazily imported function would be shadowed by the module of the same name.
 from drujax.metrics.brisque import brisque
+from drujax.metrics.exposure import pair_columns
+from drujax.metrics.exposure_faults import picture_faults
 from drujax.metrics.loe import loe
 from drujax.metrics.luminance_stats import clipped, colourfulness, mean_luma
 from drujax.metrics.ma import ma
@@ -31,7 +36,9 @@ __all__ = [
     "ms_ssim",
     "nima",
     "niqe",
+    "pair_columns",
     "pi",
+    "picture_faults",
     "piqe",
     "psnr",
     "ssim",

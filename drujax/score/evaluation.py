@@ -1,6 +1,7 @@
 """Evaluates an enhancer: full-reference metrics with known ground truth, and luminance statistics of real images."""
 
 import collections
+import csv
 import dataclasses
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -88,6 +89,7 @@ class QuasiPair:
 
     darker: Candidate
     brighter: Candidate
+    name: str = ""
 
     def read(self) -> tuple[Rgb, Rgb]:
         return self.darker.rgb(), self.brighter.rgb()
@@ -98,7 +100,7 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
 
     Args:
         table: with a column `group`, and a column `file` or `id` that names pictures in the table's folder, as for
-            `prepare --groups`.
+            `prepare --groups`; or with columns `dark` and `bright`, the two pictures of one scene per line.
         on_left_out: called with a line about each group that has no two pictures of one size.
 
     Raises:
@@ -110,6 +112,9 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
         candidates = from_folders([table.parent])
     except UsageError:
         raise UsageError(f"pairs: no pictures in {table.parent}, the folder of {table.name}") from None
+    stated = _stated_pairs(table, candidates)
+    if stated is not None:
+        return stated
     by_id = {candidate.id: candidate for candidate in candidates}
     group_of, unmatched = read_assignments(table, "group", candidates)
     if unmatched:
@@ -132,10 +137,37 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
         elif np.array_equal(darker, brighter):
             on_left_out(f"{group}: its pictures are equal")
         else:
-            found.append(QuasiPair(members[order[0]], members[order[-1]]))
+            found.append(QuasiPair(members[order[0]], members[order[-1]], group))
     if not found:
         raise UsageError(f"pairs: {table} has no group with two pictures of one size")
     return found
+
+
+def _stated_pairs(table: Path, candidates: Sequence[Candidate]) -> list[QuasiPair] | None:
+    """The pairs of a file with the columns `dark` and `bright`, named by its first column; None without these columns.
+
+    Raises:
+        UsageError: a picture that it names is not there, or a pair's pictures are of two sizes.
+    """
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if not {"dark", "bright"} <= set(rows.fieldnames or ()):
+            return None
+        lines = list(rows)
+    by_name = {candidate.path.name: candidate for candidate in candidates}
+    pairs = []
+    for line in lines:
+        for column in ("dark", "bright"):
+            if line[column] not in by_name:
+                raise UsageError(f"pairs: {table} names a picture that its folder lacks: {line[column]}")
+        pair = QuasiPair(by_name[line["dark"]], by_name[line["bright"]], next(iter(line.values())))
+        if (dark := pair.darker.rgb()).shape != (bright := pair.brighter.rgb()).shape:
+            sizes = " and ".join(f"{rgb.shape[1]}x{rgb.shape[0]}" for rgb in (dark, bright))
+            raise UsageError(f"pairs: {pair.name}: its pictures are of {sizes} pixels")
+        pairs.append(pair)
+    if not pairs:
+        raise UsageError(f"pairs: {table} has no line")
+    return pairs
 
 
 def luminance_statistics(

@@ -3,6 +3,7 @@
     paint(seed, index, (256, 256))                          # random illumination
     paint(seed, index, (256, 256), Lighting("night", 0.4))  # the same scene, another illumination
     dark, bright = pair(seed, index, (256, 256))            # a pixel-aligned pair
+    dark, bright = situation("neon", 0, (256, 256))         # one of the situations that enhancing gets wrong
 
 Uses NumPy only and no global state: an image depends only on the arguments.
 """
@@ -10,5 +11,6 @@ Uses NumPy only and no global state: an image depends only on the arguments.
 from drujax.data.scenes.compose import KINDS
 from drujax.data.scenes.lighting import LIGHT_KINDS, Lighting
 from drujax.data.scenes.scene import draw_lighting, kind_of, paint, pair
+from drujax.data.scenes.situations import SITUATIONS, situation
 
-__all__ = ["KINDS", "LIGHT_KINDS", "Lighting", "draw_lighting", "kind_of", "pair", "paint"]
+__all__ = ["KINDS", "LIGHT_KINDS", "SITUATIONS", "Lighting", "draw_lighting", "kind_of", "pair", "paint", "situation"]

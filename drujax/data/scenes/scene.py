@@ -1,5 +1,7 @@
 """Renders scenes by seed and index, singly or as dark and bright pairs."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import UInt8
 
@@ -7,6 +9,7 @@ from drujax.data.qab import Partition
 from drujax.data.scenes.canvas import Canvas
 from drujax.data.scenes.compose import KINDS
 from drujax.data.scenes.lighting import Light, Lighting, LightKind
+from drujax.data.scenes.palette import season_of
 from drujax.data.scenes.rng import Rng
 from drujax.errors import UsageError, unknown
 
@@ -41,7 +44,13 @@ def draw_lighting(seed: int, index: int, partition: Partition | None = None) -> 
     return Lighting(kind, draw.uniform(low, high))
 
 
-def paint(seed: int, index: int, size: tuple[int, int], lighting: Lighting | None = None) -> UInt8[np.ndarray, "h w 3"]:
+def paint(
+    seed: int,
+    index: int,
+    size: tuple[int, int],
+    lighting: Lighting | None = None,
+    overlay: Callable[[Canvas, Light, Rng], None] = lambda canvas, light, rng: None,
+) -> UInt8[np.ndarray, "h w 3"]:
     """Renders the scene (seed, index) in sRGB.
 
     Args:
@@ -49,6 +58,7 @@ def paint(seed: int, index: int, size: tuple[int, int], lighting: Lighting | Non
         index: number of the scene, at least 0.
         size: (height, width) in pixels.
         lighting: illumination; None uses `draw_lighting`.
+        overlay: paints over the finished scene, under its light.
 
     Raises:
         UsageError: an argument is out of range.
@@ -59,6 +69,7 @@ def paint(seed: int, index: int, size: tuple[int, int], lighting: Lighting | Non
     canvas = Canvas(size)
     light = Light(lighting or draw_lighting(seed, index), rng)
     KINDS[kind_of(seed, index)](canvas, light, rng)
+    overlay(canvas, light, rng)
     _vignette(canvas, light)
     return canvas.to_uint8()
 
@@ -69,6 +80,11 @@ def pair(seed: int, index: int, size: tuple[int, int]) -> tuple[UInt8[np.ndarray
         paint(seed, index, size, draw_lighting(seed, index, "dark")),
         paint(seed, index, size, draw_lighting(seed, index, "bright")),
     )
+
+
+def season(seed: int, index: int) -> str:
+    """Returns the season of the scene (seed, index), one of `drujax.data.scenes.palette.SEASONS` by name."""
+    return season_of(_rng(seed, index)).name
 
 
 def _vignette(canvas: Canvas, light: Light) -> None:
