@@ -53,7 +53,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Data, method and state: all that can be refused, before the long work.
     recipe = config.recipe
     dataset = open_dataset(config, workdir)
-    check_images(dataset, recipe.size, recipe.view)
+    check_images(dataset, recipe.size, recipe.view, recipe.short_side)
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
     method = config.spec.build(config, rate)
@@ -74,6 +74,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
             dataset,
             size=recipe.size,
             view=recipe.view,
+            short_side=recipe.short_side,
             flips=recipe.flips,
             batch_size=recipe.batch_size,
             seed=config.seed,
@@ -86,7 +87,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
         return to_devices(batches, meshes.split(mesh))
 
     meshes.barrier("training")
-    examples = fixed_examples(dataset, 6, recipe.size, recipe.view)
+    examples = fixed_examples(dataset, 6, recipe.size, recipe.view, recipe.short_side)
     preview = jax.jit(method.preview)
     try:
         state = train(
@@ -185,7 +186,7 @@ def configuration(arguments: list[str]) -> TrainConfig:
 
 def owner_of(flag: str) -> str:
     """Return a sentence that names the methods whose option `flag` is; empty where there is none."""
-    owners = [name for name in registry.METHODS if command_line.has_flag(config_type(name), flag)]
+    owners = [name for name in registry.trained() if command_line.has_flag(config_type(name), flag)]
     return f". It is an option of {', '.join(f'--method={name}' for name in owners)}" if owners else ""
 
 

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
@@ -49,6 +49,7 @@ def train_batches(
     batch_size: int,
     seed: int,
     view: str = "crop",
+    short_side: int | None = None,
     flips: bool = True,
     pairing: str = "random",
     one_dark: bool = False,
@@ -65,6 +66,7 @@ def train_batches(
         seed: of the order, pairs, crops, flips and darkening.
         view: "crop": random crops; "whole": whole images, resized (Lanczos, aspect ratio not kept), as in the official
             Zero-DCE++ and CLIP-LIT.
+        short_side: shorter side to which images are resized (Lanczos) before cropping; None: their own size.
         flips: flips half of the images horizontally, and half vertically.
         pairing: "random": the dark and the bright images are each reshuffled after every pass; "official": image i mod
             |dark| is always paired with i mod |bright|, and the pairs are shuffled each epoch.
@@ -86,12 +88,12 @@ def train_batches(
     for name, value, known in (("pairing", pairing, PAIRINGS), ("view", view, VIEWS)):
         if value not in known:
             raise unknown(name, value, known)
-    _check(dataset, size, batch_size, view, count, seed=seed, start_step=start_step, workers=workers)
+    _check(dataset, size, batch_size, view, short_side, count, seed=seed, start_step=start_step, workers=workers)
     import grain
 
     local = batch_size // count
     splits = {"dark": dataset.train_dark, "bright": dataset.train_bright}
-    images = ImageCache(splits, CACHE_BYTES // max(1, workers), size if view == "whole" else None)
+    images = ImageCache(splits, CACHE_BYTES // max(1, workers), Resizing(size, view, short_side))
     examples = Examples(
         images,
         size=size,
@@ -134,26 +136,45 @@ def to_devices(batches: Batches, sharding: Any, buffer: int = 2) -> Iterator[dic
         yield from ahead
 
 
-def fixed_examples(dataset: Dataset, n: int, size: int, view: str = "crop") -> UInt8[np.ndarray, "n {size} {size} 3"]:
-    """Returns up to `n` fixed dark images for sample grids, from val, then test, then train.
+def fixed_examples(
+    dataset: Dataset, n: int, size: int, view: str = "crop", short_side: int | None = None
+) -> UInt8[np.ndarray, "n {size} {size} 3"]:
+    """Returns centre crops of up to `n` fixed dark images for sample grids, from val, then test, then train.
 
-    `view` selects centre crops, without images smaller than the crop, or whole resized images.
+    They are resized as in `train_batches`; images smaller than the crop are left out.
     """
     splits = (dataset.val_dark, dataset.test_dark, dataset.train_dark)
-    images = (split.image(index) for split in splits for index in range(len(split)))
-    if view == "crop":
-        shown = (_centre(image, size) for image in images if min(image.shape[:2]) >= size)
-    else:
-        shown = (_resized(image, size) for image in images)
+    resize = Resizing(size, view, short_side)
+    images = (resize(split.image(index)) for split in splits for index in range(len(split)))
+    shown = (_centre(image, size) for image in images if min(image.shape[:2]) >= size)
     images = list(itertools.islice(shown, n))
     return np.stack(images) if images else np.zeros((0, size, size, 3), np.uint8)
 
 
-class ImageCache:
-    """Caches up to `limit` bytes of decoded images of some splits; with `size`, resized to squares of that side."""
+class Resizing(NamedTuple):
+    """How images are resized before they are cropped; see `train_batches`."""
 
-    def __init__(self, splits: Mapping[str, Split], limit: int, size: int | None = None):
-        self.splits, self._limit, self._size = splits, limit, size
+    size: int
+    view: str = "crop"
+    short_side: int | None = None
+
+    def __call__(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
+        height, width, _ = image.shape
+        if self.view == "whole":
+            height = width = self.size
+        elif self.short_side is not None:
+            scale = self.short_side / min(height, width)
+            height, width = (max(self.short_side, round(scale * side)) for side in (height, width))
+        if image.shape[:2] == (height, width):
+            return image
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+
+
+class ImageCache:
+    """Caches up to `limit` bytes of decoded and resized images of some splits."""
+
+    def __init__(self, splits: Mapping[str, Split], limit: int, resize: Resizing):
+        self.splits, self._limit, self._resize = splits, limit, resize
         self._start()
 
     def _start(self) -> None:
@@ -161,20 +182,18 @@ class ImageCache:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> tuple[Mapping[str, Split], int, int | None]:
-        return self.splits, self._limit, self._size  # a worker process starts empty
+    def __getstate__(self) -> tuple[Mapping[str, Split], int, Resizing]:
+        return self.splits, self._limit, self._resize  # a worker process starts empty
 
-    def __setstate__(self, state: tuple[Mapping[str, Split], int, int | None]) -> None:
-        self.splits, self._limit, self._size = state
+    def __setstate__(self, state: tuple[Mapping[str, Split], int, Resizing]) -> None:
+        self.splits, self._limit, self._resize = state
         self._start()
 
     def image(self, split: str, index: int) -> UInt8[np.ndarray, "h w 3"]:
         kept = self._kept.get((split, index))
         if kept is not None:
             return kept
-        image = self.splits[split].image(index)
-        if self._size is not None:
-            image = _resized(image, self._size)
+        image = self._resize(self.splits[split].image(index))
         # Each image is used once per epoch, so evicting old images for new ones would only lose hits.
         with self._lock:
             if (split, index) not in self._kept and self._bytes + image.nbytes <= self._limit:
@@ -252,16 +271,14 @@ def _flip(image: np.ndarray, *, horizontal: bool, vertical: bool) -> np.ndarray:
     return image[:: -1 if vertical else 1, :: -1 if horizontal else 1]
 
 
-def _resized(image: np.ndarray, side: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
-
-
 def _centre(image: np.ndarray, side: int) -> np.ndarray:
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return image[top : top + side, left : left + side]
 
 
-def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: int, **counts: int) -> None:
+def _check(
+    dataset: Dataset, size: int, batch_size: int, view: str, short_side: int | None, processes: int, **counts: int
+) -> None:
     for name, count in counts.items():
         if count < 0:
             raise UsageError(f"{name}: must be >= 0, got {count}")
@@ -269,18 +286,21 @@ def _check(dataset: Dataset, size: int, batch_size: int, view: str, processes: i
         raise UsageError(f"batch_size: must be >= 1, got {batch_size}")
     if batch_size % processes:
         raise UsageError(f"batch_size: must be a multiple of the {processes} processes, got {batch_size}")
-    check_images(dataset, size, view)
+    check_images(dataset, size, view, short_side)
 
 
-def check_images(dataset: Dataset, size: int, view: str) -> None:
+def check_images(dataset: Dataset, size: int, view: str, short_side: int | None = None) -> None:
     """Raises UsageError if `train_batches` cannot provide images of that size."""
     if size < 1:
         raise UsageError(f"size: must be >= 1, got {size}")
+    if short_side is not None and view == "crop" and short_side < size:
+        raise UsageError(f"short_side: must be >= size ({size}), got {short_side}")
     for name in ("train_dark", "train_bright"):
         table = dataset.table(name)
         if not table:
             raise UsageError(f"{dataset.path}: no pictures in {name}; unpaired training needs dark and bright ones.")
-        small = [row for row in table if min(row.height, row.width) < size] if view == "crop" else []
+        as_they_are = view == "crop" and short_side is None
+        small = [row for row in table if min(row.height, row.width) < size] if as_they_are else []
         if small:
             raise UsageError(
                 f"size: crops of {size} do not fit into {len(small)} pictures of {name} (first: {small[0].id}, "

@@ -95,8 +95,12 @@ class TrainConfig:
 
 
 def config_type(method: str) -> type[TrainConfig]:
-    """Return the configuration class of the method called `method`. Raises UsageError if it is unknown."""
-    return registry.find(method).config or TrainConfig
+    """Return the configuration class of the method called `method`.
+
+    Raises:
+        UsageError: it is unknown, or has nothing to train.
+    """
+    return registry.find_trained(method).config or TrainConfig
 
 
 def options_group(config: type[TrainConfig]) -> str | None:
@@ -109,9 +113,9 @@ def preset_config(name: str, method: str) -> TrainConfig:
     """Return the configuration that `--preset=name --method=method` stands for.
 
     Raises:
-        UsageError: unknown method or preset.
+        UsageError: unknown method or preset, or the method has nothing to train.
     """
-    spec = registry.find(method)
+    spec = registry.find_trained(method)
     if name not in (*PRESETS, "benchmark"):
         raise unknown("preset", name, PRESETS)
     changes = spec.presets.get(name, Preset())

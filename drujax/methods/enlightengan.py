@@ -26,7 +26,7 @@ from drujax.errors import UsageError, check_at_least
 from drujax.losses import dru
 from drujax.losses.self_feature_preserving import self_feature_preserving
 from drujax.methods.config import TrainConfig
-from drujax.methods.exposure import TINY_GENERATOR, Darkening, GeneratorOptions, check_batch_norm, reconstruct
+from drujax.methods.exposure import TINY_GENERATOR, GeneratorOptions, Restoration, check_batch_norm, restoration
 from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset
 from drujax.models.discriminator import PatchDiscriminator
 from drujax.models.generator import Generator, attention_map
@@ -102,7 +102,7 @@ class EnlightenGAN:
     # Weight of the exposure reconstruction (`drujax.methods.exposure`), which is not in the paper: it keeps the
     # generator brightening while the discriminators are untrained.
     reconstruction: float = 0.0
-    darkening: Darkening = Darkening()
+    restoration: Restoration = Restoration()
     # Initial steps in which only the discriminators learn; for a pretrained generator.
     generator_rests: int = 0
     # Decay of the moving average that `export` returns; None exports the weights themselves.
@@ -110,7 +110,7 @@ class EnlightenGAN:
 
     @property
     def frozen(self) -> Variables:
-        return self.perceptual
+        return {"vgg16": self.perceptual, "pairs": self.restoration.pairs}
 
     @property
     def generator(self) -> Generator:
@@ -192,7 +192,7 @@ class EnlightenGAN:
         _, d_global, d_local = vjp(outputs_d)
         (generator,) = generator_vjp(enhanced_g)
         if self.reconstruction:
-            terms_g["reconstruction"], reconstruction_g = self.reconstruct(state, inputs, weights)
+            terms_g["reconstruction"], reconstruction_g = self.reconstruct(state, inputs, weights, frozen)
             generator = jax.tree.map(lambda a, b: a + self.reconstruction * b, generator, reconstruction_g)
 
         finite = jnp.isfinite(loss_g + loss_d + optax.tree.norm((generator, d_global, d_local)))
@@ -221,14 +221,23 @@ class EnlightenGAN:
             ema=ema,
         )
 
-    def reconstruct(self, state: GANState, inputs: Inputs, weights: Weights) -> tuple[Float[Array, ""], Any]:
-        """Returns the exposure reconstruction loss of the bright images, and its gradient for the generator."""
-        darkened = self.darkening(inputs.bright, jax.random.fold_in(step_key(state), 1))
+    def reconstruct(
+        self, state: GANState, inputs: Inputs, weights: Weights, frozen: Variables
+    ) -> tuple[Float[Array, ""], Any]:
+        """Returns the exposure reconstruction loss (`Restoration`), and its gradient for the generator."""
+        key = jax.random.fold_in(step_key(state), 1)
 
         def loss_of(params):
             variables = {"params": params, "batch_stats": state.model.batch_stats}
-            train = not self.frozen_batch_norm
-            return reconstruct(self.generator, variables, inputs.bright, darkened, weights.bright, train=train)
+            return self.restoration.loss(
+                self.generator,
+                variables,
+                inputs.bright,
+                weights.bright,
+                frozen["pairs"],
+                key,
+                train=not self.frozen_batch_norm,
+            )
 
         (loss, _), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.model.params)
         return loss, gradients
@@ -252,10 +261,11 @@ class EnlightenGAN:
 
     def features(self, images: Float[Array, "b h w 3"], offsets: Offsets, frozen: Variables) -> Features:
         """Returns the VGG16 features of images and of their patches."""
-        width = frozen["params"]["conv1_1"]["bias"].shape[0]
+        variables = frozen["vgg16"]
+        width = variables["params"]["conv1_1"]["bias"].shape[0]
         vgg16 = VGG16Features(width, self.compute_dtype)
         patches = cut(images, offsets, self.patch_size)
-        return Features(_apply(vgg16, frozen, images), _apply_to_patches(vgg16, frozen, patches))
+        return Features(_apply(vgg16, variables, images), _apply_to_patches(vgg16, variables, patches))
 
     def generator_loss(
         self, outputs: Outputs, original: Features, weights: Weights
@@ -367,6 +377,7 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> EnlightenGAN
         **options.arguments,
         ghost_batches=options.ghost_batches,
         reconstruction=options.reconstruction,
+        restoration=restoration(config) if options.reconstruction else Restoration(),
         generator_rests=options.generator_rests,
         discriminator_features=options.discriminator_features,
         loss_scale=options.loss_scale,
@@ -439,6 +450,11 @@ SPEC = MethodSpec(
         guided=True,
     ),
     models=(
+        Model(
+            "exposure-slim",
+            "EnlightenGAN's generator at a quarter of its width, trained by --method=exposure",
+            "Train it: python -m experiments.train --data=DIR --method=exposure --preset=laptop",
+        ),
         *(
             Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _how_to_train(backbone))
             for name, backbone in _DRU_MODELS.items()

@@ -23,67 +23,74 @@ from drujax.methods.single_network import Metrics, SingleNetworkMethod
 from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.generator import Generator, attention_map
 from drujax.models.layers.initialise import official
+from drujax.pictures.color import luma
 from drujax.training.batch import Batch, Weights, prepare
+from drujax.training.night import Darkening, Pairs, painted_pairs, random_pairs
 from drujax.training.samples import preview_generator
 from drujax.training.state import TrainState, Variables, step_key
 
-
-@dataclasses.dataclass(frozen=True)
-class Darkening:
-    """Random darkening, sampled per image.
-
-    An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma], and
-    log t over [0, log max_darkening], plus a smooth field that leaves some regions bright and others dark, as lamps and
-    windows do: without it the network learns that a bright region means a bright image, and leaves dark discs around
-    lights. Some images are not darkened, so that the network learns to leave them unchanged.
-    """
-
-    max_darkening: float = 12.0
-    max_gamma: float = 1.5
-    # Largest amplitude of the field in log t; the amplitude per image is uniform from 0. With 0, darkening is even.
-    max_unevenness: float = 1.5
-    # Fraction of the images that are not darkened.
-    unchanged: float = 0.2
-
-    def __call__(self, images: Float[Array, "b h w 3"], key: Key[Array, ""]) -> Float[Array, "b h w 3"]:
-        """Darken images b h w 3 in [-1, 1]."""
-        b, h, w, _ = images.shape
-        keys = jax.random.split(key, 5)
-        limit = jnp.log(self.max_darkening)
-        log_t = jax.random.uniform(keys[0], (b, 1, 1, 1), maxval=limit)
-        amplitude = jax.random.uniform(keys[1], (b, 1, 1, 1), maxval=self.max_unevenness)
-        knots = jax.random.uniform(keys[2], (b, 4, 4, 1), minval=-1.0)
-        log_t = jnp.clip(log_t + amplitude * jax.image.resize(knots, (b, h, w, 1), "cubic"), 0, limit)
-        gamma = jax.random.uniform(keys[3], (b, 1, 1, 1), minval=1.0, maxval=self.max_gamma)
-        dark = jnp.round(((images + 1) / 2) ** gamma * jnp.exp(-log_t) * 255) / 127.5 - 1
-        return jnp.where(jax.random.uniform(keys[4], (b, 1, 1, 1)) < self.unchanged, images, dark)
+ASPECT = 5 / 3  # width of the painted scenes over their height
+# Added to luma before its logarithm: four levels of 255.
+DARKEST = 4 / 255
 
 
-def reconstruct(
-    generator: Generator,
-    variables: Variables,
-    truth: Float[Array, "b h w 3"],
-    darkened: Float[Array, "b h w 3"],
-    weights: Float[Array, " b"],
-    *,
-    train: bool,
-) -> tuple[Float[Array, ""], Any]:
-    """Return the weighted mean absolute error of restoring darkened bright images, and the new batch statistics.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Restoration:
+    """Restoring what is known: bright images that were darkened, and scenes painted by night and by day."""
 
-    Images are in [-1, 1].
-    """
-    (restored, _), new = generator.apply(
-        variables, darkened, attention_map(darkened), train=train, mutable=["batch_stats"]
-    )
-    difference = jnp.abs(restored - truth).mean((1, 2, 3))
-    return (weights * difference).mean(), new["batch_stats"]
+    darkening: Darkening = Darkening()
+    # Painted scenes, or None; and how many of them each step takes.
+    pairs: Pairs | None = None
+    pairs_per_step: int = 0
+
+    def loss(
+        self,
+        generator: Generator,
+        variables: Variables,
+        bright: Float[Array, "b h w 3"],
+        weights: Float[Array, " b"],
+        pairs: Pairs | None,
+        key: Key[Array, ""],
+        *,
+        train: bool,
+    ) -> tuple[Float[Array, ""], Any]:
+        """Return the weighted mean of the error of each image, and the new batch statistics.
+
+        The error is the mean absolute difference of the images and that of the logarithms of their luma: most of an
+        enhanced image's error in dark regions is invisible to the first.
+
+        Args:
+            generator: the network.
+            variables: its variables.
+            bright: images in [-1, 1], square if there are pairs.
+            weights: of the bright images; painted scenes have weight 1.
+            pairs: `self.pairs`, on the device.
+            key: of the darkening and of the choice of scenes.
+            train: normalise by the statistics of the batch.
+        """
+        of_darkening, of_pairs = jax.random.split(key)
+        given, truth = self.darkening(bright, of_darkening), bright
+        if pairs is not None:
+            night, day = random_pairs(pairs, self.pairs_per_step, bright.shape[1], of_pairs)
+            given, truth = jnp.concatenate([given, night]), jnp.concatenate([truth, day])
+            weights = jnp.concatenate([weights, jnp.ones(len(night))])
+        (restored, _), new = generator.apply(
+            variables, given, attention_map(given), train=train, mutable=["batch_stats"]
+        )
+        difference = jnp.abs(restored - truth).mean((1, 2, 3)) + jnp.abs(_log(restored) - _log(truth)).mean((1, 2))
+        return (weights * difference).mean(), new["batch_stats"]
+
+
+def _log(images: Float[Array, "b h w 3"]) -> Float[Array, "b h w"]:
+    """Log luma of images in [-1, 1]."""
+    return jnp.log(jnp.maximum(luma((images + 1) / 2), 0) + DARKEST)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exposure(SingleNetworkMethod):
     """The method (see `drujax.training.method.Method`)."""
 
-    darkening: Darkening = Darkening()
+    restoration: Restoration = Restoration()
     # See `Generator`.
     align_corners: bool = False
     width: int = 32
@@ -103,15 +110,24 @@ class Exposure(SingleNetworkMethod):
         image = jnp.zeros((1, 32, 32, 3))
         return official(self.network, key, image, image[..., :1], train=True)
 
+    @property
+    def frozen(self) -> Variables:
+        return {"pairs": self.restoration.pairs}
+
     def loss(
-        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState, frozen: Any
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         """Weights the bright images by RP_b, and does not use the dark ones."""
-        truth = prepare(batch).bright
-        darkened = self.darkening(truth, step_key(state))
-        train = not self.frozen_batch_norm
-        loss, batch_stats = reconstruct(self.network, variables, truth, darkened, weights.bright, train=train)
-        return loss, (batch_stats, {"difference_before": jnp.abs(darkened - truth).mean()})
+        loss, batch_stats = self.restoration.loss(
+            self.network,
+            variables,
+            prepare(batch).bright,
+            weights.bright,
+            frozen["pairs"],
+            step_key(state),
+            train=not self.frozen_batch_norm,
+        )
+        return loss, (batch_stats, {})
 
     @property
     def enhancer(self) -> tuple[str, dict[str, Any]]:
@@ -137,9 +153,14 @@ class GeneratorOptions:
     dtype: Literal["float32", "bfloat16"] = "float32"
     # Channels of the generator's first layer; 32 in the official network.
     width: int = 32
+    # Scenes to paint by night and by day for the exposure reconstruction, in addition to darkened pictures.
+    painted: int = 0
+    # Painted scenes per step.
+    painted_per_step: int = 4
 
     def __post_init__(self):
-        check_at_least(1, width=self.width)
+        check_at_least(1, width=self.width, painted_per_step=self.painted_per_step)
+        check_at_least(0, painted=self.painted)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -152,6 +173,16 @@ class GeneratorOptions:
         }
 
 
+def restoration(config: TrainConfig) -> Restoration:
+    """Return what a configuration restores; paints its scenes (about a tenth of a second each)."""
+    options, recipe = config.options, config.recipe
+    if not options.painted:
+        return Restoration()
+    height = recipe.short_side or recipe.size
+    pairs = painted_pairs(options.painted, (height, max(recipe.size, round(height * ASPECT))), config.seed)
+    return Restoration(pairs=pairs, pairs_per_step=options.painted_per_step)
+
+
 @dataclasses.dataclass(frozen=True)
 class Config(TrainConfig):
     """The configuration of a run of the exposure reconstruction."""
@@ -162,8 +193,7 @@ class Config(TrainConfig):
 
 def build(config: Config, learning_rate: optax.Schedule | float) -> Exposure:
     """Return the method of a configuration."""
-    options = config.gan
-    return Exposure(learning_rate, config.recipe.ema_decay, **options.arguments)
+    return Exposure(learning_rate, config.recipe.ema_decay, restoration=restoration(config), **config.gan.arguments)
 
 
 def check_batch_norm(config: TrainConfig) -> None:
@@ -179,7 +209,20 @@ SPEC = MethodSpec(
     summary="Exposure reconstruction of darkened bright pictures: a warm start for EnlightenGAN's generator",
     build=build,
     presets={
-        "laptop": Preset({"size": 128, "batch_size": 4, "steps": 1000, "learning_rate": 3e-4, "ema_decay": 0.99}),
+        # As `exposure-slim` was trained.
+        "laptop": Preset(
+            {
+                "size": 128,
+                "short_side": 192,
+                "batch_size": 8,
+                "constant_epochs": 30,
+                "decay_epochs": 70,
+                "steps": 6000,
+                "learning_rate": 1e-3,
+                "ema_decay": 0.998,
+            },
+            {"width": 8, "painted": 300, "painted_per_step": 3},
+        ),
         "embedded": Preset({"size": 64, "batch_size": 4, "steps": 240, "learning_rate": 4e-4, "ema_decay": 0.97}),
         "debug": Preset(options=TINY_GENERATOR),
     },

@@ -79,9 +79,10 @@ class RUAS(SingleNetworkMethod):
         return variables
 
     def loss(
-        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState, frozen: Any
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         """Returns the weighted means, over the dark images, of both losses; each trains one network."""
+        del frozen
         dark, _ = unit_images(batch)
         params = variables["params"]
         illumination = IlluminationEstimation(genotype("illumination", self.illumination))

@@ -46,10 +46,10 @@ class SCI(SingleNetworkMethod):
         return initial_variables(Network(), key, jnp.zeros((1, 16, 16, 3)), scheme=scheme, method="stages", train=True)
 
     def loss(
-        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState, frozen: Any
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         """Returns the weighted mean, over the dark images, of the sum of the stages' losses."""
-        del state
+        del state, frozen
         dark, _ = unit_images(batch)
         stages, new = apply(Network(), variables, dark, method="stages", train=True, mutable=["batch_stats"])
         terms = [retinex.sci_stage(stage.input, stage.illumination, form=self.form) for stage in stages]

@@ -69,7 +69,7 @@ class SingleNetworkMethod(EnhancerMethod):
 
     @abc.abstractmethod
     def loss(
-        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState, frozen: Any
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         """Return the loss, with examples weighted inside the batch mean; and the new batch statistics (or None) and
         further metrics. Randomness comes from `step_key(state)`.
@@ -93,12 +93,11 @@ class SingleNetworkMethod(EnhancerMethod):
         self, state: TrainState, batch: Batch, rp: Probabilities | None, frozen: Any
     ) -> tuple[TrainState, Metrics]:
         """Updates the network."""
-        del frozen
         weights = example_weights(batch, rp)
 
         def loss_of(params):
             variables = {"params": params, "batch_stats": state.model.batch_stats}
-            return self.loss(variables, batch, weights, state)
+            return self.loss(variables, batch, weights, state, frozen)
 
         (loss, (batch_stats, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.model.params)
         model = state.model.updated(gradients, self.optimiser, batch_stats)

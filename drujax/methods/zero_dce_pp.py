@@ -51,10 +51,10 @@ class ZeroDCEpp(SingleNetworkMethod):
         return initial_variables(self.network, key, jnp.zeros((1, 16, 16, 3)), scheme=Scheme())
 
     def loss(
-        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState, frozen: Any
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         """Returns the weighted mean over all images of the batch, dark and bright."""
-        del state
+        del state, frozen
         images = jnp.concatenate(unit_images(batch))
         enhanced, curve = apply(self.network, {"params": variables["params"]}, images)
         total, terms = zero_dce_pp.total(images, enhanced, curve, form=self.form)

@@ -8,10 +8,10 @@ from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from drujax.models.layers.conv import Conv, resize_aligned
+from drujax.models.layers.pool import adaptive_average_pool
 
 Padding = Literal["reflect", "zeros"]
 BINS = (1, 2, 3, 6)
@@ -46,7 +46,7 @@ class PyramidPooling(nn.Module):
         _, h, w, c = x.shape
         parts = [x]
         for i, bins in enumerate(BINS):
-            y = Conv(c // len(BINS), 1, use_bias=False, name=f"features.{i}.1")(adaptive_mean(x, bins))
+            y = Conv(c // len(BINS), 1, use_bias=False, name=f"features.{i}.1")(adaptive_average_pool(x, bins))
             parts.append(resize_aligned(PReLU(name=f"features.{i}.2")(y), (h, w)))
         y = Conv(c, 3, padding=1, use_bias=False, name="fuse.0")(jnp.concatenate(parts, -1))
         return PReLU(name="fuse.1")(y)
@@ -85,20 +85,6 @@ class CLIPLIT(nn.Module):
         for number in numbers:
             x = ResidualBlock(name=f"ResidualBlock{number}")(x)
         return x
-
-
-def adaptive_mean(x: Float[Array, "b h w c"], bins: int) -> Float[Array, "b bins bins c"]:
-    """PyTorch's AdaptiveAvgPool2d: means over bins x bins areas, overlapping if a side is not a multiple."""
-    rows, columns = (jnp.asarray(_pooling_weights(n, bins), x.dtype) for n in x.shape[1:3])
-    return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns, precision="highest")
-
-
-def _pooling_weights(n: int, bins: int) -> Float[np.ndarray, "bins n"]:
-    weights = np.zeros((bins, n))
-    for i in range(bins):
-        area = slice(i * n // bins, -(-(i + 1) * n // bins))
-        weights[i, area] = 1 / (area.stop - area.start)
-    return weights
 
 
 def _pad(x: Float[Array, "b h w c"], mode: Padding) -> Float[Array, "b h2 w2 c"]:

@@ -15,6 +15,8 @@ class Recipe:
     size: int = 320
     # Random crops of that size, or whole images resized to it (aspect ratio not kept).
     view: Literal["crop", "whole"] = "crop"
+    # Shorter side to which pictures are resized before they are cropped; by default they are cropped as they are.
+    short_side: int | None = None
     # Flip half of the images horizontally, and half vertically.
     flips: bool = True
     # Dark images per step, and as many bright ones.
@@ -35,7 +37,7 @@ class Recipe:
     ema_decay: float | None = None
 
     def __post_init__(self):
-        check_at_least(1, size=self.size, batch_size=self.batch_size, steps=self.steps)
+        check_at_least(1, size=self.size, batch_size=self.batch_size, steps=self.steps, short_side=self.short_side)
         check_at_least(0, constant_epochs=self.constant_epochs, decay_epochs=self.decay_epochs)
         if self.constant_epochs + self.decay_epochs == 0:
             raise UsageError("constant_epochs: must be >= 1 if decay_epochs is 0, got 0")

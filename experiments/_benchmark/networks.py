@@ -230,7 +230,7 @@ def _enlightengan_flops(method: Any, _state: Any, batch: Any) -> float:
         variables = jax.eval_shape(lambda *x: network.init(jax.random.key(0), *x, **options), *shapes)
         return count_flops(lambda variables, *x: network.apply(variables, *x, **options), variables, *shapes)
 
-    vgg16 = VGG16Features(method.frozen["params"]["conv1_1"]["bias"].shape[0])
+    vgg16 = VGG16Features(method.frozen["vgg16"]["params"]["conv1_1"]["bias"].shape[0])
     return (
         3 * forward(method.generator, inputs.darkened, inputs.attention, train=False)
         + 7 * (forward(method.d_global, inputs.dark) + forward(method.d_local, patches))
@@ -247,7 +247,7 @@ def _enlightengan_peer(torch_peer: Any, method: Any, start: Any, batch: Any, how
     from drujax.training.state import step_key
 
     networks = [network.variables for network in (start.model, start.d_global, start.d_local)]
-    trainer = torch_peer.enlightengan.Trainer(*networks, method.frozen, **how)
+    trainer = torch_peer.enlightengan.Trainer(*networks, method.frozen["vgg16"], **how)
     inputs = prepare(batch)
     pictures = [trainer.put(np.asarray(x)) for x in (inputs.dark, inputs.darkened, inputs.attention, inputs.bright)]
     state = start

@@ -106,6 +106,19 @@ def test_whole_pictures_are_resized(tiny):
     assert take(tiny, 1, size=40, view="whole")[0]["dark"].shape == (4, 40, 40, 3)  # larger than the pictures
 
 
+def test_crops_are_of_resized_pictures(tiny):
+    """Half of the shorter side shows four times as much; smaller pictures are enlarged."""
+    batch = take(tiny, 1, size=12, short_side=12)[0]
+    assert batch["dark"].shape[1:] == (12, 12, 3)
+    split = tiny.train_dark
+    for crop, index in zip(batch["dark"], batch["dark_index"], strict=True):
+        assert abs(crop.mean() - split.image(int(index)).mean()) < 20
+    with pytest.raises(UsageError, match=r"^short_side: must be >= size \(12\), got 11$"):
+        take(tiny, 1, size=12, short_side=11)
+    assert take(tiny, 1, size=99, short_side=99)[0]["dark"].shape[1:] == (99, 99, 3)
+    assert fixed_examples(tiny, 99, 12, short_side=12).shape[1:] == (12, 12, 3)
+
+
 def test_without_flips_crops_are_not_mirrored(tiny):
     (batch,) = take(tiny, 1, flips=False, batch_size=8)
     for crop, index in zip(batch["dark"], batch["dark_index"], strict=True):
@@ -187,7 +200,7 @@ def test_the_cache_respects_its_limit_and_returns_the_same_images(tiny, monkeypa
     expected = take(tiny, 5)
     monkeypatch.setattr(pipeline, "CACHE_BYTES", 3 * 20 * 24 * 3)
     assert_same(take(tiny, 5), expected)
-    cache = pipeline.ImageCache({"dark": tiny.train_dark}, limit=3 * 20 * 24 * 3)
+    cache = pipeline.ImageCache({"dark": tiny.train_dark}, 3 * 20 * 24 * 3, pipeline.Resizing(16))
     for _ in range(2):
         for index in range(DARK):
             np.testing.assert_array_equal(cache.image("dark", index), tiny.train_dark.image(index))

@@ -54,7 +54,7 @@ def test_darkness_is_one_for_dark_and_zero_for_bright_pictures(means):
         "uncertain": lambda lack: 0 <= lack <= 1,
     }
     assert expected[qab.classify(means)](strength.darkness(means))
-    assert strength.darkness(np.array([200.0, 125, 180, 150])) == 0.25
+    assert strength.darkness(np.array([200.0, 135, 180, 150])) == 0.5
 
 
 def test_a_batch_equals_its_single_pictures():

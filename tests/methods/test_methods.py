@@ -81,7 +81,7 @@ def _all(starts, state):
 
 def loss(method, state, rp=None):
     weights = example_weights(tiny_batch.batch(), jax.tree.map(jnp.asarray, rp))
-    return method.loss(state.model.variables, tiny_batch.batch(), weights, state)[0]
+    return method.loss(state.model.variables, tiny_batch.batch(), weights, state, method.frozen)[0]
 
 
 def test_weights_of_zero_dce_pp(starts):
@@ -119,7 +119,7 @@ def test_the_official_training_loss_of_sci(goldens, starts):
     batch = {"dark": np.rint(image * 255).astype(np.uint8), "bright": np.zeros_like(image, np.uint8)}
     batch |= {"dark_index": np.int32([0]), "bright_index": np.int32([0])}
     weights = jnp.ones(1)
-    found, _ = jax.jit(lambda v: method.loss(v, batch, Weights(weights, weights), starts["sci"]))(variables)
+    found, _ = jax.jit(lambda v: method.loss(v, batch, Weights(weights, weights), starts["sci"], {}))(variables)
     np.testing.assert_allclose(found, expected["medium_a_train_loss_bn_train"], rtol=2e-5)
 
 

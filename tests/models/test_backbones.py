@@ -9,7 +9,7 @@ import pytest
 
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, normalise, vit
-from drujax.models.backbones.vgg import adaptive_average_pool
+from drujax.models.layers.pool import adaptive_average_pool
 from drujax.weights.pretrained.backbones import find, import_weights, initialise, load_pretrained
 from drujax.weights.torch_names import flatten
 from tests.support import official

@@ -38,8 +38,9 @@ class Toy(SingleNetworkMethod):
         return {"params": {"gain": jnp.full(3, 2.0)}}
 
     def loss(
-        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState
+        self, variables: Variables, batch: Batch, weights: Weights, state: TrainState, frozen: Any
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
+        del state, frozen
         dark, _ = unit_images(batch)
         enhanced = apply(Gain(), {"params": variables["params"]}, dark)
         return (weights.dark * (enhanced.mean((1, 2, 3)) - self.target) ** 2).mean(), (None, {})

@@ -16,6 +16,7 @@ from drujax.models.backbones.backbone import Backbone, timm_weights
 from drujax.models.layers.conv import Conv, max_pool2
 from drujax.models.layers.initialise import kaiming_fan_out
 from drujax.models.layers.norm import BatchNorm
+from drujax.models.layers.pool import adaptive_average_pool
 
 # 3x3 convolutions of each of the five blocks (configurations B and E of the paper's table 1), and their widths.
 VGG13, VGG19 = (2, 2, 2, 2, 2), (2, 2, 4, 4, 4)
@@ -62,23 +63,6 @@ class VGG(nn.Module):
                 return x
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
         return nn.Dense(self.num_classes, kernel_init=linear_init, name="classifier.6")(x)
-
-
-def adaptive_average_pool(x: Float[Array, "b h w c"], side: int) -> Float[Array, "b side side c"]:
-    """Averages over side x side areas, as in PyTorch: area i of n rows is [floor(i n / side), ceil((i + 1) n / side)).
-
-    Areas overlap if n is not a multiple of `side`; if n < `side`, rows repeat.
-    """
-    rows, columns = (jnp.asarray(_areas(n, side), x.dtype) for n in x.shape[1:3])
-    return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision="highest")
-
-
-def _areas(n: int, side: int) -> Float[np.ndarray, "side n"]:
-    weights = np.zeros((side, n))
-    for i in range(side):
-        start, stop = i * n // side, -(-(i + 1) * n // side)
-        weights[i, start:stop] = 1 / (stop - start)
-    return weights
 
 
 def torchvision_names(flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
