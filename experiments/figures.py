@@ -19,7 +19,7 @@ import tyro
 from jaxtyping import UInt8
 
 from drujax.console import command_line
-from drujax.enhance.zoo import DEFAULT_MODEL
+from drujax.enhance.zoo import DEFAULT_MODEL, named_models
 from drujax.errors import UsageError, unknown
 from drujax.pictures.color import to_float, to_uint8
 from drujax.pictures.discovery import pictures_of
@@ -147,26 +147,6 @@ def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray
     return draw(labels, drawn, names)
 
 
-def named_models(text: str) -> dict[str, str]:
-    """Parses --models to models by label; the label is the one given, or a short unambiguous name.
-
-    Raises:
-        UsageError: there are no models, or two have the same label.
-    """
-    given = [name.strip() for name in text.split(",") if name.strip()]
-    if not given:
-        raise UsageError("--models: give at least one name or path")
-    pairs = []
-    for name in given:
-        label, equals, rest = name.partition("=")
-        pairs.append((label, rest) if equals and not Path(name).exists() else (_short(name), name))
-    labels = [label for label, _ in pairs]
-    pairs = [(label if labels.count(label) == 1 else f"{label} ({name})", name) for label, name in pairs]
-    if len(dict(pairs)) < len(pairs):
-        raise UsageError("--models: two models have the same label; write LABEL=NAME to distinguish them")
-    return dict(pairs)
-
-
 def parsed_box(text: str) -> Box:
     """Parses X,Y,W,H. Raises UsageError if it is invalid."""
     try:
@@ -176,13 +156,6 @@ def parsed_box(text: str) -> Box:
     if min(x, y) < 0 or min(w, h) < 1:
         raise UsageError(f"--crop: X and Y must be >= 0, W and H >= 1, got {text}")
     return Box(x, y, w, h)
-
-
-def _short(name: str) -> str:
-    path = Path(name)
-    if path.suffix == ".safetensors":
-        return path.parent.name if path.stem == "weights" and path.parent.name else path.stem
-    return path.name or name
 
 
 def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:

@@ -41,12 +41,11 @@ class Enhance:
     # as NAME_enhanced. One input folder is mirrored in the output folder, several become subfolders of it.
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
-    model: str = "dru-mobilenet-v2"
-    # Strength of the enhancement, 0 (none) to 1 (full). auto depends on each picture's exposure: 1 for dark pictures, 0
-    # for bright ones.
+    model: str = "exposure-slim"
+    # Strength of the enhancement, 0 (none) to 1 (full). auto is 1, but leaves bright pictures unchanged.
     strength: command_line.Strength = "auto"
-    # Use the network's output as it is. By default EnlightenGAN only determines the exposure, along the edges of the
-    # input.
+    # Use the network's own output, computed at full size. By default EnlightenGAN only determines exposure and colour,
+    # from a small copy of the picture.
     plain: Flag = False
     # Rounding of the result's levels; floor reproduces the output of SCI's and RUAS's official scripts.
     rounding: Literal["nearest", "floor"] = "nearest"

@@ -1,7 +1,9 @@
 """Enhances images in memory, with any network, at any size and bit depth."""
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -14,9 +16,11 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from drujax.data.qab import quartile_means
-from drujax.enhance.guided_filter import transfer_luminance
+from drujax.enhance.application import apply
+from drujax.enhance.composition import Gains, gains
 from drujax.enhance.loading import Loaded, build_model, load_model
 from drujax.enhance.strength import Strength, check_strength, darkness
+from drujax.enhance.working_scale import at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
 from drujax.pictures.arrays import as_images, is_floating, native
@@ -27,6 +31,8 @@ from drujax.runtime.memory import free_memory, is_out_of_memory
 
 Rounding = Literal["nearest", "floor"]
 
+NOT_FINITE = "the model's output contains NaN or infinity; its weights file may be corrupted"
+
 
 class Enhancer:
     """Brightens pictures with one model.
@@ -35,11 +41,13 @@ class Enhancer:
         bright = enhancer(dark)                 # (h, w, 3) or (b, h, w, 3) -> the same shape and dtype
         half_way = enhancer(dark, strength=0.5)
 
-    By default the strength depends on how dark the image is (`drujax.enhance.strength.darkness`): a dark image (eq. 1
-    of the paper) becomes the network's output, a bright one is unchanged, and those in between are blended in
-    proportion. With strength 1 every image becomes the network's output.
+    The network runs on a small copy of the image (`drujax.enhance.working_scale`); its change of exposure and colour
+    becomes smooth gains, which are applied at full size (`drujax.enhance.composition`). So an image of any size needs
+    one of a few compiled programs, and keeps its own lines and texture. By default a bright image (eq. 1 of the paper)
+    is unchanged, and the network decides how much the others need (`drujax.enhance.strength.darkness`).
 
-    The network is compiled once for each size, rounded up to the network's multiple (16 for EnlightenGAN).
+    With `guided=False` the result is the network's own output at full size; the network is then compiled once for each
+    size, rounded up to the network's multiple (16 for EnlightenGAN).
     """
 
     def __init__(
@@ -56,8 +64,8 @@ class Enhancer:
             model: the network and its weights.
             margin: width in pixels of the reflection padding. By default wide enough to keep the image's border free of
                 the effects of the network's zero padding; 0 gives the official code's result, border included.
-            guided: take only the exposure from the network, along the image's own edges
-                (`drujax.enhance.guided_filter`); False returns the network's own output. By default True for
+            guided: take exposure and colour from the network, and everything else from the image
+                (`drujax.enhance.composition`); False returns the network's own output. By default True for
                 EnlightenGAN only.
             rounding: of levels: to nearest, or down ("floor") as in SCI's and RUAS's official scripts.
 
@@ -95,7 +103,14 @@ class Enhancer:
             y = loaded.network.enhance(loaded.module, variables, x)
             return y, jnp.isfinite(y).all()
 
+        def working(variables, x):
+            padded = jnp.pad(x, ((0, 0), *[(self._margin, self._margin)] * 2, (0, 0)), mode="reflect")
+            y, finite = network(variables, padded)
+            inside = slice(self._margin, self._margin + x.shape[1]), slice(self._margin, self._margin + x.shape[2])
+            return gains(x, y[:, *inside]), finite
+
         self._network = jax.jit(network)
+        self._gains = jax.jit(working)
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
     def __call__(self, image: ArrayLike, strength: Strength = "auto") -> Shaped[np.ndarray, "*b h w 3"]:
@@ -106,7 +121,8 @@ class Enhancer:
         Args:
             image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; see
                 `drujax.pictures.arrays.as_images`. Computed in float32.
-            strength: s in input + s * (enhanced - input), 0..1; "auto": by how dark each image is.
+            strength: fraction of the change, 0..1: of the gains in stops, or with `guided=False` of the levels;
+                "auto": 1 except for images that are bright or nearly so.
 
         Raises:
             UsageError: invalid shape, dtype, range or strength; NaN or infinity from the model; too little memory.
@@ -114,17 +130,49 @@ class Enhancer:
         given = as_images(image, "image")
         strength = check_strength(strength)
         h, w, _ = given.shape[-3:]
+        batch = native(given).reshape(-1, h, w, 3)
+        with self._memory_errors(h, w):
+            if self._guided:
+                enhanced = np.stack([self._composed(image, None, strength) for image in batch])
+            else:
+                share = _blend_weights(batch, strength)
+                if not share.any():
+                    return given.copy()
+                enhanced = self._enhanced(batch, share)
+        return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
+
+    @contextlib.contextmanager
+    def _memory_errors(self, height: int, width: int) -> Iterator[None]:
+        """Raises UsageError if memory runs out."""
         try:
-            batch = native(given).reshape(-1, h, w, 3)
-            share = _blend_weights(batch, strength)
-            if not share.any():
-                return given.copy()
-            enhanced = self._enhanced(batch, share)
+            yield
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise UsageError(f"out of memory while enhancing {w}x{h} pixels; {_advice(self._device)}") from error
-        return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
+            raise UsageError(
+                f"out of memory while enhancing {width}x{height} pixels; {_advice(self._device)}"
+            ) from error
+
+    def _composed(
+        self, image: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None, strength: Strength
+    ) -> Shaped[np.ndarray, "h w 3"]:
+        """Returns the enhanced image in its dtype; the same object if nothing changes."""
+        rgb = np.ascontiguousarray(image, np.float32 if is_floating(image.dtype) else image.dtype)
+        small = at_working_scale(rgb, alpha)
+        if small is None:
+            return image
+        share = strength
+        if strength == "auto":
+            share = darkness(quartile_means(small * 255))
+            if alpha is None:  # eq. 1 is defined at full size
+                share = np.minimum(share, darkness(quartile_means(_levels(rgb))))
+        if not share:
+            return image
+        found, finite = jax.device_get(self._gains(self._variables, small[None]))
+        if not finite:
+            raise UsageError(NOT_FINITE)
+        enhanced = apply(rgb, Gains(*(x[0] for x in found)), float(share), rounding=self._rounding)
+        return enhanced.astype(image.dtype, copy=False)
 
     def _enhanced(
         self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"]
@@ -134,16 +182,17 @@ class Enhancer:
         program = self._program((len(batch), sum(rows) + h, sum(columns) + w, 3), (w, h))
         x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
         y, finite = program(self._variables, x)
-        blended = _blend(x, y, share, guided=self._guided, dtype=batch.dtype, rounding=self._rounding)
+        blended = _blend(x, y, share, dtype=batch.dtype, rounding=self._rounding)
         enhanced, finite = jax.device_get((blended, finite))
         if not finite:
-            raise UsageError("the model's output contains NaN or infinity; its weights file may be corrupted")
+            raise UsageError(NOT_FINITE)
         top, left = rows[0], columns[0]
         return np.ascontiguousarray(enhanced[:, top : top + h, left : left + w])
 
     @property
     def _device(self) -> Any:
-        return next(iter(jax.tree.leaves(self._variables)[0].devices()))
+        leaves = jax.tree.leaves(self._variables)
+        return next(iter(leaves[0].devices())) if leaves else devices()[0]
 
     def _program(self, shape: tuple[int, ...], size: tuple[int, int]) -> jax.stages.Compiled:
         """Returns the network compiled for float32 images of `shape`, padded from `size` (width, height).
@@ -189,7 +238,11 @@ class Enhancer:
         """
         if not isinstance(picture, Picture):
             raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
-        rgb = self(picture.rgb, strength)
+        if self._guided:
+            with self._memory_errors(*picture.rgb.shape[:2]):
+                rgb = self._composed(picture.rgb, picture.alpha, check_strength(strength))
+        else:
+            rgb = self(picture.rgb, strength)
         if np.array_equal(rgb, picture.rgb):
             return picture
         if (picture.rgb == picture.rgb[..., :1]).all():
@@ -208,12 +261,13 @@ def _advice(device: Any) -> str:
 
 def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:
     """Returns the strength for each image."""
-    if strength != "auto":
-        shares = np.full(len(batch), strength)
-    else:
-        levels = batch.astype(np.float32) * 255 if is_floating(batch.dtype) else batch
-        shares = darkness(quartile_means(levels))
+    shares = darkness(quartile_means(_levels(batch))) if strength == "auto" else np.full(len(batch), strength)
     return shares.astype(np.float32)[:, None, None, None]
+
+
+def _levels(images: Shaped[np.ndarray, "*b h w 3"]) -> Shaped[np.ndarray, "*b h w 3"]:
+    """Returns floating images in 0..255, and others as they are."""
+    return images.astype(np.float32) * 255 if is_floating(images.dtype) else images
 
 
 # Separate from the network, so that the network is compiled once for all dtypes.
@@ -224,11 +278,10 @@ def _to_float(batch):
     return batch.astype(jnp.float32) / jnp.iinfo(batch.dtype).max
 
 
-@partial(jax.jit, static_argnames=("guided", "dtype", "rounding"))
-def _blend(x, y, strength, *, guided, dtype, rounding):
+@partial(jax.jit, static_argnames=("dtype", "rounding"))
+def _blend(x, y, strength, *, dtype, rounding):
     x = x[:, : y.shape[1], : y.shape[2]]
-    y = transfer_luminance(x, y) if guided else y
-    blended = jnp.clip((1 - strength) * x + strength * y, 0, 1)  # exactly y at strength 1, for floor
+    blended = (1 - strength) * x + strength * jnp.clip(y, 0, 1)  # exactly y at strength 1, for floor
     if jnp.issubdtype(dtype, jnp.floating):
         return blended
     levels = blended * jnp.iinfo(dtype).max

@@ -1,6 +1,7 @@
 """Lists the known weights, and which of them are on this machine (`drujax models`)."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from drujax.enhance.loading import RELEASED, find
@@ -12,6 +13,8 @@ from drujax.models.backbones import BACKBONES
 from drujax.runtime.cache import cached
 from drujax.runtime.remote_file import File
 from drujax.weights.download import megabytes
+
+CODE = Path(registry.__file__).parent  # where a model without weights is
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Row:
         size: in bytes, on disk or as published; None if unknown.
         licence: of the weights.
         source: the URL, or how to get them.
-        path: on this machine; None if they are missing.
+        path: on this machine (for a model without weights, of its code); None if they are missing.
     """
 
     name: str
@@ -43,9 +46,9 @@ def list_models() -> list[Row]:
     """Return all models, then all files."""
     rows = []
     for name, named in models().items():
-        path = find(name)
-        size = path.stat().st_size if path else None
-        source = "drujax" if path and path.parent == RELEASED else named.obtain
+        path = find(name) if named.model.has_weights else CODE / f"{named.network}.py"
+        size = path.stat().st_size if path and named.model.has_weights else None
+        source = "drujax" if path and path.parent in (RELEASED, CODE) else named.obtain
         here = str(path) if path else None
         rows.append(Row(name, "model", named.network, named.model.summary, size, named.licence, source, here))
     for file in known_files():

@@ -32,6 +32,10 @@ def load_model(name_or_path: str | Path) -> Loaded:
     Raises:
         UsageError: no such model, or its file is damaged, of an unknown network, or does not match it.
     """
+    named = models().get(str(name_or_path))
+    if named is not None and not named.model.has_weights:
+        options = dict(named.model.options)
+        return build_model({}, {"network": named.network, "options": options, "licence": named.licence})
     path = resolve(name_or_path)
     variables, metadata = safetensors_io.load_weights(path)
     try:
@@ -61,8 +65,8 @@ def resolve(name_or_path: str | Path) -> Path:
     Weights that the authors of a method have released are downloaded (which prints their licence) and converted once.
 
     Raises:
-        UsageError: an unknown name, a file that does not exist or has another format, or a model that is not on this
-            machine (the message says how to get it).
+        UsageError: an unknown name, a file that does not exist or has another format, a model that is not on this
+            machine (the message says how to get it), or one without weights.
     """
     name, path = str(name_or_path), Path(name_or_path)
     if not name:
@@ -71,6 +75,8 @@ def resolve(name_or_path: str | Path) -> Path:
     if found is not None:
         return found
     if name in models():
+        if not models()[name].model.has_weights:
+            raise UsageError(f"model: {name} has no weights, and so no file")
         if models()[name].model.file is not None:
             return import_released(name)
         raise UsageError(f"model: {name} is not on this machine. {models()[name].obtain}")

@@ -1,4 +1,4 @@
-"""The strength of the enhancement."""
+"""How much of the enhancement a picture gets."""
 
 import numbers
 import reprlib
@@ -7,22 +7,26 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from drujax.data.qab import HIGH, LOW
+from drujax.data.qab import HIGH
 from drujax.errors import UsageError
 
 Strength = float | Literal["auto"]
 
 
-def darkness(means: Float[np.ndarray, "*b 4"], low: float = LOW, high: float = HIGH) -> Float[np.ndarray, "*b"]:
-    """Computes a continuous form of eq. 1: 1 for dark images, 0 for bright ones, linear in the darkest quartile
-    between.
+# Below this mean luma of the darkest quartile the network alone decides how much an image needs.
+FULL = 120.0
+
+
+def darkness(means: Float[np.ndarray, "*b 4"], full: float = FULL, high: float = HIGH) -> Float[np.ndarray, "*b"]:
+    """Computes the share of the enhancement by default: 0 for a bright picture of eq. 1, so that it stays as it is,
+    and 1 from a little below, linear in the darkest quartile between them.
 
     Args:
-        means: see `quartile_means`.
-        low: B_low of eq. 1.
-        high: B_high of eq. 1, above `low`.
+        means: as `quartile_means` gives them.
+        full: darkest quartile below which the share is 1.
+        high: B_high of eq. 1, above `full`.
     """
-    return np.asarray(np.clip((high - means.min(axis=-1)) / (high - low), 0.0, 1.0))
+    return np.asarray(np.clip((high - means.min(axis=-1)) / (high - full), 0.0, 1.0))
 
 
 def check_strength(strength: Any) -> Strength:
@@ -40,7 +44,7 @@ def check_strength(strength: Any) -> Strength:
 
 
 def _scalar(value: Any) -> Any:
-    """Returns the number in a 0-dimensional NumPy or JAX array, and anything else unchanged."""
+    """The number in an array without dimensions, of NumPy or JAX; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 

@@ -2,13 +2,14 @@
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
-from drujax.errors import unknown
+from drujax.errors import UsageError, unknown
 from drujax.methods import registry
 from drujax.methods.spec import Model
 from drujax.weights.download import describe
 
-DEFAULT_MODEL = "dru-mobilenet-v2"
+DEFAULT_MODEL = "exposure-slim"
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,30 @@ def network_of(name: str) -> str:
     if network in registry.networks():
         return network
     raise unknown("model", name, [*registry.networks(), *models()])
+
+
+def named_models(text: str) -> dict[str, str]:
+    """Return the models of `text`, NAME or LABEL=NAME separated by commas, by label; a short name is the default label.
+
+    Raises:
+        UsageError: there are no models, or two have the same label.
+    """
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    if not given:
+        raise UsageError("--models: give at least one name or path")
+    pairs = []
+    for name in given:
+        label, equals, rest = name.partition("=")
+        pairs.append((label, rest) if equals and not Path(name).exists() else (_short(name), name))
+    labels = [label for label, _ in pairs]
+    pairs = [(label if labels.count(label) == 1 else f"{label} ({name})", name) for label, name in pairs]
+    if len(dict(pairs)) < len(pairs):
+        raise UsageError("--models: two models have the same label; write LABEL=NAME to distinguish them")
+    return dict(pairs)
+
+
+def _short(name: str) -> str:
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        return path.parent.name if path.stem == "weights" and path.parent.name else path.stem
+    return path.name or name

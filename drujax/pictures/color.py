@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8, UInt16
 
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
 
 def luma(rgb: Shaped[Any, "*b h w 3"]) -> Float[Any, "*b h w"]:
     """ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, in the units of `rgb` (a numpy or jax array)."""
-    return 0.299 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.114 * rgb[..., 2]
+    red, green, blue = LUMA_WEIGHTS
+    return red * rgb[..., 0] + green * rgb[..., 1] + blue * rgb[..., 2]
 
 
 def to_float(samples: UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:

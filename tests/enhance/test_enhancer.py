@@ -13,9 +13,11 @@ import pytest
 
 import drujax
 from drujax.data.qab import quartile_means
+from drujax.enhance.application import apply
+from drujax.enhance.composition import Gains, gains
 from drujax.enhance.enhancer import Enhancer
-from drujax.enhance.guided_filter import transfer_luminance
 from drujax.enhance.strength import check_strength, darkness
+from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
 from drujax.models.generator import Generator, attention_map
 from drujax.pictures.color import luma, to_float
@@ -39,7 +41,8 @@ def directly(model, rgb: np.ndarray) -> np.ndarray:
     def generate(x):
         return Generator(**metadata["options"]).apply(variables, x, attention_map(x), train=False)[0]
 
-    return np.clip((np.asarray(generate(to_float(rgb)[None] * 2 - 1)[0]) + 1) / 2, 0, 1)
+    x = rgb if rgb.dtype == np.float32 else to_float(rgb)
+    return np.clip((np.asarray(generate(x[None] * 2 - 1)[0]) + 1) / 2, 0, 1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (16, 16), (15, 3)])
@@ -58,10 +61,16 @@ def test_the_result_equals_the_generator_and_is_rounded(model, enhancer):
     surrounded = np.pad(rgb, ((18, 19), (17, 17), (0, 0)), mode="reflect")  # 16 and what lacks to 48 x 48
     expected = directly(model, surrounded)[18:29, 17:31] * 255
     assert np.abs(Enhancer(model, guided=False)(rgb, strength=1.0) - expected).max() <= 0.5 + 1e-3
-    light = transfer_luminance(jnp.asarray(to_float(surrounded)[None]), jnp.asarray(directly(model, surrounded)[None]))[
-        0, 18:29, 17:31
-    ]
-    assert np.abs(enhancer(rgb, strength=1.0) - np.clip(light, 0, 1) * 255).max() <= 0.5 + 1e-2
+
+
+def test_by_default_the_gains_of_the_working_scale_are_applied(model, enhancer):
+    rgb = RANDOM.integers(0, 256, (11, 14, 3), dtype=np.uint8)
+    small = at_working_scale(rgb)
+    surrounded = np.pad(small, ((16, 16), (16, 16), (0, 0)), mode="reflect")
+    enhanced = directly(model, surrounded)[16:-16, 16:-16]
+    found = gains(jnp.asarray(small[None]), jnp.asarray(enhanced[None]))
+    expected = apply(rgb, Gains(*(np.asarray(x[0]) for x in found)), 1.0)
+    assert np.abs(enhancer(rgb, strength=1.0).astype(int) - expected).max() <= 1
 
 
 def test_rounding_down(model, enhancer):
@@ -190,18 +199,19 @@ def test_a_batch_equals_its_pictures(enhancer):
         assert np.abs(enhancer(one).astype(int) - result).max() <= 1
 
 
-def test_strength_interpolates_between_input_and_result(enhancer):
+def test_strength_interpolates_between_input_and_result(model, enhancer):
     rgb = RANDOM.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
     assert np.array_equal(enhancer(rgb, strength=0.0), rgb)
-    full, half = (enhancer(to_float(rgb) * 0.2, strength=strength) for strength in (1.0, 0.5))
-    inside = full < 1  # where nothing is clipped
-    np.testing.assert_allclose(half[inside], (0.5 * full + 0.1 * to_float(rgb))[inside], atol=1e-6)
+    plain, dark = Enhancer(model, guided=False), to_float(rgb)
+    full, half = (plain(dark, strength=strength) for strength in (1.0, 0.5))
+    assert (full == 1).any()
+    np.testing.assert_allclose(half, 0.5 * full + 0.5 * dark, atol=1e-6)  # also where the network's output is clipped
     with pytest.raises(UsageError, match=r"^strength: must be a number in 0..1 or 'auto', got 1.5$"):
         enhancer(rgb, strength=1.5)
 
 
 def test_by_default_strength_is_one_for_dark_and_zero_for_bright_pictures(enhancer):
-    levels = (30, 100, 200)
+    levels = (30, 135, 200)
     dark, between, bright = (RANDOM.integers(level - 5, level + 5, (8, 8, 3), dtype=np.uint8) for level in levels)
     dark[4:, 4:] = 220  # eq. 1: one dark quartile makes a dark picture
     batch = np.stack([dark, between, bright])
@@ -210,21 +220,60 @@ def test_by_default_strength_is_one_for_dark_and_zero_for_bright_pictures(enhanc
     assert np.array_equal(by_light[2], bright)
     share = darkness(quartile_means(between))
     assert 0.4 < share < 0.6
-    inside = whole[1] < 255
-    assert np.abs(by_light[1] - (between + share * (whole[1] - between)))[inside].max() <= 1
+    assert np.abs(by_light[1].astype(int) - enhancer(between, strength=float(share))).max() <= 1
+    assert between.mean() < by_light[1].mean() < whole[1].mean()
     np.testing.assert_allclose(enhancer(to_float(batch)) * 255, by_light, atol=0.51)  # floats are measured alike
     picture = Picture(bright)
     assert enhancer.picture(picture) is picture
 
 
-def test_one_program_serves_all_sizes_and_dtypes_of_one_padded_size(enhancer):
-    before = enhancer._network._cache_size()
-    rgb = RANDOM.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    assert np.array_equal(enhancer(rgb), enhancer(rgb))
-    for size in ((3, 10), (16, 1)):
-        enhancer(rgb[: size[0], : size[1]])
-        enhancer(to_float(rgb)[: size[0], : size[1]])
-    assert enhancer._network._cache_size() <= max(before, 1)
+def test_one_program_serves_all_sizes_and_dtypes_of_one_shape(model):
+    enhancer = Enhancer(model)
+    for size in ((16, 16), (30, 29), (300, 310)):
+        rgb = RANDOM.integers(0, 100, (*size, 3), dtype=np.uint8)
+        assert np.array_equal(enhancer(rgb), enhancer(rgb))
+        enhancer(to_float(rgb))
+    assert enhancer._gains._cache_size() == 1
+
+
+def test_the_picture_under_transparency_does_not_matter(enhancer):
+    rgb = RANDOM.integers(0, 60, (40, 50, 3), dtype=np.uint8)
+    alpha = np.zeros((40, 50), np.uint8)
+    alpha[10:30, 10:40] = 255
+    results = []
+    for below in (0, 255):
+        sprite = rgb.copy()
+        sprite[alpha == 0] = below
+        results.append(enhancer.picture(Picture(sprite, alpha)).rgb[10:30, 10:40].astype(int))
+    assert np.abs(results[0] - results[1]).max() <= 1
+    assert results[0].mean() > 1.2 * rgb.mean()
+
+
+def test_letterbox_bars_do_not_matter(enhancer):
+    scene = np.repeat(np.repeat(RANDOM.integers(20, 80, (6, 10, 3), dtype=np.uint8), 30, 0), 32, 1)
+    letterboxed = np.pad(scene, ((30, 30), (0, 0), (0, 0)))
+    result = enhancer(letterboxed)
+    assert not result[:30].any()
+    assert result[30:-30].mean() == pytest.approx(enhancer(scene).mean(), rel=0.1)
+    bright = np.pad(np.full((180, 320, 3), 200, np.uint8), ((30, 30), (0, 0), (0, 0)))
+    assert np.array_equal(enhancer(bright), bright)
+
+
+def test_almost_equal_pictures_get_almost_equal_results(enhancer):
+    """A grey one, which stays grey, and one with a single pixel of colour."""
+    grey = np.repeat(RANDOM.integers(10, 70, (30, 40, 1), dtype=np.uint8), 3, -1)
+    almost = grey.copy()
+    almost[5, 5] += np.array([0, 1, 0], np.uint8)
+    results = [enhancer.picture(Picture(rgb)).rgb.astype(int) for rgb in (grey, almost)]
+    assert np.ptp(results[0], axis=-1).max() == 0
+    assert np.abs(results[0] - results[1]).max() <= 2
+
+
+def test_nothing_visible_is_left_as_it_is(enhancer):
+    black = np.zeros((20, 30, 3), np.uint8)
+    assert not enhancer(black).any()
+    picture = Picture(RANDOM.integers(0, 60, (20, 30, 3), dtype=np.uint8), np.zeros((20, 30), np.uint8))
+    assert enhancer.picture(picture) is picture
 
 
 @pytest.mark.parametrize(
@@ -245,16 +294,15 @@ def test_a_negative_margin_is_refused(model):
         Enhancer(model, margin=-1)
 
 
-def test_nan_and_infinity_are_never_returned(tmp_path, model, enhancer):
+def test_nan_and_infinity_are_never_returned(tmp_path, model):
     variables, metadata = safetensors_io.load_weights(model)
     variables["params"]["conv10"]["bias"][1] = np.nan
     safetensors_io.save_weights(tmp_path / "broken.safetensors", variables, metadata)
-    broken = Enhancer(tmp_path / "broken.safetensors")
-    broken._network = enhancer._network  # the same program, compiled already
-    with pytest.raises(
-        UsageError, match=r"the model's output contains NaN or infinity; its weights file may be corrupted"
-    ):
-        broken(np.zeros((4, 4, 3), np.uint8))
+    message = r"the model's output contains NaN or infinity; its weights file may be corrupted"
+    for guided in (True, False):
+        broken = Enhancer(tmp_path / "broken.safetensors", guided=guided)
+        with pytest.raises(UsageError, match=message):
+            broken(np.full((4, 4, 3), 20, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -266,30 +314,34 @@ def test_nan_and_infinity_are_never_returned(tmp_path, model, enhancer):
     ],
     ids=["exhausted", "internal", "python"],
 )
-def test_running_out_of_memory_is_one_line(enhancer, monkeypatch, error):
+@pytest.mark.parametrize("guided", [True, False])
+def test_running_out_of_memory_is_one_line(model, monkeypatch, error, guided):
     def allocate(*_):
         raise error
 
+    enhancer = Enhancer(model, guided=guided)
     monkeypatch.setattr(enhancer, "_program", lambda *_: allocate)
+    monkeypatch.setattr(enhancer, "_gains", allocate)
     with pytest.raises(
         UsageError,
         match=r"^out of memory while enhancing 30x20 pixels; try a smaller picture, a smaller model "
         r"\(--model=sci-medium\)$",
     ):
-        enhancer(np.zeros((20, 30, 3), np.uint8))
+        enhancer(np.full((20, 30, 3), 20, np.uint8))
 
 
-def test_other_runtime_errors_are_not_reported_as_out_of_memory(enhancer, monkeypatch):
+def test_other_runtime_errors_are_not_reported_as_out_of_memory(model, monkeypatch):
     def fail(*_):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    monkeypatch.setattr(enhancer, "_program", lambda *_: fail)
+    enhancer = Enhancer(model)
+    monkeypatch.setattr(enhancer, "_gains", fail)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        enhancer(np.zeros((20, 30, 3), np.uint8))
+        enhancer(np.full((20, 30, 3), 20, np.uint8))
 
 
 def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, monkeypatch):
-    enhancer, dark = Enhancer(model), np.zeros((20, 30, 3), np.uint8)
+    enhancer, dark = Enhancer(model, guided=False), np.zeros((20, 30, 3), np.uint8)
     enhancer(dark)
     ((shape, program),) = enhancer._programs.items()
     analysis = program.memory_analysis()
@@ -312,7 +364,7 @@ def test_a_margin_that_cannot_fit_is_refused_before_compiling(model):
 
 
 def test_everything_except_the_colours_of_a_picture_is_kept(enhancer):
-    rgb, alpha = RANDOM.integers(0, 256, (6, 5, 3), dtype=np.uint8), RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
+    rgb, alpha = RANDOM.integers(0, 256, (6, 5, 3), dtype=np.uint8), np.full((6, 5), 255, np.uint8)
     picture = Picture(rgb, alpha, icc_profile=b"profile", exif=b"exif", dpi=(72.0, 72.0), chunks=((b"tEXt", b"a\0b"),))
     result = enhancer.picture(picture, strength=0.7)
     assert np.array_equal(result.rgb, enhancer(rgb, strength=0.7))

@@ -156,7 +156,7 @@ def test_mistakes(tmp_path):
     with pytest.raises(UsageError, match="--gan.frozen-batch-norm: without init"):
         run(tmp_path / "b", "--gan.frozen-batch-norm")
     assert not (tmp_path / "b").exists()
-    with pytest.raises(UsageError, match="no dataset; python -m"):
+    with pytest.raises(UsageError, match="no dataset; create one: python -m"):
         run(tmp_path / "a", f"--data={tmp_path}")
     with pytest.raises(UsageError, match="--preset: unknown value 'debgu'. Did you mean debug?"):
         train.configuration(["--preset=debgu"])

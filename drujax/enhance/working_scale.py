@@ -1,0 +1,103 @@
+"""A picture at working scale: what a network sees of it, whatever its size.
+
+Few shapes, so that few programs are compiled. What is not visible (transparent pixels, black bars at the border) is
+filled with the colours around it, because it must not decide how much a picture is brightened.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from drujax.pictures import vips
+from drujax.pictures.color import luma
+from drujax.pictures.resampling import enlarged
+
+# Shorter side in pixels, at which the released networks were trained. The longer one is a multiple of STEP, and at
+# most LONGEST times as long; longer pictures are squeezed.
+SIDE, STEP, LONGEST = 192, 64, 3
+# Rows and columns at the border that are nowhere brighter than this are bars.
+BAR = 6 / 255
+LEVELS = 6  # of the pyramid that fills holes; STEP is 2 to this power
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Returns the working size (height, width) of a picture."""
+    short, long = min(height, width), max(height, width)
+    steps = round(long * SIDE / (short * STEP))
+    side = STEP * min(max(steps, SIDE // STEP), LONGEST * SIDE // STEP)
+    return (SIDE, side) if height <= width else (side, SIDE)
+
+
+def at_working_scale(
+    rgb: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None = None
+) -> Float[np.ndarray, "h2 w2 3"] | None:
+    """Returns a picture at working scale, in 0..1, without holes; None where nothing of it is visible.
+
+    Args:
+        rgb: uint8, uint16 or float32 in 0..1, in C order.
+        alpha: opacity of the same dtype.
+    """
+    if alpha is None:
+        image = _resized(rgb)
+        weight = np.ones(image.shape[:2], np.float32)
+    else:
+        image = _resized(np.concatenate([rgb, alpha[..., None]], -1), opacity=True)
+        weight = image[..., 3].clip(0, 1)
+        image = image[..., :3] / np.maximum(weight, 1e-6)[..., None]
+    image = image.clip(0, 1)
+    weight = weight * _without_bars(luma(image) * (weight > 0.5))
+    if weight.max() < 0.5:
+        return None
+    return image if weight.min() == 1 else _filled(image, np.where(weight > 0.5, weight, 0))
+
+
+def _resized(samples: Shaped[np.ndarray, "h w c"], *, opacity: bool = False) -> Float[np.ndarray, "h2 w2 c"]:
+    """The samples at working scale, in 0..1; with `opacity` as the last channel, by which the others are multiplied."""
+    top = 1.0 if samples.dtype == np.float32 else float(np.iinfo(samples.dtype).max)
+    image = vips.library().Image.new_from_array(samples).cast("float") * (1 / top)
+    if opacity:
+        image = (image[:3] * image[3]).bandjoin(image[3])
+    return _to_size(image, *working_size(image.height, image.width)).numpy()
+
+
+def _to_size(image: Any, height: int, width: int) -> Any:
+    across, down = min(1.0, width / image.width), min(1.0, height / image.height)
+    image = image.resize(across, vscale=down, kernel="lanczos3")
+    return image if (image.width, image.height) == (width, height) else enlarged(image, height, width)
+
+
+def _without_bars(y: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """1 inside the smallest frame that holds all that is not black, but for its outermost pixels; 0 outside."""
+    inside = np.zeros_like(y)
+    rows, columns = (np.flatnonzero(y.max(axis) > BAR) for axis in (1, 0))
+    if rows.size:
+        frame = [
+            slice(first + (first > 0), last + 1 - (last < end - 1))  # resampling mixes picture and bar at their edge
+            for (first, *_, last), end in (((of[0], of[-1]), n) for of, n in zip((rows, columns), y.shape, strict=True))
+        ]
+        inside[tuple(frame)] = 1
+    return inside
+
+
+def _filled(image: Float[np.ndarray, "h w 3"], weight: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
+    """The image with weighted means of what is around in the places of weight 0, from finer to coarser scales."""
+    h, w = weight.shape
+    # Sums over blocks of 2 x 2, over and over: what was weighted stays weighted.
+    sums, weights = [image * weight[..., None]], [weight]
+    for _ in range(LEVELS):
+        sums.append(_blocks(sums[-1]))
+        weights.append(_blocks(weights[-1]))
+    total = sums[-1].sum((0, 1)) / weights[-1].sum()
+    filled = np.broadcast_to(total, sums[-1].shape)
+    for of, weight_of in zip(reversed(sums), reversed(weights), strict=True):
+        filled = np.repeat(np.repeat(filled, of.shape[0] // filled.shape[0], 0), of.shape[1] // filled.shape[1], 1)
+        share = np.minimum(weight_of, 1)[..., None]
+        filled = filled + share * (of / np.maximum(weight_of, 1e-6)[..., None] - filled)
+    assert filled.shape[:2] == (h, w)
+    return filled.astype(np.float32)
+
+
+def _blocks(x: Float[np.ndarray, "h w ..."]) -> Float[np.ndarray, "h2 w2 ..."]:
+    h, w, *rest = x.shape
+    return x.reshape(h // 2, 2, w // 2, 2, *rest).sum((1, 3))
