@@ -20,7 +20,7 @@ from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains, gains
 from drujax.enhance.loading import Loaded, build_model, load_model
 from drujax.enhance.strength import Strength, check_strength, darkness
-from drujax.enhance.working_scale import at_working_scale
+from drujax.enhance.working_scale import SIDE, at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
 from drujax.pictures.arrays import as_images, is_floating, native
@@ -104,10 +104,10 @@ class Enhancer:
             return y, jnp.isfinite(y).all()
 
         def working(variables, x):
-            padded = jnp.pad(x, ((0, 0), *[(self._margin, self._margin)] * 2, (0, 0)), mode="reflect")
+            margin = min(self._margin, SIDE)  # as far as the network reaches
+            padded = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
             y, finite = network(variables, padded)
-            inside = slice(self._margin, self._margin + x.shape[1]), slice(self._margin, self._margin + x.shape[2])
-            return gains(x, y[:, *inside]), finite
+            return gains(x, y[:, margin : margin + x.shape[1], margin : margin + x.shape[2]]), finite
 
         self._network = jax.jit(network)
         self._gains = jax.jit(working)

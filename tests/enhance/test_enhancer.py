@@ -360,7 +360,12 @@ def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, mon
 def test_a_margin_that_cannot_fit_is_refused_before_compiling(model):
     message = r"^enhancing 30x20 pixels with a margin of 1000000000 needs \d+.0 GB of memory"
     with pytest.raises(UsageError, match=message):
-        Enhancer(model, margin=10**9)(np.zeros((20, 30, 3), np.uint8))
+        Enhancer(model, margin=10**9, guided=False)(np.zeros((20, 30, 3), np.uint8))
+
+
+def test_a_large_margin_is_limited_at_working_scale(model):
+    dark = np.full((20, 30, 3), 20, np.uint8)
+    assert Enhancer(model, margin=10**9)(dark).mean() > 25
 
 
 def test_everything_except_the_colours_of_a_picture_is_kept(enhancer):
