@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from drujax.enhance.composition import DARKEST, HEADROOM, MAX_GAIN, Gains
+from drujax.enhance.composition import HEADROOM, MAX_GAIN, Gains
 from drujax.pictures import vips
-from drujax.pictures.color import LUMA_WEIGHTS
+from drujax.pictures.color import DARKEST, LUMA_WEIGHTS
 from drujax.pictures.resampling import enlarged
 
 
@@ -39,7 +39,7 @@ def apply(
 def _enhanced(image: Any, exposure: Any, tint: Any, strength: float) -> Any:
     """Returns the enhanced image, in 0..1; images are lazy and of one size."""
     guide = (_luma(image) + DARKEST).log()
-    # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor burn them out.
+    # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white.
     gain = (exposure[0] * guide + exposure[1]).minpair(guide * -HEADROOM).clamp(min=0, max=MAX_GAIN)
     colour = image * ((gain + tint) * strength).exp()
     grey = _luma(colour).clamp(min=0, max=1)

@@ -17,13 +17,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from drujax.enhance.guided_filter import fit
-from drujax.pictures.color import luma
+from drujax.pictures.color import DARKEST, luma
 
-# Added to luma before its logarithm: four levels of 255. Below that, a gain would be that of noise.
-DARKEST = 4 / 255
 # The largest gain of luma, and of a channel over the others: what noise and 8-bit steps may be multiplied by.
 MAX_GAIN, MAX_TINT = math.log(8), math.log(2)
-# Luma Y becomes at most Y ** (1 - HEADROOM): lights keep their level, shape and colour whatever the gain around them.
+# Luma Y becomes at most Y ** (1 - HEADROOM), so that lights keep their order whatever the gain around them.
 HEADROOM = 0.75
 # Half the side of the windows, as shares of the shorter side. Small ones keep the contrast of texture, since within
 # them the gain is nearly constant; colour casts are wide.

@@ -72,17 +72,18 @@ def _without_bars(y: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     inside = np.zeros_like(y)
     rows, columns = (np.flatnonzero(y.max(axis) > BAR) for axis in (1, 0))
     if rows.size:
-        frame = [
-            slice(first + (first > 0), last + 1 - (last < end - 1))  # resampling mixes picture and bar at their edge
-            for (first, *_, last), end in (((of[0], of[-1]), n) for of, n in zip((rows, columns), y.shape, strict=True))
-        ]
-        inside[tuple(frame)] = 1
+        inside[_frame(rows, y.shape[0]), _frame(columns, y.shape[1])] = 1
     return inside
+
+
+def _frame(positions: np.ndarray, n: int) -> slice:
+    """From the first to the last position of n, without those next to a bar, where resampling mixed it in."""
+    first, last = positions[0], positions[-1]
+    return slice(first + (first > 0), last + (last == n - 1))
 
 
 def _filled(image: Float[np.ndarray, "h w 3"], weight: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
     """The image with weighted means of what is around in the places of weight 0, from finer to coarser scales."""
-    h, w = weight.shape
     # Sums over blocks of 2 x 2, over and over: what was weighted stays weighted.
     sums, weights = [image * weight[..., None]], [weight]
     for _ in range(LEVELS):
@@ -94,7 +95,6 @@ def _filled(image: Float[np.ndarray, "h w 3"], weight: Float[np.ndarray, "h w"])
         filled = np.repeat(np.repeat(filled, of.shape[0] // filled.shape[0], 0), of.shape[1] // filled.shape[1], 1)
         share = np.minimum(weight_of, 1)[..., None]
         filled = filled + share * (of / np.maximum(weight_of, 1e-6)[..., None] - filled)
-    assert filled.shape[:2] == (h, w)
     return filled.astype(np.float32)
 
 

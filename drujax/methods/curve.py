@@ -23,12 +23,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model
-from drujax.pictures.color import luma
+from drujax.pictures.color import DARKEST, luma
 
 Map = Float[Array, "b h w"]
-
-# Added to luma before its logarithm: four levels of 255. Below that, detail would be that of noise.
-DARKEST = 4 / 255
 
 
 class Curve(nn.Module):

@@ -388,6 +388,8 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> EnlightenGAN
 
 def _check(config: TrainConfig) -> None:
     check_batch_norm(config)
+    if config.options.painted and not config.options.reconstruction:
+        raise UsageError("painted: without reconstruction no painted scene is used")
     if config.options.patch_size > config.recipe.size:
         raise UsageError(f"patch_size: must be <= recipe.size ({config.recipe.size}), got {config.options.patch_size}")
 

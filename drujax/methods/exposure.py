@@ -1,9 +1,9 @@
 """Exposure reconstruction: a self-supervised warm start for EnlightenGAN's generator. Not part of the paper.
 
-A bright image is darkened by a known amount, and the generator learns to restore it. That teaches it what adversarial
-training finds slowly: how much to brighten a dark image, to leave a bright one unchanged, and to preserve colours and
-edges. `experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an
-EnlightenGAN run starts from it.
+A bright image is darkened into a night (`drujax.training.night`), and the generator learns to restore it, as it does
+scenes that are painted by night and by day. That teaches it what adversarial training finds slowly: how much to
+brighten a dark image, to leave a bright one unchanged, and to preserve colours and edges.
+`experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an EnlightenGAN run starts from it.
 
 With data uncertainty, RP_b weights the loss of each bright image; dark images are not used.
 """
@@ -23,15 +23,13 @@ from drujax.methods.single_network import Metrics, SingleNetworkMethod
 from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.generator import Generator, attention_map
 from drujax.models.layers.initialise import official
-from drujax.pictures.color import luma
+from drujax.pictures.color import DARKEST, luma
 from drujax.training.batch import Batch, Weights, prepare
 from drujax.training.night import Darkening, Pairs, painted_pairs, random_pairs
 from drujax.training.samples import preview_generator
 from drujax.training.state import TrainState, Variables, step_key
 
 ASPECT = 5 / 3  # width of the painted scenes over their height
-# Added to luma before its logarithm: four levels of 255.
-DARKEST = 4 / 255
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

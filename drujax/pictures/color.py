@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8, UInt16
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601
+# Added to luma in [0, 1] before its logarithm: four levels of 255, below which noise would decide.
+DARKEST = 4 / 255
 
 
 def luma(rgb: Shaped[Any, "*b h w 3"]) -> Float[Any, "*b h w"]:

@@ -153,6 +153,8 @@ def test_init_of_another_width_is_refused(finished, tmp_path):
 
 
 def test_mistakes(tmp_path):
+    with pytest.raises(UsageError, match="--gan.painted: without reconstruction no painted scene is used"):
+        run(tmp_path / "b", "--gan.painted=3")
     with pytest.raises(UsageError, match="--gan.frozen-batch-norm: without init"):
         run(tmp_path / "b", "--gan.frozen-batch-norm")
     assert not (tmp_path / "b").exists()
