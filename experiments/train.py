@@ -4,6 +4,7 @@
     python -m experiments.train --data=D --backbone=vit_b16     # the paper's recipe on a dataset of experiments.prepare
     python -m experiments.train --data=D --backbone=none        # Vanilla EnlightenGAN on the same
     python -m experiments.train --data=D --method=sci [--dru]   # a compared method, its losses weighted with --dru
+    python -m experiments.train --data=D --preset=released      # all that made the released weights, in stages
     python -m experiments.train --method=sci --help             # all options, with those of the method
 
 The same command resumes a stopped run. The folder `--workdir` gets config.json, probability.json (and .png,
@@ -20,6 +21,7 @@ from drujax.console import command_line
 from drujax.methods import registry
 from drujax.methods.config import PRESETS, RESUME_MUTABLE, TrainConfig, config_type, preset_config
 from drujax.runtime.malloc import keep_freed_memory
+from experiments._train import released
 
 
 def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -> int:
@@ -58,8 +60,9 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
     method = config.spec.build(config, rate)
     state = create(method, config.seed, mesh)
-    if config.init is not None:
-        state = warm_start(state, config.init, mesh)
+    init = config.init_files["init"]
+    if init is not None:
+        state = warm_start(state, init, mesh)
     step = compile_step(method, mesh)
 
     # Relativistic probabilities.
@@ -124,8 +127,9 @@ def run_summary(config: TrainConfig) -> str:
     images = "crops of" if recipe.view == "crop" else "pictures resized to"
     length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.constant_epochs + recipe.decay_epochs} epochs"
     how = f"{config.method} {weighted_by}, {images} {recipe.size}x{recipe.size}, batch {recipe.batch_size}, {length}"
+    start = "" if config.init is None else f", starting from {config.init}"
     if config.data is not None:
-        return f"Training on {config.data}, preset {config.preset}: {how}."
+        return f"Training on {config.data}, preset {config.preset}: {how}{start}."
     untrained = list(config.spec.untrained(config.options))
     if config.uncertainty not in ("none", "centroid") and config.pretrained == "none":
         untrained.append(
@@ -134,7 +138,7 @@ def run_summary(config: TrainConfig) -> str:
     downloads = " and ".join(config.spec.downloads(config.options))
     return (
         f"Training on {config.scenes} embedded synthetic scenes of {config.scene_size}x{config.scene_size}, preset "
-        f"{config.preset}: {how}. {f'{downloads} are downloaded' if downloads else 'Nothing is downloaded'}"
+        f"{config.preset}: {how}{start}. {f'{downloads} are downloaded' if downloads else 'Nothing is downloaded'}"
         f"{'; random initial weights: ' * bool(untrained)}{', '.join(untrained)}. The paper's recipe on your "
         "pictures: python -m experiments.prepare --source=PICTURES --out=D, then "
         f"python -m experiments.train --data=D {method_flags(config)}"
@@ -192,6 +196,8 @@ def owner_of(flag: str) -> str:
 
 def run(arguments: list[str], *, on_step: Callable[[int], None] | None = None) -> int:
     """Train as command-line arguments say; errors name the argument by its flag."""
+    if command_line.value_of("--preset", arguments) == released.PRESET:
+        return released.run_stages(arguments, run)
     config = configuration(arguments)
     with command_line.flags_in_errors(type(config)):
         return main(config, on_step=on_step)

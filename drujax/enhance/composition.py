@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.enhance.guided_filter import fit
+from drujax.models.layers.guided_filter import fit
 from drujax.pictures.color import DARKEST, luma
 
 # The largest gain of luma, and of a channel over the others: what noise and 8-bit steps may be multiplied by.

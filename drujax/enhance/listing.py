@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from drujax.enhance.loading import RELEASED, find
 from drujax.enhance.zoo import models
 from drujax.methods import registry
 from drujax.metrics.registry import METRICS
@@ -13,6 +12,7 @@ from drujax.models.backbones import BACKBONES
 from drujax.runtime.cache import cached
 from drujax.runtime.remote_file import File
 from drujax.weights.download import megabytes
+from drujax.weights.shipped import RELEASED, find
 
 CODE = Path(registry.__file__).parent  # where a model without weights is
 

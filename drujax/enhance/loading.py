@@ -9,11 +9,9 @@ from drujax.enhance.zoo import models
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
 from drujax.methods.spec import EnhancerNetwork
-from drujax.runtime.cache import cached
 from drujax.weights import safetensors_io
+from drujax.weights.shipped import find
 from drujax.weights.torch_names import Variables, check
-
-RELEASED = Path(__file__).parents[1] / "weights" / "released"
 
 
 @dataclass(frozen=True)
@@ -94,11 +92,3 @@ def resolve(name_or_path: str | Path) -> Path:
             raise UsageError(f"model: file not found: {name}")
         return path
     raise unknown("model", name, models())
-
-
-def find(name: str) -> Path | None:
-    """Return the weight file of the model `name`, shipped or in the cache; None if there is none."""
-    if Path(name).name != name:  # a path, not a name
-        return None
-    shipped = RELEASED / f"{name}.safetensors"
-    return shipped if shipped.is_file() else cached(shipped.name)

@@ -11,6 +11,7 @@ from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.backbones import BACKBONES
 from drujax.training.recipe import LoopOptions, Recipe
 from drujax.uncertainty.config import ProbabilityRecipe
+from drujax.weights import shipped
 
 PRESETS = ("paper", "laptop", "embedded", "debug")
 # What may change when a run is resumed.
@@ -35,7 +36,8 @@ class TrainConfig:
     dru: bool = False
     # Initial weights of the probability network: imagenet (downloaded), none (random), or a file.
     pretrained: str = "imagenet"
-    # Weights (.safetensors) to start the method's network from; random by default.
+    # Weights to start the method's network from: a .safetensors file, or the name of a model that ships; random by
+    # default.
     init: Path | None = None
     # Seed of weights, batches, augmentation and painted scenes.
     seed: int = 0
@@ -86,7 +88,8 @@ class TrainConfig:
     @property
     def init_files(self) -> dict[str, Path | None]:
         """The weight files, by option name, that the trained weights descend from."""
-        return {"init": self.init, **self.spec.init_files(self.options)}
+        init = self.init and (shipped.find(str(self.init)) or self.init)
+        return {"init": init, **self.spec.init_files(self.options)}
 
     @property
     def uncertainty(self) -> str:
@@ -126,7 +129,8 @@ def preset_config(name: str, method: str) -> TrainConfig:
     if group is not None:
         default: Any = next(field.default for field in dataclasses.fields(config) if field.name == group)
         own[group] = dataclasses.replace(default, **changes.options)
-    return config(preset=name, method=method, recipe=recipe, **SHARED.get(name, {}), **own)
+    init = None if changes.init is None else Path(changes.init)
+    return config(preset=name, method=method, recipe=recipe, init=init, **SHARED.get(name, {}), **own)
 
 
 # What the small presets change for all methods.

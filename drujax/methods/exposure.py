@@ -1,15 +1,16 @@
 """Exposure reconstruction: a self-supervised warm start for EnlightenGAN's generator. Not part of the paper.
 
 A bright image is darkened into a night (`drujax.training.night`), and the generator learns to restore it, as it does
-scenes that are painted by night and by day. That teaches it what adversarial training finds slowly: how much to
-brighten a dark image, to leave a bright one unchanged, and to preserve colours and edges.
+scenes that are painted, or that artists drew, by night and by day. That teaches it what adversarial training finds
+slowly: how much to brighten a dark image, to leave a bright one unchanged, and to preserve colours and edges.
 `experiments.train --method=exposure` trains it, `--init=RUN/weights.safetensors` of an EnlightenGAN run starts from it.
 
 With data uncertainty, RP_b weights the loss of each bright image; dark images are not used.
 """
 
 import dataclasses
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, UInt8
 
+from drujax.data.dataset import Dataset
 from drujax.errors import UsageError, check_at_least
 from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod
@@ -28,18 +30,19 @@ from drujax.training.batch import Batch, Weights, prepare
 from drujax.training.night import Darkening, Pairs, painted_pairs, random_pairs
 from drujax.training.samples import preview_generator
 from drujax.training.state import TrainState, Variables, step_key
+from drujax.training.variants import variant_pairs
 
 ASPECT = 5 / 3  # width of the painted scenes over their height
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Restoration:
-    """Restoring what is known: bright images that were darkened, and scenes painted by night and by day."""
+    """Restoring what is known: bright images that were darkened, and scenes by night and by day."""
 
     darkening: Darkening = Darkening()
-    # Painted scenes, or None; and how many of them each step takes.
-    pairs: Pairs | None = None
-    pairs_per_step: int = 0
+    # Scenes by night and by day, and how many of each collection a step takes.
+    pairs: tuple[Pairs, ...] = ()
+    pairs_per_step: tuple[int, ...] = ()
 
     def loss(
         self,
@@ -47,7 +50,7 @@ class Restoration:
         variables: Variables,
         bright: Float[Array, "b h w 3"],
         weights: Float[Array, " b"],
-        pairs: Pairs | None,
+        pairs: tuple[Pairs, ...],
         key: Key[Array, ""],
         *,
         train: bool,
@@ -61,17 +64,17 @@ class Restoration:
             generator: the network.
             variables: its variables.
             bright: images in [-1, 1], square if there are pairs.
-            weights: of the bright images; painted scenes have weight 1.
+            weights: of the bright images; pairs have weight 1.
             pairs: `self.pairs`, on the device.
             key: of the darkening and of the choice of scenes.
             train: normalise by the statistics of the batch.
         """
-        of_darkening, of_pairs = jax.random.split(key)
-        given, truth = self.darkening(bright, of_darkening), bright
-        if pairs is not None:
-            night, day = random_pairs(pairs, self.pairs_per_step, bright.shape[1], of_pairs)
-            given, truth = jnp.concatenate([given, night]), jnp.concatenate([truth, day])
-            weights = jnp.concatenate([weights, jnp.ones(len(night))])
+        of_darkening, *of_pairs = jax.random.split(key, 1 + len(pairs))
+        drawn = [(self.darkening(bright, of_darkening), bright)]
+        for collection, n, of in zip(pairs, self.pairs_per_step, of_pairs, strict=True):
+            drawn.append(random_pairs(collection, n, bright.shape[1], of))
+        given, truth = (jnp.concatenate(images) for images in zip(*drawn, strict=True))
+        weights = jnp.concatenate([weights, jnp.ones(sum(self.pairs_per_step))])
         (restored, _), new = generator.apply(
             variables, given, attention_map(given), train=train, mutable=["batch_stats"]
         )
@@ -155,10 +158,13 @@ class GeneratorOptions:
     painted: int = 0
     # Painted scenes per step.
     painted_per_step: int = 4
+    # Drawn scenes per step of which --data holds pictures in several lightings (as one group), for the exposure
+    # reconstruction.
+    variants_per_step: int = 0
 
     def __post_init__(self):
         check_at_least(1, width=self.width, painted_per_step=self.painted_per_step)
-        check_at_least(0, painted=self.painted)
+        check_at_least(0, painted=self.painted, variants_per_step=self.variants_per_step)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -172,13 +178,21 @@ class GeneratorOptions:
 
 
 def restoration(config: TrainConfig) -> Restoration:
-    """Return what a configuration restores; paints its scenes (about a tenth of a second each)."""
+    """Return what a configuration restores; paints its scenes (about a tenth of a second each).
+
+    Raises:
+        UsageError: no scene of the dataset is in several lightings, but they are asked for.
+    """
     options, recipe = config.options, config.recipe
-    if not options.painted:
-        return Restoration()
     height = recipe.short_side or recipe.size
-    pairs = painted_pairs(options.painted, (height, max(recipe.size, round(height * ASPECT))), config.seed)
-    return Restoration(pairs=pairs, pairs_per_step=options.painted_per_step)
+    size = height, max(recipe.size, round(height * ASPECT))
+    collections: list[tuple[int, Pairs]] = []
+    if options.painted:
+        collections.append((options.painted_per_step, painted_pairs(options.painted, size, config.seed)))
+    if options.variants_per_step:
+        collections.append((options.variants_per_step, variant_pairs(Dataset.open(cast(Path, config.data)), size)))
+    per_step, pairs = zip(*collections, strict=True) if collections else ((), ())
+    return Restoration(pairs=pairs, pairs_per_step=per_step)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,10 +208,12 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> Exposure:
     return Exposure(learning_rate, config.recipe.ema_decay, restoration=restoration(config), **config.gan.arguments)
 
 
-def check_batch_norm(config: TrainConfig) -> None:
-    """Raise UsageError for frozen statistics without initial weights."""
+def check_generator(config: TrainConfig) -> None:
+    """Raise UsageError for frozen statistics without initial weights, and for scenes' variants without a dataset."""
     if config.options.frozen_batch_norm and config.init is None:
         raise UsageError("frozen_batch_norm: without init there are no statistics to keep")
+    if config.options.variants_per_step and config.data is None:
+        raise UsageError("variants_per_step: needs data; no painted scene is in the dataset in several lightings")
 
 
 # The debug preset's networks.
@@ -226,5 +242,5 @@ SPEC = MethodSpec(
     },
     config=Config,
     always_weighted=True,
-    check=check_batch_norm,
+    check=check_generator,
 )

@@ -106,10 +106,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Preset:
-    """Changes to a method's official recipe and default options."""
+    """Changes to a method's official recipe and default options, and the weights that training starts from."""
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    init: str | None = None
 
 
 def nothing_to_train(config: Any, learning_rate: optax.Schedule | float) -> Method:

@@ -1,9 +1,9 @@
 """Nights made from bright images, whose truth is known: what teaches a generator how much to brighten, and where.
 
-Two sources of (night, day) pairs: a bright image darkened at random (`Darkening`), and scenes painted under two
-lightings (`painted_pairs`). A global curve undoes the first kind's exposure; only a network that recognises what it
-sees undoes the rest: a sky that is as dark as the ground by night and brighter than it by day, a blue cast, lamps that
-are as bright by night as by day.
+Three sources of (night, day) pairs: a bright image darkened at random (`Darkening`), scenes painted under two lightings
+(`painted_pairs`), and scenes that artists drew in several lightings (`drujax.training.variants`). A global curve undoes
+the first kind's exposure; only a network that recognises what it sees undoes the rest: a sky that is as dark as the
+ground by night and brighter than it by day, a blue cast, lamps that are as bright by night as by day.
 """
 
 import dataclasses
@@ -14,11 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt8
 
-from drujax.pictures.color import luma
+from drujax.console.progress import Progress
+from drujax.models.layers.guided_filter import fit
+from drujax.pictures.color import DARKEST, luma
 
 # Log gains of R, G, B at full strength: moonlight, and the light of lamps.
 MOONLIGHT, LAMPLIGHT = (-0.7, -0.3, 0.0), (0.0, -0.25, -0.8)
 LAMPS = 3  # an image, at most
+# Windows, as shares of the shorter side, and variance of log luma below which they are even: of the guided filter that
+# tells the light of a surface from its texture.
+SURFACE, EVEN = 0.06, 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Darkening:
     max_gamma: float = 1.5
     # Largest amplitude of the field, and of the gradient from top to bottom, in log t; an image's are uniform from 0.
     max_unevenness: float = 0.8
+    # Largest share of the differences in luma between surfaces that an image loses; beyond 1 they turn round, as a day
+    # sky becomes darker than the ground. Texture and edges keep their contrast.
+    max_flattening: float = 1.2
+    # Share of the images that are flattened.
+    flattened: float = 0.5
     # Largest strength of a colour cast, and least saturation; both uniform.
     max_cast: float = 0.8
     min_saturation: float = 0.5
@@ -48,7 +58,7 @@ class Darkening:
     def __call__(self, images: Float[Array, "b h w 3"], key: Key[Array, ""]) -> Float[Array, "b h w 3"]:
         """Darkens images b h w 3 in [-1, 1]."""
         b, h, w, _ = images.shape
-        keys = jax.random.split(key, 10)
+        keys = jax.random.split(key, 12)
         day = (images + 1) / 2
 
         def per_image(key, low, high):
@@ -60,7 +70,9 @@ class Darkening:
         gradient = jnp.linspace(-1.0, 1.0, h)[:, None, None] * per_image(
             keys[2], -self.max_unevenness, self.max_unevenness
         )
-        log_t = jnp.clip(per_image(keys[3], 0.0, limit) + field + gradient, 0, limit)
+        flattening = per_image(keys[10], 0.0, self.max_flattening) * (per_image(keys[11], 0.0, 1.0) < self.flattened)
+        log_t = per_image(keys[3], 0.0, limit) + field + gradient + flattening * _light_of_surfaces(day)[..., None]
+        log_t = jnp.clip(log_t, 0, limit)
         lit, halo = self._lamps(keys[4], b, h, w)
         log_t = log_t * (1 - halo)
         night = day ** per_image(keys[5], 1.0, self.max_gamma) * jnp.exp(-log_t)
@@ -98,6 +110,21 @@ class Darkening:
         return lit.max(1)[..., None], halo.max(1)[..., None]
 
 
+def _light_of_surfaces(images: Float[Array, "b h w 3"]) -> Float[Array, "b h w"]:
+    """Log luma without texture, of images in [0, 1], beside the mean of each image."""
+    y = jnp.log(luma(images) + DARKEST)
+    slope, offset = (
+        jax.image.resize(x[..., 0], y.shape, "linear")
+        for x in fit(y, y[..., None], radius=SURFACE, regularisation=EVEN)
+    )
+    surfaces = slope * y + offset
+    return surfaces - surfaces.mean((1, 2), keepdims=True)
+
+
+# Pairs with a real night are given darker ones, too: log of the largest darkening, and the share that is.
+DEEPER, DEEPENED = 1.0, 0.5
+
+
 class Pairs(NamedTuple):
     """Scenes by night and by day, pixel-aligned."""
 
@@ -110,18 +137,21 @@ def painted_pairs(count: int, size: tuple[int, int], seed: int) -> Pairs:
     from drujax.data.scenes.scene import draw_lighting, paint
 
     night, day = [], []
-    for index in range(count):
-        night.append(paint(seed, index, size, draw_lighting(seed, index, "uncertain" if index % 4 == 3 else "dark")))
-        day.append(paint(seed, index, size, draw_lighting(seed, index, "bright")))
+    with Progress("painting", total=count, unit="scene") as progress:
+        for index in range(count):
+            kind = "uncertain" if index % 4 == 3 else "dark"
+            night.append(paint(seed, index, size, draw_lighting(seed, index, kind)))
+            day.append(paint(seed, index, size, draw_lighting(seed, index, "bright")))
+            progress.to(index + 1)
     return Pairs(np.stack(night), np.stack(day))
 
 
 def random_pairs(
     pairs: Pairs, n: int, side: int, key: Key[Array, ""]
 ) -> tuple[Float[Array, "n side side 3"], Float[Array, "n side side 3"]]:
-    """Draws `n` square crops of pairs, half of them mirrored, in [-1, 1]: night, day."""
+    """Draws `n` square crops of pairs, half of them mirrored, half of the nights darkened: night, day in [-1, 1]."""
     count, h, w, _ = pairs.night.shape
-    which, top, left, flip = jax.random.split(key, 4)
+    which, top, left, flip, deeper, deepened = jax.random.split(key, 6)
     which = jax.random.randint(which, (n,), 0, count)
     top = jax.random.randint(top, (n,), 0, h - side + 1)
     left = jax.random.randint(left, (n,), 0, w - side + 1)
@@ -134,4 +164,7 @@ def random_pairs(
         cut = jax.vmap(crop)(which, top, left).astype(float) / 127.5 - 1
         return jnp.where(flip, cut[:, :, ::-1], cut)
 
-    return crops(pairs.night), crops(pairs.day)
+    log_t = jax.random.uniform(deeper, (n, 1, 1, 1), maxval=DEEPER)
+    log_t *= jax.random.bernoulli(deepened, DEEPENED, (n, 1, 1, 1))
+    night = jnp.round((crops(pairs.night) + 1) * 127.5 * jnp.exp(-log_t)) / 127.5 - 1
+    return night, crops(pairs.day)

@@ -89,9 +89,9 @@ def main(config: Light) -> int:
 
 def models(text: str) -> dict[str, str]:
     """Returns the models to measure by label; see the module's docstring."""
-    from drujax.enhance.loading import find
     from drujax.enhance.zoo import DEFAULT_MODEL, named_models
     from drujax.enhance.zoo import models as all_models
+    from drujax.weights.shipped import find
 
     chosen = named_models(text)
     if DEFAULT not in chosen.values():

@@ -15,6 +15,7 @@ from drujax.enhance.listing import as_json, as_table, known_files, list_models
 from drujax.enhance.zoo import DEFAULT_MODEL, models
 from drujax.errors import UsageError
 from drujax.methods.registry import find_network, networks
+from drujax.weights import shipped
 from drujax.weights.safetensors_io import load_weights, save_weights
 from drujax.weights.torch_names import flatten, nest, to_torch
 
@@ -23,7 +24,7 @@ from drujax.weights.torch_names import flatten, nest, to_torch
 def cache(tmp_path, monkeypatch):
     """An empty cache and no shipped weights."""
     monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
-    for module in (loading, listing):
+    for module in (shipped, listing):
         monkeypatch.setattr(module, "RELEASED", tmp_path / "released")
     return tmp_path / "cache" / "weights"
 

@@ -231,6 +231,13 @@ def test_defaults_without_data_are_the_embedded_ones():
     assert (paper.probability.epochs, paper.pretrained) == (80, "imagenet")
 
 
+def test_the_embedded_preset_starts_from_weights_that_ship(capsys):
+    config = train.configuration([])
+    assert config.init == Path("exposure-slim")
+    assert config.init_files["init"].is_file()
+    assert "starting from exposure-slim" in train.run_summary(config)
+
+
 @pytest.mark.parametrize("backbone", [*BACKBONES, "centroid", "none"])
 def test_all_backbones_can_be_chosen(backbone):
     assert train.configuration([f"--backbone={backbone}"]).backbone == backbone

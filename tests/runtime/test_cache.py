@@ -5,10 +5,11 @@ import pwd
 
 import pytest
 
-from drujax.enhance import listing, loading
+from drujax.enhance import listing
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError
 from drujax.runtime import cache
+from drujax.weights import shipped
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def test_without_a_home_folder_only_functions_that_need_the_cache_fail(homeless)
     with pytest.raises(UsageError, match=r"^DRUJAX_CACHE: there is no home folder; set it to a folder"):
         cache.cache_folder()
     assert cache.cached("sci-easy.safetensors") is None
-    assert loading.find(DEFAULT_MODEL) is not None
-    assert loading.find("sci-easy") is None
+    assert shipped.find(DEFAULT_MODEL) is not None
+    assert shipped.find("sci-easy") is None
     assert any(row.name == "sci-easy" and row.path is None for row in listing.list_models())
 
 
@@ -54,7 +55,7 @@ def test_an_unusable_folder_is_reported_with_the_variable(tmp_path, kind, monkey
         UsageError, match=rf"^{folder}\S*: cannot be used as cache \([a-z ]+\); set DRUJAX_CACHE to a folder"
     ):
         cache.make_folder(cache.cache_folder())
-    assert loading.find(DEFAULT_MODEL) is not None
+    assert shipped.find(DEFAULT_MODEL) is not None
 
 
 def test_cached_files_are_found(tmp_path, monkeypatch):

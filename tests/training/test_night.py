@@ -1,5 +1,7 @@
 """Nights made from bright images: what they hold of the day, and what they lose."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,14 @@ from drujax.pictures.color import luma
 from drujax.training.night import Darkening, painted_pairs, random_pairs
 
 EVEN = Darkening(
-    max_unevenness=0.0, max_gamma=1.0, max_cast=0.0, min_saturation=1.0, lamps=0.0, noisy=0.0, unchanged=0.0
+    max_unevenness=0.0,
+    max_gamma=1.0,
+    flattened=0.0,
+    max_cast=0.0,
+    min_saturation=1.0,
+    lamps=0.0,
+    noisy=0.0,
+    unchanged=0.0,
 )
 
 
@@ -42,6 +51,21 @@ def test_uneven_darkening_is_smooth(images):
     log_t = -np.log(intensity(darken(jnp.ones_like(images), jax.random.key(2))))
     assert np.ptp(log_t, axis=(1, 2, 3)).max() > 0.3
     assert np.abs(np.diff(log_t, axis=1)).max() < 0.4
+
+
+def test_flattening_takes_away_what_distinguishes_surfaces_and_keeps_their_texture():
+    """A light sky over a dark ground: some nights have them level, some the other way round."""
+    day = np.full((64, 48, 64, 3), 0.8)
+    day[:, 24:] = 0.25
+    day[..., ::2, :] *= 0.9
+    flat = dataclasses.replace(EVEN, flattened=1.0)(jnp.asarray(day * 2 - 1), jax.random.key(7))
+    night = intensity(flat).mean(-1)
+    sky, ground = night[:, 4:16], night[:, 32:44]
+    contrast = sky.mean((1, 2)) / ground.mean((1, 2))
+    assert contrast.min() < 1 < 2.5 < contrast.max() < 3.3
+    lit = sky.mean((1, 2)) > 0.15  # where 8 bits do not hide it
+    texture = sky[lit][..., 1::2].mean((1, 2)) / sky[lit][..., ::2].mean((1, 2))
+    np.testing.assert_allclose(texture, 1 / 0.9, atol=0.03)
 
 
 def test_some_images_are_unchanged(images):
@@ -83,11 +107,27 @@ def test_painted_pairs_are_one_scene_by_night_and_by_day():
     assert pairs.night.shape == pairs.day.shape == (4, 48, 64, 3)
     assert pairs.night.dtype == pairs.day.dtype == np.uint8
     assert np.all(luma(pairs.day.astype(float)).mean((1, 2)) > luma(pairs.night.astype(float)).mean((1, 2)))
-    night, day = jax.jit(lambda key: random_pairs(pairs, 6, 32, key))(jax.random.key(0))
-    assert night.shape == day.shape == (6, 32, 32, 3)
-    for crop, of in ((night, pairs.night), (day, pairs.day)):
-        levels = np.rint((np.asarray(crop) + 1) * 127.5).astype(np.uint8)
-        windows = np.lib.stride_tricks.sliding_window_view(of, (32, 32), (1, 2))  # n y x c 32 32
-        for one in levels:
-            either = [np.moveaxis(x, -1, 0) for x in (one, one[:, ::-1])]
-            assert any((windows == x).all((-3, -2, -1)).any() for x in either)
+    night, day = jax.jit(lambda key: random_pairs(pairs, 12, 32, key))(jax.random.key(0))
+    assert night.shape == day.shape == (12, 32, 32, 3)
+    deepened = 0
+    for dark, light in zip(np.asarray(night), np.asarray(day), strict=True):
+        place = found(light, pairs.day)
+        deepened += place != found(dark, pairs.night)
+        assert np.all(dark <= crop_at(place, pairs.night))
+    assert 0 < deepened < 12  # half of the nights are made darker
+
+
+def crops(images):
+    """All crops of 32 x 32, as they are and mirrored: n y x mirrored 32 32 3, in [-1, 1]."""
+    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(images, (32, 32), (1, 2)), 3, -1)
+    return np.stack([windows, windows[..., ::-1, :]], 3) / 127.5 - 1
+
+
+def found(crop, images):
+    """The place of a crop in `images`; None where they do not hold it."""
+    places = np.argwhere((np.abs(crops(images) - crop) < 1e-5).all((-3, -2, -1)))
+    return tuple(places[0]) if len(places) else None
+
+
+def crop_at(place, images):
+    return crops(images)[place] + 1e-5

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drujax.enhance import guided_filter
-from drujax.enhance.guided_filter import fit
+from drujax.models.layers import guided_filter
+from drujax.models.layers.guided_filter import fit
 
 RANDOM = np.random.default_rng(5)
 

@@ -1,0 +1,1 @@
+"""What `experiments.train` does besides one run."""
