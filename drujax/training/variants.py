@@ -55,7 +55,5 @@ def _covering(image: Pixels, height: int, width: int) -> Pixels:
 
 def _is_pair(dark: Pixels, light: Pixels) -> bool:
     y, day = (luma(x.astype(np.float32)) for x in (dark, light))
-    return (
-        day.mean() >= max(MIN_RATIO * y.mean(), MIN_LUMA)
-        and correlation(gradients(log_luma(y)), gradients(log_luma(day))) >= MIN_CORRELATION
-    )
+    light_enough = day.mean() >= max(MIN_RATIO * y.mean(), MIN_LUMA)
+    return bool(light_enough) and correlation(gradients(log_luma(y)), gradients(log_luma(day))) >= MIN_CORRELATION
