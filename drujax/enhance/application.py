@@ -28,25 +28,40 @@ def apply(
     height, width, _ = rgb.shape
     top = 1.0 if rgb.dtype == np.float32 else float(np.iinfo(rgb.dtype).max)
     image = pyvips.Image.new_from_array(rgb).cast("float") * (1 / top)
-    exposure, tint = (enlarged(pyvips.Image.new_from_array(np.asarray(x, np.float32)), height, width) for x in gains)
-    enhanced = _enhanced(image, exposure, tint, strength) * top
+    exposure, tint = (pyvips.Image.new_from_array(np.asarray(x, np.float32)) for x in gains)
+    factors = [enlarged((tint * share).exp(), height, width) for share in dict.fromkeys((1.0, strength))]
+    enhanced = _enhanced(image, enlarged(exposure, height, width), factors[0], factors[-1], strength) * top
     if rgb.dtype == np.float32:
         return enhanced.numpy()
     enhanced = enhanced.rint() if rounding == "nearest" else enhanced.floor()
     return enhanced.cast("uchar" if rgb.dtype == np.uint8 else "ushort").numpy()
 
 
-def _enhanced(image: Any, exposure: Any, tint: Any, strength: float) -> Any:
-    """Returns the enhanced image, in 0..1; images are lazy and of one size."""
+def _enhanced(image: Any, exposure: Any, full_tint: Any, tint: Any, strength: float) -> Any:
+    """Returns the enhanced image, in 0..1; images are lazy and of one size.
+
+    Args:
+        image: to enhance.
+        exposure: slope and offset of the log gain over log luma.
+        full_tint: gains of red, green and blue at strength 1, by which the headroom is measured at any strength.
+        tint: the same at the strength wanted.
+        strength: factor of the log gain.
+    """
     guide = (_luma(image) + DARKEST).log()
     # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white.
-    gain = (exposure[0] * guide + exposure[1]).minpair(guide * -HEADROOM).clamp(min=0, max=MAX_GAIN)
-    colour = image * ((gain + tint) * strength).exp()
+    headroom = (_most(image * full_tint) + DARKEST).log() * -HEADROOM
+    gain = (exposure[0] * guide + exposure[1]).minpair(headroom).clamp(min=0, max=MAX_GAIN)
+    colour = image * tint * (gain * strength).exp()
     grey = _luma(colour).clamp(min=0, max=1)
-    most = colour[0].maxpair(colour[1]).maxpair(colour[2])
+    most = _most(colour)
     # The saturation at which the largest channel is white; colour - grey is 0 where most = grey.
     share = ((grey * -1 + 1) / (most - grey).clamp(min=1e-6, max=1e6)).clamp(min=0, max=1)
     return ((colour - grey) * share + grey).clamp(min=0, max=1)
+
+
+def _most(image: Any) -> Any:
+    """The largest channel."""
+    return image[0].maxpair(image[1]).maxpair(image[2])
 
 
 def _luma(image: Any) -> Any:

@@ -21,17 +21,19 @@ from drujax.pictures.color import DARKEST, luma
 
 # The largest gain of luma, and of a channel over the others: what noise and 8-bit steps may be multiplied by.
 MAX_GAIN, MAX_TINT = math.log(8), math.log(2)
-# Luma Y becomes at most Y ** (1 - HEADROOM), so that lights keep their order whatever the gain around them.
-HEADROOM = 0.75
+# The largest channel m of a pixel becomes at most m ** (1 - HEADROOM), so that lights neither clip nor lose their colour
+# and order, whatever the gain around them.
+HEADROOM = 0.85
 # Half the side of the windows, as shares of the shorter side. Small ones keep the contrast of texture, since within
 # them the gain is nearly constant; colour casts are wide.
 RADIUS, TINT_RADIUS = 0.08, 0.25
-# Variances of log luma below which a window counts as even: texture, and what is not an edge between light and dark.
-TEXTURE = 0.05
+# Variance of log luma below which a window counts as even and gets one gain: where the gain followed the texture of
+# what is dark, it would flatten it.
+TEXTURE = 0.3
 # Share of the network's gain, in stops, that is applied.
-EXPOSURE = 0.75
+EXPOSURE = 0.8
 # Share of the network's change of colour that is applied: all of it would turn each night into a day.
-TINT = 0.65
+TINT = 0.75
 # Mean saturation (the range of R, G, B over luma) from which a picture counts as coloured.
 COLOURED = 0.1
 

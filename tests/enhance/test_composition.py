@@ -70,12 +70,32 @@ def test_black_stays_black_and_equal_neighbours_stay_equal():
     assert np.ptp(result[30:40, 30:40]) < 0.05
 
 
-def test_colours_beyond_white_lose_saturation_and_keep_luma():
+def test_a_saturated_dark_colour_is_lifted_and_does_not_clip():
     image = np.broadcast_to(np.float32([10, 10, 120]) / 255, (*SIZE, 3))
     result = composed(image, np.broadcast_to(np.float32([120, 120, 255]) / 255, image.shape))
-    assert result.max() <= 1
-    assert luma(result).mean() > 3 * luma(image).mean()
+    assert result.max() < 0.99
+    assert luma(result).mean() > 2.5 * luma(image).mean()
     assert (result[..., 0] > 0.15).all()  # not an electric blue
+
+
+def test_a_light_keeps_its_order_and_does_not_clip():
+    """A lamp's amber glow in the dark, of which the network makes white."""
+    image = np.full((*SIZE, 3), 0.03)
+    image[40:56, 30:94] = np.linspace(0.5, 0.95, 64)[:, None] * np.float32([1, 0.75, 0.4])
+    result = composed(image, np.clip(6 * image, 0, 1))
+    lamp = result[48, 30:94]
+    assert lamp.max() < 0.999
+    assert np.all(np.diff(lamp.max(-1)) > 0)
+    assert np.all(lamp[:, 0] > lamp[:, 1])
+    assert np.all(lamp[:, 1] > lamp[:, 2])
+
+
+def test_colours_that_a_tint_takes_beyond_white_lose_saturation():
+    image = np.broadcast_to(np.float32([0.9, 0.5, 0.5]), (*SIZE, 3))
+    result = composed(image, np.broadcast_to(np.float32([1, 0.2, 0.2]), image.shape))
+    assert result[..., 0] == pytest.approx(1, abs=1e-4)
+    assert result[..., 1] == pytest.approx(result[..., 2], abs=1e-4)
+    assert np.all(result[..., 1] < 0.5)
 
 
 def test_strength_is_monotone_and_in_stops():
