@@ -18,6 +18,7 @@ from drujax.runtime.device_choice import Device, on_device
 
 if TYPE_CHECKING:
     from drujax.enhance.files import Job, Outcome
+    from drujax.pictures.streaming import Stream
 
     Outcomes = Generator[Outcome, None, None]
 
@@ -126,12 +127,19 @@ def _enhanced(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files
         from drujax.runtime.compile_cache import enable_compilation_cache
+        from drujax.runtime.malloc import return_freed_memory
 
         enable_compilation_cache()
         enhancer = Enhancer(options.model, guided=False if options.plain else None, rounding=options.rounding)
+
+        def on_stream(stream: "Stream") -> "Stream":
+            return_freed_memory()
+            return enhancer.stream(stream, options.strength)
+
         yield from enhance_files(
             jobs,
             lambda picture: enhancer.picture(picture, options.strength),
+            on_stream if enhancer.guided else None,
             overwrite=options.overwrite,
             quality=options.quality,
         )

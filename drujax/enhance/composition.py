@@ -21,8 +21,8 @@ from drujax.pictures.color import DARKEST, luma
 
 # The largest gain of luma, and of a channel over the others: what noise and 8-bit steps may be multiplied by.
 MAX_GAIN, MAX_TINT = math.log(8), math.log(2)
-# The largest channel m of a pixel becomes at most m ** (1 - HEADROOM), so that lights neither clip nor lose their colour
-# and order, whatever the gain around them.
+# The largest channel m of a pixel becomes at most m ** (1 - HEADROOM): lights neither clip nor lose their colour and
+# order, whatever the gain around them.
 HEADROOM = 0.85
 # Half the side of the windows, as shares of the shorter side. Small ones keep the contrast of texture, since within
 # them the gain is nearly constant; colour casts are wide.

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from drujax.data.qab import quartile_means
+from drujax.data.qab import quartile_means, quartile_means_of_image
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains, gains
 from drujax.enhance.loading import Loaded, build_model, load_model
@@ -23,9 +23,11 @@ from drujax.enhance.strength import Strength, check_strength, darkness
 from drujax.enhance.working_scale import SIDE, at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
+from drujax.pictures import vips
 from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
+from drujax.pictures.streaming import Stream, bounded_memory
 from drujax.runtime.devices import devices
 from drujax.runtime.memory import free_memory, is_out_of_memory
 
@@ -158,21 +160,33 @@ class Enhancer:
     ) -> Shaped[np.ndarray, "h w 3"]:
         """Returns the enhanced image in its dtype; the same object if nothing changes."""
         rgb = np.ascontiguousarray(image, np.float32 if is_floating(image.dtype) else image.dtype)
-        small = at_working_scale(rgb, alpha)
-        if small is None:
+        found = self._found(vips.of_array(rgb, alpha), lambda: quartile_means(_levels(rgb)), strength)
+        if found is None:
             return image
+        enhanced = apply(vips.of_array(rgb), *found, rounding=self._rounding)
+        return vips.pixels(enhanced).astype(image.dtype, copy=False)
+
+    def _found(
+        self, image: Any, means: Callable[[], Float[np.ndarray, "4"]], strength: Strength, *, compact: bool = False
+    ) -> tuple[Gains, float] | None:
+        """Returns the gains of a lazy image, RGB or RGBA, and their factor; None if nothing is to be changed.
+
+        `means` are those of its quartiles at full size; `compact`: see `at_working_scale`.
+        """
+        small = at_working_scale(image, compact=compact)
+        if small is None:
+            return None
         share = strength
         if strength == "auto":
             share = darkness(quartile_means(small * 255))
-            if alpha is None:  # eq. 1 is defined at full size
-                share = np.minimum(share, darkness(quartile_means(_levels(rgb))))
+            if share and image.bands == 3:  # eq. 1 is defined at full size
+                share = np.minimum(share, darkness(means()))
         if not share:
-            return image
-        found, finite = jax.device_get(self._gains(self._variables, small[None]))
+            return None
+        gains, finite = jax.device_get(self._gains(self._variables, small[None]))
         if not finite:
             raise UsageError(NOT_FINITE)
-        enhanced = apply(rgb, Gains(*(x[0] for x in found)), float(share), rounding=self._rounding)
-        return enhanced.astype(image.dtype, copy=False)
+        return Gains(*(x[0] for x in gains)), float(share)
 
     def _enhanced(
         self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"]
@@ -231,6 +245,34 @@ class Enhancer:
         rest = -(side + 2 * self._margin) % self._multiple
         return self._margin + rest // 2, self._margin + rest - rest // 2
 
+    def stream(self, stream: Stream, strength: Strength = "auto") -> Stream:
+        """Enhances the colours of a picture that is too large to hold, when it is written; see `picture`.
+
+        Raises:
+            UsageError: the pixels are damaged, or the network alone is asked for, which needs the whole picture.
+        """
+        if not self._guided:
+            raise UsageError("stream: the network's own output needs the whole picture")
+        seen = _rgb(stream.pixels(), opacity=True)
+        means = partial(quartile_means_of_image, _rgb(stream.pixels()))
+        with bounded_memory(seen.width):
+            found = self._found(seen, means, check_strength(strength), compact=True)
+        if found is None:
+            return stream
+
+        def change(image: Any) -> Any:
+            enhanced = apply(_rgb(image), *found, rounding=self._rounding)
+            if image.bands == 1:  # three equal channels
+                return enhanced[0]
+            return enhanced.bandjoin(image[3]) if image.bands == 4 else enhanced
+
+        return dataclasses.replace(stream, change=change)
+
+    @property
+    def guided(self) -> bool:
+        """Whether only exposure and colour are the network's."""
+        return self._guided
+
     def picture(self, picture: Picture, strength: Strength = "auto") -> Picture:
         """Enhances the colours of a picture and keeps everything else; a grey picture stays grey.
 
@@ -252,6 +294,13 @@ class Enhancer:
         if alpha is not None and alpha.shape != rgb.shape[:2]:
             alpha = alpha[: rgb.shape[0], : rgb.shape[1]]
         return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
+
+
+def _rgb(image: Any, *, opacity: bool = False) -> Any:
+    """The colours of a lazy image, grey or RGB, with its alpha if it has one and that is wanted."""
+    if image.bands == 1:
+        return vips.of_samples(image.bandjoin([image, image]))
+    return image[:3] if image.bands == 4 and not opacity else image
 
 
 def _advice(device: Any) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,8 @@ from drujax.errors import UsageError, describe
 from drujax.pictures.formats import FORMATS
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
-from drujax.runtime.atomic_write import remove_leftovers, write_atomically
+from drujax.pictures.streaming import Stream, open_stream, write_stream
+from drujax.runtime.atomic_write import remove_leftovers, replacing
 
 AHEAD = 2  # pictures read ahead of the network, and waiting to be written
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -45,18 +47,20 @@ class Outcome:
 def enhance_files(
     jobs: Sequence[Job],
     enhance: Callable[[Picture], Picture],
+    enhance_stream: Callable[[Stream], Stream] | None = None,
     *,
     overwrite: bool = False,
     quality: int | None = None,
 ) -> Iterator[Outcome]:
     """Runs the jobs in order; creates folders as needed, and removes temporary files of killed runs.
 
-    If `enhance` returns the same object, the file is copied. Errors in reading, enhancing or writing a picture are
-    reported in its outcome and do not stop the others.
+    If `enhance` returns the same object, the file is copied. Large files are streamed (`drujax.pictures.streaming`).
+    Errors in reading, enhancing or writing a picture are reported in its outcome and do not stop the others.
 
     Args:
         jobs: from `plan_jobs`.
         enhance: returns the enhanced picture, or the same object.
+        enhance_stream: the same for streams; without it all pictures are held.
         overwrite: replace existing files; otherwise they are kept, and their pictures are not read.
         quality: of JPEG and WebP, see `write_picture`.
 
@@ -73,10 +77,10 @@ def enhance_files(
         try:
             while True:
                 while len(reading) <= AHEAD and (job := next(todo, None)) is not None:
-                    reading.append(readers.submit(_read, job, overwrite=overwrite))
+                    reading.append(readers.submit(_read, job, overwrite=overwrite, streams=enhance_stream is not None))
                 if not reading:
                     break
-                work = _enhanced(reading.popleft().result(), enhance)
+                work = _enhanced(reading.popleft().result(), enhance, enhance_stream)
                 writing.append(writers.submit(_write, work, quality=quality))
                 del work
                 if len(writing) > AHEAD:
@@ -106,25 +110,34 @@ class _Work:
     """A picture that was read, or enhanced, and is not written yet."""
 
     job: Job
-    picture: Picture
+    picture: Picture | Stream
     changed: bool = False
 
 
-def _read(job: Job, *, overwrite: bool) -> _Work | Outcome:
+def _read(job: Job, *, overwrite: bool, streams: bool) -> _Work | Outcome:
     outcome = early_outcome(job, overwrite=overwrite)
     if outcome is not None:
         return outcome
     try:
-        return _Work(job, read_picture(job.source))
+        stream = open_stream(job.source, job.target) if streams else None
+        return _Work(job, read_picture(job.source) if stream is None else stream)
     except Exception as error:
         return _failed(job, error)
 
 
-def _enhanced(work: _Work | Outcome, enhance: Callable[[Picture], Picture]) -> _Work | Outcome:
+def _enhanced(
+    work: _Work | Outcome,
+    enhance: Callable[[Picture], Picture],
+    enhance_stream: Callable[[Stream], Stream] | None,
+) -> _Work | Outcome:
     if isinstance(work, Outcome):
         return work
     try:
-        picture = enhance(work.picture)
+        if isinstance(work.picture, Stream):
+            assert enhance_stream is not None
+            picture = enhance_stream(work.picture)
+        else:
+            picture = enhance(work.picture)
     except Exception as error:
         return _failed(work.job, error, f"{work.job.source}: ")
     return _Work(work.job, picture, changed=picture is not work.picture)
@@ -138,7 +151,10 @@ def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not work.changed and quality is None and work.picture.format == FORMATS.get(target.suffix.lower()):
-            write_atomically(target, source.read_bytes())  # encoding a JPEG again would lose quality
+            with replacing(target) as path:
+                shutil.copyfile(source, path)  # encoding a JPEG again would lose quality
+        elif isinstance(work.picture, Stream):
+            dropped = write_stream(target, work.picture, quality=quality)
         else:
             dropped = write_picture(target, work.picture, quality=quality)
     except Exception as error:

@@ -7,7 +7,7 @@ filled with the colours around it, because it must not decide how much a picture
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
 from drujax.pictures import vips
 from drujax.pictures.color import luma
@@ -29,22 +29,26 @@ def working_size(height: int, width: int) -> tuple[int, int]:
     return (SIDE, side) if height <= width else (side, SIDE)
 
 
-def at_working_scale(
-    rgb: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None = None
-) -> Float[np.ndarray, "h2 w2 3"] | None:
+def at_working_scale(picture: Any, *, compact: bool = False) -> Float[np.ndarray, "h2 w2 3"] | None:
     """Returns a picture at working scale, in 0..1, without holes; None where nothing of it is visible.
 
     Args:
-        rgb: uint8, uint16 or float32 in 0..1, in C order.
-        alpha: opacity of the same dtype.
+        picture: a lazy image: RGB, or RGBA with the opacity as the last channel, of 8 or 16 bits or floats in 0..1.
+        compact: resize in 16 bits instead of floats, which takes half of the memory; of a picture without opacity.
     """
-    if alpha is None:
-        image = _resized(rgb)
-        weight = np.ones(image.shape[:2], np.float32)
-    else:
-        image = _resized(np.concatenate([rgb, alpha[..., None]], -1), opacity=True)
+    if picture.bands == 4:
+        image = picture.linear(1 / vips.top(picture), 0)
+        image = _to_size((image[:3] * image[3]).bandjoin(image[3]))
         weight = image[..., 3].clip(0, 1)
         image = image[..., :3] / np.maximum(weight, 1e-6)[..., None]
+    else:
+        if compact:
+            levels = picture.cast("ushort")
+            levels = (levels << 8) | levels if picture.format == "uchar" else levels  # 257 times
+            image = _to_size(vips.of_samples(levels)) / np.float32(65535)
+        else:
+            image = _to_size(picture.linear(1 / vips.top(picture), 0))
+        weight = np.ones(image.shape[:2], np.float32)
     image = image.clip(0, 1)
     weight = weight * _without_bars(luma(image) * (weight > 0.5))
     if weight.max() < 0.5:
@@ -52,19 +56,13 @@ def at_working_scale(
     return image if weight.min() == 1 else _filled(image, np.where(weight > 0.5, weight, 0))
 
 
-def _resized(samples: Shaped[np.ndarray, "h w c"], *, opacity: bool = False) -> Float[np.ndarray, "h2 w2 c"]:
-    """The samples at working scale, in 0..1; with `opacity` as the last channel, by which the others are multiplied."""
-    top = 1.0 if samples.dtype == np.float32 else float(np.iinfo(samples.dtype).max)
-    image = vips.library().Image.new_from_array(samples).cast("float") * (1 / top)
-    if opacity:
-        image = (image[:3] * image[3]).bandjoin(image[3])
-    return _to_size(image, *working_size(image.height, image.width)).numpy()
-
-
-def _to_size(image: Any, height: int, width: int) -> Any:
+def _to_size(image: Any) -> Float[np.ndarray, "h2 w2 c"]:
+    """The samples at working scale."""
+    height, width = working_size(image.height, image.width)
     across, down = min(1.0, width / image.width), min(1.0, height / image.height)
     image = image.resize(across, vscale=down, kernel="lanczos3")
-    return image if (image.width, image.height) == (width, height) else enlarged(image, height, width)
+    image = image if (image.width, image.height) == (width, height) else enlarged(image, height, width)
+    return vips.pixels(image).astype(np.float32)
 
 
 def _without_bars(y: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:

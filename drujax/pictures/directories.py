@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from drujax.pictures.stored import Content
+
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 SUB_DIRECTORIES = (EXIF, GPS, INTEROPERABILITY)
 USER_COMMENT = 0x9286
@@ -56,7 +58,7 @@ class Layout:
         return self.order + ("HHQ8s" if self.big else "HHI4s")
 
 
-def layout_of(content: bytes) -> tuple[Layout, int]:
+def layout_of(content: Content) -> tuple[Layout, int]:
     """Returns the layout of a TIFF file or EXIF block, and the offset of its first directory.
 
     Raises:
@@ -73,7 +75,7 @@ def layout_of(content: bytes) -> tuple[Layout, int]:
     return layout, first
 
 
-def entries(content: bytes, offset: int, layout: Layout) -> Iterator[tuple[int, int, int, int]]:
+def entries(content: Content, offset: int, layout: Layout) -> Iterator[tuple[int, int, int, int]]:
     """Yields (tag, type, position of the value, its size in bytes) of each entry of the directory at `offset`.
 
     Stops at the first invalid one, because some writers give too large a count.
@@ -96,7 +98,7 @@ def entries(content: bytes, offset: int, layout: Layout) -> Iterator[tuple[int, 
         position += step
 
 
-def read_directory(content: bytes, offset: int, layout: Layout) -> tuple[dict[int, Entry], int]:
+def read_directory(content: Content, offset: int, layout: Layout) -> tuple[dict[int, Entry], int]:
     """Returns the directory at `offset`, and the offset of the next one (0 for none). Raises struct.error."""
     found = {tag: Entry(kind, content[at : at + size]) for tag, kind, at, size in entries(content, offset, layout)}
     (count,) = struct.unpack_from(layout.count, content, offset)
@@ -106,12 +108,12 @@ def read_directory(content: bytes, offset: int, layout: Layout) -> tuple[dict[in
     return found, struct.unpack_from(layout.offset, content, link)[0]
 
 
-def read_tree(content: bytes, offset: int, layout: Layout, depth: int = 2) -> Tree:
+def read_tree(content: Content, offset: int, layout: Layout, depth: int = 2) -> Tree:
     """Returns the directory at `offset` with its sub-directories, `depth` deep. Raises struct.error."""
     return with_sub_directories(read_directory(content, offset, layout)[0], content, layout, depth)
 
 
-def with_sub_directories(directory: dict[int, Entry], content: bytes, layout: Layout, depth: int = 2) -> Tree:
+def with_sub_directories(directory: dict[int, Entry], content: Content, layout: Layout, depth: int = 2) -> Tree:
     """Returns `directory` with its sub-directories in place of their offsets; damaged ones are dropped."""
     tree: Tree = {}
     for tag, entry in directory.items():

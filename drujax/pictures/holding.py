@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from drujax.pictures import color_profile, exif, photoshop
-from drujax.pictures.picture import Metadata, Picture
+from drujax.pictures.picture import Metadata
 
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 PHRASES = {
@@ -21,7 +21,7 @@ EMPTY = Metadata()
 P = TypeVar("P", bound=Metadata)
 
 
-def held(picture: Picture, holds: frozenset[str], *, grey: bool) -> tuple[Picture, tuple[str, ...]]:
+def held(picture: P, holds: frozenset[str], *, grey: bool) -> tuple[P, tuple[str, ...]]:
     """Returns `picture` with only the metadata that a format `holds` (names of fields), and phrases for the rest.
 
     `grey` says that a single colour channel will be written.
@@ -46,7 +46,7 @@ def text_keywords(chunks: Iterable[tuple[bytes, bytes]]) -> list[str]:
     return [data.partition(b"\0")[0].decode("latin-1") for name, data in chunks if name in TEXT_CHUNKS]
 
 
-def _without_chunks(picture: Picture, *, grey: bool) -> tuple[Picture, list[str]]:
+def _without_chunks(picture: P, *, grey: bool) -> tuple[P, list[str]]:
     profile, replaced = color_profile.of_png(picture.chunks, grey=grey)
     lost = [chunk for chunk in picture.chunks if chunk[0] not in replaced]
     names = list(dict.fromkeys(name.decode("latin-1") for name, _ in lost if name not in TEXT_CHUNKS))
@@ -66,5 +66,5 @@ def _space(profile: bytes) -> str:
     return {b"GRAY": "grey pictures"}.get(color_profile.color_space(profile), "other kinds of pixels")
 
 
-def _held_elsewhere(field: str, picture: Picture, holds: frozenset[str]) -> bool:
+def _held_elsewhere(field: str, picture: Metadata, holds: frozenset[str]) -> bool:
     return field == "dpi" and "exif" in holds and picture.exif is not None and bool(exif.resolution_of(picture.exif))

@@ -1,7 +1,9 @@
 """The types that readers and writers exchange with the codec, and the errors that all readers share."""
 
 import dataclasses
+import mmap
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +11,8 @@ from PIL import Image
 
 from drujax.errors import UsageError
 from drujax.pictures.picture import Metadata
+
+Content = bytes | mmap.mmap  # of a file
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +31,15 @@ class Stored:
     orientation: int | None = None
     encoding: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+class Described(NamedTuple):
+    """What a file holds beside its pixels, as in `Stored`."""
+
+    metadata: Metadata
+    notes: tuple[str, ...] = ()
+    orientation: int | None = None
+    encoding: Mapping[str, Any] = MappingProxyType({})
 
 
 class Written(NamedTuple):

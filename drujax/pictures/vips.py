@@ -1,7 +1,14 @@
 """Decodes and encodes pixels with libvips, in memory; errors are UsageErrors."""
 
+import contextlib
+import errno
 import functools
+import io
 import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -9,7 +16,9 @@ import numpy as np
 
 from drujax.errors import UsageError
 from drujax.pictures.stored import check_size, damaged
+from drujax.runtime.atomic_write import hidden
 
+FULL = 1 << 20  # bytes left on a disk on which writing failed because it is full
 TRUNCATED = ("premature end", "not enough", "read error", "truncated", "unexpected end", "eof")
 
 
@@ -49,14 +58,49 @@ def pixels(image: Any) -> np.ndarray:
 
 def save(saver: str, samples: np.ndarray, **options: Any) -> bytes:
     """Returns the bytes of a file ("png", "tiff") that holds `samples` and no metadata. Raises UsageError."""
-    vips = library()
-    grey = samples.ndim == 2 or samples.shape[2] < 3
-    kind = ("grey16" if grey else "rgb16") if samples.dtype == np.uint16 else ("b-w" if grey else "srgb")
-    image = vips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation=kind)
+    image = of_samples(library().Image.new_from_array(np.ascontiguousarray(samples)))
     try:
         return getattr(image, f"{saver}save_buffer")(keep="none", **options)
-    except vips.Error as error:
+    except library().Error as error:
         raise UsageError(f"cannot be written as {saver.upper()} ({reason(error)})") from error
+
+
+@contextlib.contextmanager
+def saved(saver: str, image: Any, beside: Path, **options: Any) -> Iterator[io.BufferedRandom]:
+    """Yields a temporary file beside a path, open for reading and writing: that of a lazy image, without metadata.
+
+    Raises UsageError if the image cannot be decoded or written, OSError if the disk is full.
+    """
+    path = hidden(beside)
+    try:
+        try:
+            getattr(of_samples(image), f"{saver}save")(str(path), keep="none", **options)
+        except library().Error as error:
+            free = shutil.disk_usage(path.parent).free
+            if free < FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(beside)) from error
+            raise damaged(reason(error)) from error
+        with path.open("r+b") as file:
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def of_array(rgb: np.ndarray, alpha: np.ndarray | None = None) -> Any:
+    """Returns a lazy image of an array (h, w, 3) in C order, with an alpha channel (h, w) of its dtype if given."""
+    samples = rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], -1)
+    return library().Image.new_from_array(samples)
+
+
+def of_samples(image: Any) -> Any:
+    """Returns a lazy image of 8 or 16 bits with the interpretation of its channels."""
+    grey, deep = image.bands < 3, image.format == "ushort"
+    return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))
+
+
+def top(image: Any) -> float:
+    """Returns the level of white: 255, 65535, or 1 for floats."""
+    return {"uchar": 255.0, "ushort": 65535.0}.get(image.format, 1.0)
 
 
 def reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from drujax.errors import UsageError
@@ -18,18 +19,27 @@ def check_folder(argument: str, path: Path | None) -> None:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Writes `content` to `path` atomically: no reader sees a partial file, even if the process is killed.
+    """Writes `content` to `path` atomically; see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
-    The bytes go to a hidden temporary file in the same folder, reach the disk, and are renamed into place (through a
-    symbolic link onto its target). The folder must exist. Raises OSError naming `path`; then nothing is left behind.
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yields the path of a new file that replaces `path` in the end, unless the block raises.
+
+    No reader sees a partial file, even if the process is killed: the new file is a hidden one in the same folder, whose
+    bytes reach the disk before it is renamed (through a symbolic link onto its target). The folder must exist. Raises
+    OSError naming `path`; then nothing is left behind.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".drujax-{secrets.token_hex(8)}.tmp")
+    temporary = hidden(target)
     try:
         try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
+            with open(temporary, "xb"):
+                pass
+            yield temporary
+            with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, target)
         except BaseException:
@@ -39,6 +49,11 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     except OSError as error:
         # A failing write (full disk) carries no file name, a failing rename carries the temporary one.
         raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+def hidden(target: Path) -> Path:
+    """Returns a new name beside `target`, of a file that `remove_leftovers` removes if its process is killed."""
+    return target.with_name(f".drujax-{secrets.token_hex(8)}.tmp")
 
 
 def remove_leftovers(folder: str | Path) -> None:

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from drujax.enhance.working_scale import SIDE, at_working_scale, working_size
+from drujax.pictures import vips
 from drujax.pictures.color import luma
 
 RANDOM = np.random.default_rng(2)
+
+
+def seen(rgb, alpha=None):
+    return at_working_scale(vips.of_array(rgb, alpha))
 
 
 def scene(h: int, w: int, low: int = 20, high: int = 90) -> np.ndarray:
@@ -27,12 +32,12 @@ def test_there_are_few_shapes():
 def test_any_size_and_type(size, dtype):
     levels = scene(*size)
     images = {np.uint8: levels, np.uint16: levels * np.uint16(257), np.float32: (levels / 255).astype(np.float32)}
-    small = at_working_scale(images[dtype])
+    small = seen(images[dtype])
     assert small is not None
     assert small.shape == (*working_size(*size), 3)
     assert small.dtype == np.float32
     assert small.mean() == pytest.approx(levels.mean() / 255, rel=0.05)
-    np.testing.assert_allclose(small, at_working_scale(images[np.uint8]), atol=1e-3)
+    np.testing.assert_allclose(small, seen(images[np.uint8]), atol=1e-3)
 
 
 def test_transparent_pixels_do_not_count():
@@ -40,7 +45,7 @@ def test_transparent_pixels_do_not_count():
     alpha[60:140, 100:200] = 255
     black, white = rgb.copy(), rgb.copy()
     black[alpha == 0], white[alpha == 0] = 0, 255
-    of_black, of_white = at_working_scale(black, alpha), at_working_scale(white, alpha)
+    of_black, of_white = seen(black, alpha), seen(white, alpha)
     assert of_black is not None
     np.testing.assert_allclose(of_black, of_white, atol=2e-3)
     visible = rgb[60:140, 100:200] / 255
@@ -52,7 +57,7 @@ def test_bars_do_not_count():
     rgb = scene(240, 320, 40, 90)
     bars = rgb.copy()
     bars[:30], bars[210:], bars[:, :20] = 0, 2, 0
-    small = at_working_scale(bars)
+    small = seen(bars)
     assert small is not None
     assert luma(small).min() > 0.5 * luma(rgb).min() / 255
     np.testing.assert_allclose(luma(small).mean(), luma(rgb[30:210, 20:] / 255).mean(), rtol=0.1)
@@ -61,11 +66,11 @@ def test_bars_do_not_count():
 def test_dark_borders_of_a_picture_that_are_not_black_stay():
     rgb = scene(200, 320)
     rgb[:60] = 9
-    small = at_working_scale(rgb)
+    small = seen(rgb)
     assert small is not None
     assert luma(small[:40]).max() < 0.06
 
 
 def test_nothing_visible():
-    assert at_working_scale(np.zeros((30, 40, 3), np.uint8)) is None
-    assert at_working_scale(scene(30, 40), np.zeros((30, 40), np.uint8)) is None
+    assert seen(np.zeros((30, 40, 3), np.uint8)) is None
+    assert seen(scene(30, 40), np.zeros((30, 40), np.uint8)) is None

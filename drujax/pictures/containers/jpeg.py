@@ -2,8 +2,11 @@
 
 import io
 import re
+import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +14,7 @@ from PIL import Image
 from drujax.errors import UsageError
 from drujax.pictures import cmyk, exif, photoshop, vips
 from drujax.pictures.picture import Metadata, Picture
-from drujax.pictures.stored import Stored, Written, damaged
+from drujax.pictures.stored import Content, Described, Stored, Written, damaged
 
 QUALITY = 95
 HOLDS = frozenset({"icc_profile", "exif", "xmp", "xmp_extension", "photoshop", "comments", "dpi"})
@@ -39,6 +42,14 @@ NOT_KEPT = {
 
 def read(content: bytes) -> Stored:
     """Returns the picture of a JPEG file. Raises UsageError."""
+    described = describe(content)
+    samples = _pixels(content)
+    stored = Stored(samples, described.metadata, encoding=described.encoding, notes=described.notes)
+    return cmyk.to_rgb(stored) if samples.ndim == 3 and samples.shape[2] == 4 else stored
+
+
+def describe(content: Content) -> Described:
+    """Returns what a JPEG file holds beside its pixels. Raises UsageError."""
     segments = list(_segments(content))
     metadata, notes = _metadata(segments)
     marker, frame = next(((marker, data) for marker, data in segments if marker in FRAMES), (0, b""))
@@ -47,11 +58,8 @@ def read(content: bytes) -> Stored:
     if frame[0] != 8 and marker != 0xC3:
         raise UsageError(f"a JPEG of {frame[0]} bits a sample, which is not supported; convert it to PNG or TIFF first")
     notes += _after_the_end(content) if NOT_KEPT[FURTHER_PICTURES] not in notes else ()
-    samples = _pixels(content)
     encoding = {"subsampling": _subsampling(frame), "progressive": marker in PROGRESSIVE}
-    if samples.ndim == 3 and samples.shape[2] == 4:
-        return cmyk.to_rgb(Stored(samples, metadata, encoding=encoding, notes=notes))
-    return Stored(samples, metadata, encoding=encoding, notes=notes)
+    return Described(metadata, notes, encoding=encoding)
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
@@ -63,16 +71,27 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
         subsampling=own.get("subsampling", 0),
         progressive=own.get("progressive", False),
     )
-    # After SOI, and after JFIF's segment if there is one, which ours replaces.
-    start = 4 + struct.unpack_from(">H", encoded, 4)[0] if encoded[3] == APP0 else 2
     segments, dropped = _metadata_segments(picture)
-    return Written(encoded[:2] + b"".join(segments) + encoded[start:], dropped)
+    file = io.BytesIO()
+    _add_metadata(io.BytesIO(encoded), file, segments)
+    return Written(file.getvalue(), dropped)
+
+
+def write_stream(
+    image: Any, path: Path, described: Metadata, encoding: Mapping[str, Any], quality: int | None = None
+) -> tuple[str, ...]:
+    """Writes a lazy image, not of 4:2:2, to a JPEG file; returns what is dropped. Raises UsageError."""
+    segments, dropped = _metadata_segments(described)
+    options = _options(QUALITY if quality is None else quality, **encoding)
+    with vips.saved("jpeg", image, path, **options) as encoded, path.open("wb") as file:
+        _add_metadata(encoded, file, segments)
+    return dropped
 
 
 # ----- reading
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+def _segments(content: Content) -> Iterator[tuple[int, bytes]]:
     """Yields (marker, data) up to the first scan, inclusive."""
     position = 2
     while position + 4 <= len(content) and content[position] == 0xFF:
@@ -87,7 +106,7 @@ def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
         position += 2 + length
 
 
-def _after_the_end(content: bytes) -> tuple[str, ...]:
+def _after_the_end(content: Content) -> tuple[str, ...]:
     """Names what follows the picture in its file, such as the video of a motion photo."""
     rest = content[_end(content) :].strip(b"\0")
     if not rest:
@@ -95,7 +114,7 @@ def _after_the_end(content: bytes) -> tuple[str, ...]:
     return ("the video of a motion photo" if VIDEO.search(rest) else f"{len(rest)} bytes after the end of the picture",)
 
 
-def _end(content: bytes) -> int:
+def _end(content: Content) -> int:
     """Returns the offset behind the end marker; without one, the size of the file."""
     position = 2
     while 0 <= (position := content.find(b"\xff", position)) < len(content) - 3:
@@ -189,8 +208,7 @@ def _encoded(samples: np.ndarray, quality: int, *, subsampling: int, progressive
     buffer).
     """
     if subsampling != HALF_AS_WIDE:
-        mode = "on" if subsampling else "off"
-        return vips.save("jpeg", samples, Q=quality, interlace=progressive, subsample_mode=mode)
+        return vips.save("jpeg", samples, **_options(quality, subsampling=subsampling, progressive=progressive))
     for interlaced in (progressive, False):
         file = io.BytesIO()
         try:
@@ -203,6 +221,18 @@ def _encoded(samples: np.ndarray, quality: int, *, subsampling: int, progressive
     raise AssertionError
 
 
+def _options(quality: int, *, subsampling: int, progressive: bool) -> dict[str, Any]:
+    return {"Q": quality, "interlace": progressive, "subsample_mode": "on" if subsampling else "off"}
+
+
+def _add_metadata(encoded: io.BufferedIOBase, file: io.BufferedIOBase, segments: list[bytes]) -> None:
+    """Copies a file, with segments in place of JFIF's, if it has that."""
+    start = encoded.read(6)
+    encoded.seek(4 + struct.unpack_from(">H", start, 4)[0] if start[3] == APP0 else 2)
+    file.write(start[:2] + b"".join(segments))
+    shutil.copyfileobj(encoded, file, 1 << 20)
+
+
 def _jfif(dpi: tuple[float, float] | None) -> tuple[bytes, list[str]]:
     """Returns JFIF's segment, with the resolution in whole dots per inch."""
     across, down = map(round, dpi or (0, 0))
@@ -213,7 +243,7 @@ def _jfif(dpi: tuple[float, float] | None) -> tuple[bytes, list[str]]:
     )
 
 
-def _metadata_segments(picture: Picture) -> tuple[list[bytes], tuple[str, ...]]:
+def _metadata_segments(picture: Metadata) -> tuple[list[bytes], tuple[str, ...]]:
     """Returns the segments of the metadata, and what does not fit into segments."""
     jfif, dropped = _jfif(picture.dpi)
     segments = [jfif]

@@ -1,8 +1,11 @@
 """PNG: pixels through libvips, metadata as chunks."""
 
+import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +14,7 @@ from drujax.pictures import exif, vips
 from drujax.pictures.containers import png_colors
 from drujax.pictures.holding import text_keywords
 from drujax.pictures.picture import Metadata, Picture
-from drujax.pictures.stored import Stored, Written, check_single, check_size, damaged
+from drujax.pictures.stored import Content, Described, Stored, Written, check_single, check_size, damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -29,24 +32,38 @@ UNPACKED_LIMIT = 64 << 20  # bytes of a profile or XMP packet; larger ones are d
 
 def read(content: bytes) -> Stored:
     """Returns the picture of a PNG file. Raises UsageError."""
+    described = describe(content)
+    return Stored(_pixels(content), described.metadata, notes=described.notes)
+
+
+def describe(content: Content) -> Described:
+    """Returns what a PNG file holds beside its pixels. Raises UsageError."""
     header, *chunks = _chunks(content)
     if header[0] != b"IHDR" or len(header[1]) != 13:
         raise damaged("it does not begin with its header")
     check_size(*struct.unpack_from(">II", header[1]))
     animation = dict(chunks).get(b"acTL", b"")
     check_single(int.from_bytes(animation[:4]) if animation else 1)
-    samples = _pixels(content)
-    metadata, notes = _metadata(header[1], chunks)
-    return Stored(samples, metadata, notes=notes)
+    return Described(*_metadata(header[1], chunks))
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
     """Returns the PNG file of `samples` with the metadata of `picture`."""
-    # At 16 bits one filter compresses noise and gradients as well as trying all of them.
-    filters = {"filter": "up", "bitdepth": 16} if samples.dtype == np.uint16 else {"filter": "all"}
-    content = vips.save("png", samples, compression=6, **filters)
-    coded = [chunk for chunk in _chunks(content) if chunk[0] in PIXEL_CHUNKS]
-    return Written(SIGNATURE + b"".join(map(_packed, (coded[0], *_metadata_chunks(samples, picture), *coded[1:]))))
+    encoded = vips.save("png", samples, **_options(deep=samples.dtype == np.uint16))
+    file = io.BytesIO()
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    _add_metadata(io.BytesIO(encoded), file, _metadata_chunks(channels, 8 * samples.dtype.itemsize, picture))
+    return Written(file.getvalue())
+
+
+def write_stream(
+    image: Any, path: Path, described: Metadata, encoding: Mapping[str, Any], quality: int | None = None
+) -> tuple[str, ...]:
+    """Writes a lazy image to a PNG file; returns what is dropped. Raises UsageError."""
+    deep = image.format == "ushort"
+    with vips.saved("png", image, path, **_options(deep=deep)) as encoded, path.open("wb") as file:
+        _add_metadata(encoded, file, _metadata_chunks(image.bands, 16 if deep else 8, described))
+    return ()
 
 
 # ----- reading
@@ -63,9 +80,17 @@ def _raw_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += length + 12
 
 
-def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
-    whole = (chunk for chunk in _raw_chunks(content) if len(chunk[1]) == int.from_bytes(chunk[1][:4]) + 12)
-    found = [(name, raw[8:-4]) for name, raw in whole]
+def _chunks(content: Content) -> list[tuple[bytes, bytes]]:
+    """Returns the whole chunks but for the coded pixels."""
+    found, position = [], len(SIGNATURE)
+    while position + 12 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, position)
+        end = position + length + 12
+        if end <= len(content) and name != b"IDAT":
+            found.append((name, content[position + 8 : end - 4]))
+        if name == b"IEND":
+            break
+        position = end
     if not found:
         raise damaged("image file is truncated")
     return found
@@ -126,17 +151,35 @@ def _unpacked(data: bytes) -> bytes | None:
 # ----- writing
 
 
+def _options(*, deep: bool) -> dict[str, Any]:
+    # At 16 bits one filter compresses noise and gradients as well as trying all of them.
+    return {"compression": 6} | ({"filter": "up", "bitdepth": 16} if deep else {"filter": "all"})
+
+
+def _add_metadata(encoded: io.BufferedIOBase, file: io.BufferedIOBase, chunks: list[tuple[bytes, bytes]]) -> None:
+    """Copies the chunks of pixels, with others behind the header."""
+    file.write(encoded.read(len(SIGNATURE)))
+    while start := encoded.read(8):
+        length, name = struct.unpack(">I4s", start)
+        if name in PIXEL_CHUNKS:
+            file.write(start + encoded.read(length + 4))
+        else:
+            encoded.seek(length + 4, io.SEEK_CUR)
+        if name == b"IHDR":
+            file.writelines(map(_packed, chunks))
+
+
 def _packed(chunk: tuple[bytes, bytes]) -> bytes:
     body = chunk[0] + chunk[1]
     return struct.pack(">I", len(chunk[1])) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _metadata_chunks(samples: np.ndarray, picture: Picture) -> list[tuple[bytes, bytes]]:
+def _metadata_chunks(channels: int, depth: int, picture: Metadata) -> list[tuple[bytes, bytes]]:
     """Returns the chunks of the metadata."""
     chunks = []
     if picture.icc_profile:
         chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc_profile)))
-    chunks += png_colors.of_samples(samples, picture.chunks)
+    chunks += png_colors.of_kind(channels, depth, picture.chunks)
     if picture.dpi:
         across, down = (min(round(value / INCH_PER_METRE), 2**31 - 1) for value in picture.dpi)
         chunks.append((b"pHYs", struct.pack(">IIB", across, down, 1)))

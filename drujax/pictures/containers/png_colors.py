@@ -3,8 +3,6 @@
 import struct
 from collections.abc import Iterable
 
-import numpy as np
-
 Chunk = tuple[bytes, bytes]
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 BACKGROUND, SIGNIFICANT_BITS = b"bKGD", b"sBIT"
@@ -27,10 +25,8 @@ def of_rgb(header: bytes, palette: bytes, chunks: Iterable[Chunk]) -> list[Chunk
     return fixed
 
 
-def of_samples(samples: np.ndarray, chunks: Iterable[Chunk]) -> list[Chunk]:
-    """Adapts `chunks` to `samples`, (h, w) or (h, w, 2 to 4)."""
-    channels = 1 if samples.ndim == 2 else samples.shape[2]
-    depth = 8 * samples.dtype.itemsize
+def of_kind(channels: int, depth: int, chunks: Iterable[Chunk]) -> list[Chunk]:
+    """Adapts `chunks` to pixels of 1 to 4 channels of 8 or 16 bits."""
     return [(name, _adapted(name, data, channels, depth)) for name, data in chunks]
 
 

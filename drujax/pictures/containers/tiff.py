@@ -1,8 +1,12 @@
 """TIFF: pixels through libvips, metadata as tags of the picture's directory."""
 
 import io
+import mmap
+import os
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,7 @@ from drujax.pictures import cmyk, directories, exif, photoshop, vips
 from drujax.pictures.containers import plain, tiff_pages
 from drujax.pictures.directories import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Entry, Layout, Tree
 from drujax.pictures.picture import Metadata, Picture
-from drujax.pictures.stored import Stored, Written, check_size
+from drujax.pictures.stored import Content, Described, Stored, Written, check_size
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = tiff_pages.WIDTH, tiff_pages.HEIGHT, 258, 259, 262
 SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 338, 339
@@ -21,6 +25,7 @@ XMP, IPTC, PHOTOSHOP, ICC, LAYERS = 700, 33723, 34377, 34675, 37724
 RESOLUTION = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 
 CMYK, YCBCR = 5, 6
+PLAIN_COLORS = (0, 1, 2)  # grey and RGB
 COLORS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3}  # channels by photometric interpretation; a palette gives three
 UNSUPPORTED_COLORS = {8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "camera raw", 32844: "LogL", 32845: "LogLuv"}
 SAMPLE_FORMATS = {2: "signed integer", 3: "floating-point", 5: "complex integer", 6: "complex"}
@@ -45,43 +50,66 @@ LARGE = 3 << 30  # bytes of samples for which 32-bit offsets may not suffice
 def read(content: bytes) -> Stored:
     """Returns the picture of a TIFF file. Raises UsageError."""
     page = tiff_pages.main_page(content)
-    tags, layout = page.tags, page.layout
-    value = {tag: directories.integer(entry, layout.order) for tag, entry in tags.items()}
-    check_size(value.get(WIDTH, 0), value.get(HEIGHT, 0))
-    _refuse_unsupported(value)
+    value = _values(page)
+    described = _described(content, page, value)
     samples = _pixels(tiff_pages.single_page(content, page), value)
     if value.get(PHOTOMETRIC) == YCBCR:
         samples = _rgb_of_ycbcr(samples, value)
-    metadata, notes = _metadata(content, tags, layout)
-    samples, notes = _without_extra_channels(samples, value, tags, layout, notes)
-    encoding = {"compression": KEPT_COMPRESSIONS.get(value.get(COMPRESSION, 1), "deflate")}
-    orientation = value.get(exif.ORIENTATION, 1)
-    orientation = orientation if 1 <= orientation <= 8 else 1
-    stored = Stored(samples, metadata, orientation, encoding=encoding, notes=notes)
+    samples, notes = _without_extra_channels(samples, value, page.tags, page.layout, described.notes)
+    stored = Stored(samples, described.metadata, described.orientation, encoding=described.encoding, notes=notes)
     return cmyk.to_rgb(stored) if value.get(PHOTOMETRIC) == CMYK else stored
+
+
+def describe(content: Content) -> Described | None:
+    """Returns what a TIFF file holds beside its pixels; None if libvips would not read those as they are meant.
+
+    Raises UsageError.
+    """
+    page = tiff_pages.main_page(content)
+    value = _values(page)
+    plain = value.get(PHOTOMETRIC) in PLAIN_COLORS and value.get(COMPRESSION) not in ONLY_IN_PILLOW
+    extra = value.get(SAMPLES_PER_PIXEL, 1) not in (1, 3)
+    first = directories.layout_of(content)[1]
+    return _described(content, page, value) if plain and not extra and page.offset == first else None
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
     """Returns the TIFF file of `samples` with the metadata of `picture`."""
     own = picture.encoding if picture.format == "TIFF" else {}
-    options = {"compression": "deflate"} | dict(own)
-    if options["compression"] in ("deflate", "lzw"):
-        options["predictor"] = "horizontal"
-    content = vips.save("tiff", samples, bigtiff=samples.nbytes > LARGE, **options)
-    layout, first = directories.layout_of(content)
-    tree: Tree = {tag: entry for tag, entry in directories.read_directory(content, first, layout)[0].items()}
-    for tag in RESOLUTION:
-        tree.pop(tag, None)
-    described = _metadata_tags(picture, layout)
-    dropped = ()
-    if picture.comments and DESCRIPTION not in described:
-        described[DESCRIPTION] = Entry(ASCII, b"\n".join(picture.comments).rstrip(b"\0") + b"\0")
-    elif picture.comments:
-        dropped = ("the comment, where TIFF already has a description",)
-    return Written(_with_directory(content, tree | described, layout), dropped)
+    content = vips.save("tiff", samples, bigtiff=samples.nbytes > LARGE, **_options(own))
+    file = io.BytesIO(content)
+    dropped = _add_metadata(content, file, picture)
+    return Written(file.getvalue(), dropped)
+
+
+def write_stream(
+    image: Any, path: Path, described: Metadata, encoding: Mapping[str, Any], quality: int | None = None
+) -> tuple[str, ...]:
+    """Writes a lazy image to a TIFF file; returns what is dropped. Raises UsageError."""
+    size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
+    with vips.saved("tiff", image, path, bigtiff=size > LARGE, **_options(encoding)) as encoded:
+        with mmap.mmap(encoded.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            dropped = _add_metadata(content, encoded, described)
+        os.replace(encoded.name, path)
+    return dropped
 
 
 # ----- reading
+
+
+def _values(page: tiff_pages.Page) -> dict[int, int]:
+    """The tags that are integers. Raises UsageError for a picture of a kind that is not supported."""
+    value = {tag: directories.integer(entry, page.layout.order) for tag, entry in page.tags.items()}
+    check_size(value.get(WIDTH, 0), value.get(HEIGHT, 0))
+    _refuse_unsupported(value)
+    return value
+
+
+def _described(content: Content, page: tiff_pages.Page, value: dict[int, int]) -> Described:
+    metadata, notes = _metadata(content, page.tags, page.layout)
+    orientation = value.get(exif.ORIENTATION, 1)
+    encoding = {"compression": KEPT_COMPRESSIONS.get(value.get(COMPRESSION, 1), "deflate")}
+    return Described(metadata, notes, orientation if 1 <= orientation <= 8 else 1, encoding)
 
 
 def _refuse_unsupported(value: dict[int, int]) -> None:
@@ -135,7 +163,7 @@ def _without_extra_channels(
     return (samples[..., 0] if samples.shape[2] == 1 else samples), notes
 
 
-def _metadata(content: bytes, tags: dict[int, Entry], layout: Layout) -> tuple[Metadata, tuple[str, ...]]:
+def _metadata(content: Content, tags: dict[int, Entry], layout: Layout) -> tuple[Metadata, tuple[str, ...]]:
     own = {tag: entry for tag, entry in tags.items() if tag not in STRUCTURE | CARRIED}
     described = directories.with_sub_directories(own, content, layout)
     described = {tag: entry for tag, entry in described.items() if not _only_in_tiff(entry)}
@@ -162,7 +190,7 @@ def _only_in_tiff(entry: Any) -> bool:
 # ----- writing
 
 
-def _metadata_tags(picture: Picture, layout: Layout) -> Tree:
+def _metadata_tags(picture: Metadata, layout: Layout) -> Tree:
     """Returns the tags of the metadata."""
     tree: Tree = {}
     if picture.exif:
@@ -190,9 +218,26 @@ def _ratio(value: float) -> tuple[int, int]:
     return min(fraction.numerator, 2**32 - 1), fraction.denominator
 
 
-def _with_directory(content: bytes, tree: Tree, layout: Layout) -> bytes:
-    """Appends `tree` to the file, as its directory."""
-    content += bytes(len(content) % 2)
-    at = 8 if layout.big else 4
-    link = struct.pack(layout.offset, len(content))
-    return content[:at] + link + content[at + len(link) :] + directories.write_tree(tree, len(content), layout)
+def _options(encoding: Mapping[str, Any]) -> dict[str, Any]:
+    options = {"compression": "deflate"} | dict(encoding)
+    return options | ({"predictor": "horizontal"} if options["compression"] in ("deflate", "lzw") else {})
+
+
+def _add_metadata(content: Content, file: io.BufferedIOBase, picture: Metadata) -> tuple[str, ...]:
+    """Appends a directory with the metadata to the file of `content`; returns what is dropped."""
+    layout, first = directories.layout_of(content)
+    tree: Tree = {tag: entry for tag, entry in directories.read_directory(content, first, layout)[0].items()}
+    for tag in RESOLUTION:
+        tree.pop(tag, None)
+    described = _metadata_tags(picture, layout)
+    dropped = ()
+    if picture.comments and DESCRIPTION not in described:
+        described[DESCRIPTION] = Entry(ASCII, b"\n".join(picture.comments).rstrip(b"\0") + b"\0")
+    elif picture.comments:
+        dropped = ("the comment, where TIFF already has a description",)
+    end = len(content) + len(content) % 2
+    file.seek(0, io.SEEK_END)
+    file.write(bytes(end - len(content)) + directories.write_tree(tree | described, end, layout))
+    file.seek(8 if layout.big else 4)
+    file.write(struct.pack(layout.offset, end))
+    return dropped

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from drujax.errors import UsageError
 from drujax.pictures import directories, vips
 from drujax.pictures.directories import Entry, Layout
-from drujax.pictures.stored import check_single, damaged
+from drujax.pictures.stored import Content, check_single, damaged
 
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, WIDTH, HEIGHT = 254, 255, 256, 257
 REDUCED = 1 | 4  # bits of the subfile type: a reduced copy, a mask
@@ -27,7 +27,7 @@ class Page(NamedTuple):
         return directories.integer(self.tags[tag], self.layout.order) if tag in self.tags else default
 
 
-def main_page(content: bytes) -> Page:
+def main_page(content: Content) -> Page:
     """Returns the picture among the pages of a file; the others must be reduced copies or masks of it.
 
     Raises:
@@ -44,7 +44,7 @@ def main_page(content: bytes) -> Page:
     return main[0]
 
 
-def single_page(content: bytes, page: Page) -> bytes:
+def single_page(content: Content, page: Page) -> bytes:
     """Returns the file with `page` as its only page, so that damage in the others has no effect."""
     offset = page.layout.offset
     (count,) = struct.unpack_from(page.layout.count, content, page.offset)
@@ -52,14 +52,14 @@ def single_page(content: bytes, page: Page) -> bytes:
     first = 8 if page.layout.big else 4
     changed = {first: page.offset} | ({link: 0} if link + struct.calcsize(offset) <= len(content) else {})
     if all(struct.unpack_from(offset, content, at)[0] == value for at, value in changed.items()):
-        return content
+        return bytes(content)
     file = bytearray(content)
     for at, value in changed.items():
         struct.pack_into(offset, file, at, value)
     return bytes(file)
 
 
-def _pages(content: bytes) -> Iterator[Page]:
+def _pages(content: Content) -> Iterator[Page]:
     layout, offset = directories.layout_of(content)
     visited = set()
     while offset and offset not in visited:
@@ -77,7 +77,7 @@ def _is_marked(page: Page) -> bool:
     return bool(page.integer(SUBFILE_TYPE) & REDUCED) or page.integer(OLD_SUBFILE_TYPE) == OLD_REDUCED
 
 
-def _is_copy(content: bytes, page: Page, picture: Page) -> bool:
+def _is_copy(content: Content, page: Page, picture: Page) -> bool:
     """Whether an unmarked page shows `picture` at a smaller size."""
     (width, height), (full_width, full_height) = ((p.integer(WIDTH), p.integer(HEIGHT)) for p in (page, picture))
     if not (0 < width < full_width and 0 < height < full_height):

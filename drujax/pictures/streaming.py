@@ -1,0 +1,160 @@
+"""Pictures that are too large to hold: libvips reads, changes and writes them in strips.
+
+What is streamed are files of PNG, JPEG and TIFF whose pixels libvips gives as they are to be written again, in the
+same format: all but rotated pictures, CMYK and other kinds that need a conversion, grey with alpha, and JPEGs with
+4:2:2 chroma. Metadata are kept as `drujax.pictures.io` keeps them, by the same code.
+"""
+
+import contextlib
+import dataclasses
+import mmap
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from drujax.errors import UsageError
+from drujax.pictures import exif, vips, xmp
+from drujax.pictures.containers import jpeg, png, tiff
+from drujax.pictures.formats import FORMATS
+from drujax.pictures.holding import held
+from drujax.pictures.picture import Metadata
+from drujax.pictures.stored import Described, check_size, damaged
+from drujax.runtime.atomic_write import replacing
+
+# Pixels from which a file is streamed; smaller ones are held, which is faster.
+STREAMED = 16_000_000
+
+# Each thread of libvips holds strips of the picture: how wide they may be in all.
+WIDTH = 24_000
+
+CONTAINERS: dict[str, tuple[ModuleType, Mapping[str, Any]]] = {
+    # with the loader's options
+    "PNG": (png, {"fail_on": "error", "unlimited": True}),
+    "JPEG": (jpeg, {"fail_on": "truncated"}),
+    "TIFF": (tiff, {"fail_on": "error", "unlimited": True}),
+}
+BEGINNINGS = {"PNG": (png.SIGNATURE,), "JPEG": (b"\xff\xd8\xff",), "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}
+_ONE_PASS = threading.Lock()
+KINDS = (("uchar", "b-w"), ("uchar", "srgb"), ("ushort", "grey16"), ("ushort", "rgb16"))
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Stream(Metadata):
+    """A picture whose pixels stay in its file until it is written.
+
+    Attributes:
+        path: the file.
+        format: Pillow's name of its format.
+        encoding, notes: as in `Picture`.
+        change: lazy image -> lazy image: what is done to the pixels when it is written; None for nothing.
+    """
+
+    path: Path
+    format: str
+    encoding: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    change: Callable[[Any], Any] | None = None
+
+    def pixels(self) -> Any:
+        """Returns the pixels as a lazy image for one pass from top to bottom: grey, RGB or RGBA of 8 or 16 bits."""
+        return _loaded(self.path, self.format)
+
+
+def open_stream(path: Path, target: Path) -> Stream | None:
+    """Returns the stream of a large picture; None for a file that is not streamed from `path` to `target`.
+
+    Raises:
+        UsageError: in one line that begins with the path, as for `read_picture`.
+        OSError: the file cannot be read.
+    """
+    format = _format(path)
+    if format is None or FORMATS.get(target.suffix.lower()) != format:
+        return None
+    try:
+        image = _loaded(path, format)
+    except UsageError:
+        return None  # small damages are read, and others reported, where the picture is held
+    if image.width * image.height < STREAMED:
+        return None
+    try:
+        check_size(image.width, image.height)
+        described = _described(path, format)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if described is None or image.bands == 2 or (image.format, image.interpretation) not in KINDS:
+        return None
+    return _upright(path, format, described)
+
+
+def write_stream(target: Path, stream: Stream, *, quality: int | None = None) -> tuple[str, ...]:
+    """Writes a stream atomically; returns what the new file lacks, as `write_picture`.
+
+    Raises:
+        UsageError: the pixels are damaged.
+        OSError: the file cannot be written.
+    """
+    container = CONTAINERS[stream.format][0]
+    try:
+        image = stream.pixels()
+        kept, dropped = held(stream, container.HOLDS, grey=image.bands == 1)
+        changed = image if stream.change is None else stream.change(image)
+        with bounded_memory(image.width), replacing(target) as path:
+            dropped += container.write_stream(changed, path, kept, stream.encoding, quality)
+    except UsageError as error:
+        raise UsageError(f"{stream.path}: {error}") from error
+    return stream.notes + dropped
+
+
+@contextlib.contextmanager
+def bounded_memory(width: int) -> Iterator[None]:
+    """Runs one pass over a picture at a time, with as few threads as its width asks for."""
+    pyvips = vips.library()
+    with _ONE_PASS:
+        usual = pyvips.concurrency_get()
+        pyvips.concurrency_set(max(min(WIDTH // width, usual), 1))
+        try:
+            yield
+        finally:
+            pyvips.concurrency_set(usual)
+
+
+def _format(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        beginning = file.read(8)
+    return next((name for name, starts in BEGINNINGS.items() if beginning.startswith(starts)), None)
+
+
+def _loaded(path: Path, format: str) -> Any:
+    loader = getattr(vips.library().Image, f"{format.lower()}load")
+    try:
+        return loader(str(path), access="sequential", **CONTAINERS[format][1])
+    except vips.library().Error as error:
+        raise damaged(vips.reason(error)) from error
+
+
+def _described(path: Path, format: str) -> Described | None:
+    """What the file holds beside its pixels; None for a kind that is not streamed."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        described = CONTAINERS[format][0].describe(content)
+        if format == "JPEG":
+            whole = content[-2:] == jpeg.EOI  # one without an end is repaired where it is held
+            return described if whole and described.encoding["subsampling"] != jpeg.HALF_AS_WIDE else None
+    return described
+
+
+def _upright(path: Path, format: str, described: Described) -> Stream | None:
+    """The stream of a picture that need not be turned."""
+    metadata = {field.name: getattr(described.metadata, field.name) for field in dataclasses.fields(Metadata)}
+    turned_exif, exif_block = exif.upright(metadata["exif"]) if metadata["exif"] else (None, None)
+    turned_xmp, xmp_packet = xmp.upright(metadata["xmp"]) if metadata["xmp"] else (None, None)
+    if (described.orientation or turned_exif or turned_xmp or 1) != 1:
+        return None
+    notes = described.notes
+    if metadata["exif"] and exif_block is None:
+        notes += ("EXIF, which is damaged",)
+    metadata |= {"exif": exif_block, "xmp": xmp_packet}
+    return Stream(path=path, format=format, encoding=described.encoding, notes=notes, **metadata)
