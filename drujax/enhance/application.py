@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from drujax.enhance.composition import HEADROOM, MAX_GAIN, Gains
+from drujax.enhance.composition import CAST, HEADROOM, MAX_GAIN, Gains
 from drujax.pictures import vips
 from drujax.pictures.color import DARKEST, LUMA_WEIGHTS
 from drujax.pictures.resampling import enlarged
@@ -12,8 +12,6 @@ from drujax.pictures.resampling import enlarged
 
 def apply(picture: Any, gains: Gains, strength: float, *, rounding: str = "nearest") -> Any:
     """Returns a picture with the gains applied, as a lazy image of the same format.
-
-    A colour that would exceed white keeps its luma and hue and loses saturation.
 
     Args:
         picture: a lazy image: RGB, of 8 or 16 bits or floats in 0..1.
@@ -24,21 +22,32 @@ def apply(picture: Any, gains: Gains, strength: float, *, rounding: str = "neare
     height, width, top = picture.height, picture.width, vips.top(picture)
     exposure, tint = (vips.library().Image.new_from_array(np.asarray(x, np.float32)) for x in gains)
     image = picture.linear(1 / top, 0)
-    tinted = [image * enlarged((tint * share).exp(), height, width) for share in dict.fromkeys((strength, 1.0))]
-    largest = _largest(tinted[-1])
-    # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white.
-    headroom = (largest + DARKEST).log() * -HEADROOM
+    under = _under_cast(image, tint)
+    tinted = [
+        image * (enlarged((tint * share).exp() - 1, height, width) * under + 1)
+        for share in dict.fromkeys((strength, 1.0))
+    ]
+    # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white. Since a
+    # tint neutralises at most, no channel exceeds white.
+    headroom = (_largest(tinted[-1]) + DARKEST).log() * -HEADROOM
     slope, offset = enlarged(exposure, height, width).bandsplit()
     gain = (slope * (_luma(image) + DARKEST).log() + offset).minpair(headroom).clamp(min=0, max=MAX_GAIN)
-    factor = (gain * strength).exp()
-    grey = (_luma(tinted[0]) * factor).clamp(min=0, max=1)
-    excess = (largest if len(tinted) == 1 else _largest(tinted[0])) * factor - grey
-    # The saturation at which the largest channel is white.
-    share = ((grey * -1 + 1) / excess.clamp(min=1e-6, max=1e6)).clamp(min=0, max=1)
-    # Rounded by a cast, which truncates and clips.
-    half = 0.5 if picture.format != "float" and rounding == "nearest" else 0.0
-    enhanced = tinted[0] * (factor * share * top) + (grey * (share * -1 + 1)).linear(top, half)
-    return enhanced.clamp(min=0, max=1) if picture.format == "float" else enhanced.cast(picture.format)
+    enhanced = tinted[0] * (gain * strength).exp()
+    if picture.format == "float":
+        return enhanced.clamp(min=0, max=1)
+    # A cast truncates, and clips what rounding left beyond white.
+    return enhanced.linear(top, 0.5 if rounding == "nearest" else 0).cast(picture.format)
+
+
+def _under_cast(image: Any, tint: Any) -> Any:
+    """How far each pixel has the cast that the tint takes away: 1 as much, 0 not at all, or that of the other side.
+
+    What is neutral in a blue night is a lamp or the moon. With the night's tint it would be orange.
+    """
+    change = tint[0] - tint[2]
+    per_change = enlarged(change / (change**2 + CAST**2), image.height, image.width)
+    cast = (image[2] + DARKEST).log() - (image[0] + DARKEST).log()  # of blue over red
+    return (cast * per_change).clamp(min=0, max=1)
 
 
 def _largest(image: Any) -> Any:

@@ -6,8 +6,8 @@ size (`drujax.enhance.application`):
 
 * the exposure: the logarithm of the gain in luma is locally a linear function of the logarithm of luma. Equal
   neighbours stay equal, lines and texture are those of the picture, and nothing becomes darker than it was;
-* the colour: gains of red, green and blue that vary with the place alone, so that a blue night loses some of its blue
-  where the network takes it away, and no edge gets a fringe.
+* the colour: gains of red, green and blue that vary with the place, so that a blue night loses some of its blue where
+  the network takes it away. Pixels get as much of them as they have of that cast themselves, so lamps stay as they are.
 """
 
 import math
@@ -31,9 +31,11 @@ RADIUS, TINT_RADIUS = 0.08, 0.25
 # what is dark, it would flatten it.
 TEXTURE = 0.3
 # Share of the network's gain, in stops, that is applied.
-EXPOSURE = 0.8
-# Share of the network's change of colour that is applied: all of it would turn each night into a day.
-TINT = 0.75
+EXPOSURE = 0.75
+# Share of the network's change of colour that is applied.
+TINT = 0.85
+# Difference of a tint's log gains of red and blue from which it takes a cast away; below, all pixels get less of it.
+CAST = 0.05
 # Mean saturation (the range of R, G, B over luma) from which a picture counts as coloured.
 COLOURED = 0.1
 

@@ -465,7 +465,7 @@ SPEC = MethodSpec(
         Model(
             "exposure-slim",
             "EnlightenGAN's generator at a quarter of its width, trained by --method=exposure",
-            "Train it: python -m experiments.train --data=DIR --method=exposure --preset=laptop",
+            "Train it: python -m experiments.train --data=DIR --preset=released; its stage 2-drawn serves as --model.",
         ),
         *(
             Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _how_to_train(backbone))

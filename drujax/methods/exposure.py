@@ -223,7 +223,7 @@ SPEC = MethodSpec(
     summary="Exposure reconstruction of darkened bright pictures: a warm start for EnlightenGAN's generator",
     build=build,
     presets={
-        # As `exposure-slim` was trained.
+        # The first stage of `experiments.train --preset=released`.
         "laptop": Preset(
             {
                 "size": 128,

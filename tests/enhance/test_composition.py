@@ -91,12 +91,19 @@ def test_a_light_keeps_its_order_and_does_not_clip():
     assert np.all(lamp[:, 1] > lamp[:, 2])
 
 
-def test_colours_that_a_tint_takes_beyond_white_lose_saturation():
-    image = np.broadcast_to(np.float32([0.9, 0.5, 0.5]), (*SIZE, 3))
-    result = composed(image, np.broadcast_to(np.float32([1, 0.2, 0.2]), image.shape))
-    assert result[..., 0] == pytest.approx(1, abs=1e-4)
-    assert result[..., 1] == pytest.approx(result[..., 2], abs=1e-4)
-    assert np.all(result[..., 1] < 0.5)
+def test_what_has_not_the_cast_of_the_night_gets_none_of_its_tint():
+    """A blue night of which the network makes a grey day: its moon does not become orange, nor an amber lamp red."""
+    image = np.broadcast_to(np.float32([0.06, 0.1, 0.3]), (*SIZE, 3)).copy()
+    moon, lamp = (slice(10, 20), slice(10, 20)), (slice(60, 70), slice(90, 100))
+    image[moon], image[lamp] = 0.5, (0.6, 0.45, 0.2)
+    day = np.full_like(image, 0.6)
+    day[moon], day[lamp] = image[moon], image[lamp]
+    result = composed(image, day)
+    r, g, b = np.moveaxis(result, -1, 0)
+    assert np.all((b / r)[30:50] < 0.6 * 5)  # of 0.3 / 0.06
+    assert np.abs(r - b)[moon].max() < 0.01
+    np.testing.assert_allclose((r / b)[lamp], 3, rtol=0.02)
+    np.testing.assert_allclose((r / g)[lamp], 0.6 / 0.45, rtol=0.02)
 
 
 def test_strength_is_monotone_and_in_stops():
