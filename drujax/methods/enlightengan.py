@@ -467,6 +467,11 @@ SPEC = MethodSpec(
             "EnlightenGAN's generator at a quarter of its width, trained by --method=exposure",
             "Train it: python -m experiments.train --data=DIR --preset=released; its stage 2-drawn serves as --model.",
         ),
+        Model(
+            "dru-slim",
+            "DRU-EnlightenGAN from exposure-slim: 4,000 steps of the paper's losses, uncertainty from mobilenet_v2",
+            "Train it: python -m experiments.train --data=DIR --preset=released; its stage 3-dru serves as --model.",
+        ),
         *(
             Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _how_to_train(backbone))
             for name, backbone in _DRU_MODELS.items()
