@@ -8,8 +8,8 @@
     python -m experiments.train --method=sci --help             # all options, with those of the method
 
 The same command resumes a stopped run. The folder `--workdir` gets config.json, probability.json (and .png,
-.safetensors), relativistic_probabilities.npz, metrics.jsonl, samples/, checkpoints/ and, at the end,
-weights.safetensors.
+.safetensors), relativistic_probabilities.npz, metrics.jsonl, samples/ (of the network alone), checkpoints/ and, at the
+end, weights.safetensors and enhanced.png (what `drujax enhance` makes of dark pictures with them).
 """
 
 import sys
@@ -42,6 +42,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     from drujax.training.warm_start import warm_start
     from drujax.training.workdir import claim_workdir
     from drujax.uncertainty.run_tables import load_or_compute_tables
+    from experiments._train.before_after import write_before_after
 
     # Devices and the run's folder.
     enable_compilation_cache()
@@ -113,7 +114,9 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Weights.
     if jax.process_index() == 0:
         path = export_weights(method, state, workdir, about=weights_metadata(config, dataset))
-        print(f"{path}\nTry it: drujax enhance DARK_PICTURE --model={workdir}")
+        write_before_after(workdir / "enhanced.png", path, dataset)
+        print(f"{path}\nBefore and after: {workdir}/enhanced.png")
+        print(f"Try it: drujax enhance DARK_PICTURE --model={workdir}")
     return 0
 
 

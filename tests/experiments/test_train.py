@@ -12,6 +12,7 @@ from drujax.data.dataset import Dataset
 from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
 from drujax.models.backbones import BACKBONES
+from drujax.pictures.io import read_picture
 from drujax.training.schedule import run_length
 from drujax.weights.safetensors_io import load_weights, save_weights
 from drujax.weights.torch_names import flatten
@@ -49,6 +50,9 @@ def test_a_run_writes_all_documented_files(finished):
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert all(0 < row["rp_dark"] < 1 for row in rows)
     assert [path.name for path in sorted((finished / "samples").iterdir())] == ["0000002.png", "0000004.png"]
+    before_after = read_picture(finished / "enhanced.png").rgb
+    assert before_after.shape == (6 * 196, 2 * 196, 3)
+    assert before_after[:, 196:392].mean() != before_after[:, :196].mean()
     _, metadata = weights(finished)
     assert metadata["network"] == "enlightengan"
     assert metadata["steps"] == STEPS
