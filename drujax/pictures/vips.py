@@ -6,7 +6,6 @@ import functools
 import io
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +17,7 @@ from drujax.errors import UsageError
 from drujax.pictures.stored import check_size, damaged
 from drujax.runtime.atomic_write import hidden
 
-FULL = 1 << 20  # bytes left on a disk on which writing failed because it is full
+NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOENT)
 TRUNCATED = ("premature end", "not enough", "read error", "truncated", "unexpected end", "eof")
 
 
@@ -65,22 +64,27 @@ def save(saver: str, samples: np.ndarray, **options: Any) -> bytes:
         raise UsageError(f"cannot be written as {saver.upper()} ({reason(error)})") from error
 
 
-@contextlib.contextmanager
-def saved(saver: str, image: Any, beside: Path, **options: Any) -> Iterator[io.BufferedRandom]:
-    """Yields a temporary file beside a path, open for reading and writing: that of a lazy image, without metadata.
+def save_file(saver: str, image: Any, path: Path, **options: Any) -> None:
+    """Writes a lazy image to a file without metadata.
 
-    Raises UsageError if the image cannot be decoded or written, OSError if the disk is full.
+    Raises UsageError if the image cannot be decoded, OSError if the file cannot be written.
     """
+    try:
+        getattr(of_samples(image), f"{saver}save")(str(path), keep="none", **options)
+    except library().Error as error:
+        if "write error" not in str(error):
+            raise damaged(reason(error)) from error
+        code = next((code for code in NOT_WRITTEN if os.strerror(code) in str(error)), errno.EIO)
+        raise OSError(code, os.strerror(code), str(path)) from error
+
+
+@contextlib.contextmanager
+def saved(saver: str, image: Any, beside: Path, **options: Any) -> Iterator[io.BufferedIOBase]:
+    """Yields the file that `save_file` writes, a temporary one beside a path, for reading."""
     path = hidden(beside)
     try:
-        try:
-            getattr(of_samples(image), f"{saver}save")(str(path), keep="none", **options)
-        except library().Error as error:
-            free = shutil.disk_usage(path.parent).free
-            if free < FULL:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(beside)) from error
-            raise damaged(reason(error)) from error
-        with path.open("r+b") as file:
+        save_file(saver, image, path, **options)
+        with path.open("rb") as file:
             yield file
     finally:
         path.unlink(missing_ok=True)

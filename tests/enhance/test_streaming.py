@@ -1,8 +1,11 @@
 """Large files are streamed: the result is that of the same picture held in memory."""
 
+import contextlib
 import dataclasses
+import errno
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +168,15 @@ def test_damaged_pixels_are_reported_as_in_memory_and_leave_nothing(tmp_path, en
     assert first.status == second.status == "failed"
     assert second.error == first.error
     assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
+def test_a_full_disk_stops_the_run(tmp_path, enhancer, all_streamed, monkeypatch):
+    source = save(tmp_path, "tiff")
+    monkeypatch.setattr(streaming, "replacing", lambda target: contextlib.nullcontext(Path("/dev/full")))
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        enhanced(source, tmp_path / "a.tif", enhancer, streams=True)
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_the_pixel_limit_applies(tmp_path, all_streamed, monkeypatch, enhancer):

@@ -2,7 +2,6 @@
 
 import io
 import mmap
-import os
 import struct
 from collections.abc import Mapping
 from fractions import Fraction
@@ -78,7 +77,8 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
     own = picture.encoding if picture.format == "TIFF" else {}
     content = vips.save("tiff", samples, bigtiff=samples.nbytes > LARGE, **_options(own))
     file = io.BytesIO(content)
-    dropped = _add_metadata(content, file, picture)
+    additions, dropped = _metadata_additions(content, picture)
+    _write_at(file, additions)
     return Written(file.getvalue(), dropped)
 
 
@@ -87,10 +87,11 @@ def write_stream(
 ) -> tuple[str, ...]:
     """Writes a lazy image to a TIFF file; returns what is dropped. Raises UsageError."""
     size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
-    with vips.saved("tiff", image, path, bigtiff=size > LARGE, **_options(encoding)) as encoded:
-        with mmap.mmap(encoded.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            dropped = _add_metadata(content, encoded, described)
-        os.replace(encoded.name, path)
+    vips.save_file("tiff", image, path, bigtiff=size > LARGE, **_options(encoding))
+    with path.open("r+b") as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            additions, dropped = _metadata_additions(content, described)
+        _write_at(file, additions)
     return dropped
 
 
@@ -223,8 +224,11 @@ def _options(encoding: Mapping[str, Any]) -> dict[str, Any]:
     return options | ({"predictor": "horizontal"} if options["compression"] in ("deflate", "lzw") else {})
 
 
-def _add_metadata(content: Content, file: io.BufferedIOBase, picture: Metadata) -> tuple[str, ...]:
-    """Appends a directory with the metadata to the file of `content`; returns what is dropped."""
+def _metadata_additions(content: Content, picture: Metadata) -> tuple[dict[int, bytes], tuple[str, ...]]:
+    """Returns what makes a file one with metadata, bytes by their position, and what is dropped.
+
+    It is a directory behind the file, and the link to it.
+    """
     layout, first = directories.layout_of(content)
     tree: Tree = {tag: entry for tag, entry in directories.read_directory(content, first, layout)[0].items()}
     for tag in RESOLUTION:
@@ -236,8 +240,12 @@ def _add_metadata(content: Content, file: io.BufferedIOBase, picture: Metadata) 
     elif picture.comments:
         dropped = ("the comment, where TIFF already has a description",)
     end = len(content) + len(content) % 2
-    file.seek(0, io.SEEK_END)
-    file.write(bytes(end - len(content)) + directories.write_tree(tree | described, end, layout))
-    file.seek(8 if layout.big else 4)
-    file.write(struct.pack(layout.offset, end))
-    return dropped
+    directory = directories.write_tree(tree | described, end, layout)
+    link = struct.pack(layout.offset, end)
+    return {len(content): bytes(end - len(content)) + directory, 8 if layout.big else 4: link}, dropped
+
+
+def _write_at(file: io.BufferedIOBase, additions: dict[int, bytes]) -> None:
+    for position, data in additions.items():
+        file.seek(position)
+        file.write(data)
