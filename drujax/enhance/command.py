@@ -43,7 +43,8 @@ class Enhance:
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
     model: str = "exposure-slim"
-    # Strength of the enhancement, 0 (none) to 1 (full). auto is 1, but leaves bright pictures unchanged.
+    # Strength of the enhancement, 0 (none) to 1 (full). auto is 1, but makes no picture lighter
+    # than bright, and leaves bright ones unchanged.
     strength: command_line.Strength = "auto"
     # Use the network's own output, computed at full size. By default EnlightenGAN only determines exposure and colour,
     # from a small copy of the picture.

@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from drujax.data.qab import quartile_means, quartile_means_of_image
+from drujax.data.qab import HIGH, quartile_means, quartile_means_of_image
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains, gains
 from drujax.enhance.loading import Loaded, build_model, load_model
-from drujax.enhance.strength import Strength, check_strength, darkness
+from drujax.enhance.strength import Strength, check_strength, darkness, enough
 from drujax.enhance.working_scale import SIDE, at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
@@ -46,7 +46,7 @@ class Enhancer:
     The network runs on a small copy of the image (`drujax.enhance.working_scale`); its change of exposure and colour
     becomes smooth gains, which are applied at full size (`drujax.enhance.composition`). So an image of any size needs
     one of a few compiled programs, and keeps its own lines and texture. By default a bright image (eq. 1 of the paper)
-    is unchanged, and the network decides how much the others need (`drujax.enhance.strength.darkness`).
+    is unchanged, and the network decides how much the others need (`drujax.enhance.strength`).
 
     With `guided=False` the result is the network's own output at full size; the network is then compiled once for each
     size, rounded up to the network's multiple (16 for EnlightenGAN).
@@ -124,7 +124,7 @@ class Enhancer:
             image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; see
                 `drujax.pictures.arrays.as_images`. Computed in float32.
             strength: fraction of the change, 0..1: of the gains in stops, or with `guided=False` of the levels;
-                "auto": 1 except for images that are bright or nearly so.
+                "auto": 1, or as much as makes the image bright; bright images are unchanged.
 
         Raises:
             UsageError: invalid shape, dtype, range or strength; NaN or infinity from the model; too little memory.
@@ -176,17 +176,26 @@ class Enhancer:
         small = at_working_scale(image, compact=compact)
         if small is None:
             return None
-        share = strength
-        if strength == "auto":
-            share = darkness(quartile_means(small * 255))
-            if share and image.bands == 3:  # eq. 1 is defined at full size
-                share = np.minimum(share, darkness(means()))
-        if not share:
+        if strength == "auto" and self._is_bright(small, means if image.bands == 3 else None):
             return None
-        gains, finite = jax.device_get(self._gains(self._variables, small[None]))
+        if strength == 0:
+            return None
+        found, finite = jax.device_get(self._gains(self._variables, small[None]))
         if not finite:
             raise UsageError(NOT_FINITE)
-        return Gains(*(x[0] for x in gains)), float(share)
+        gains = Gains(*(x[0] for x in found))
+        if strength != "auto":
+            return gains, strength
+
+        def darkest(share: float) -> float:
+            return float(quartile_means(vips.pixels(apply(vips.of_array(small), gains, share)) * 255).min())
+
+        share = enough(darkest)
+        return (gains, share) if share else None
+
+    def _is_bright(self, small: Float[np.ndarray, "h w 3"], means: Callable[[], Float[np.ndarray, "4"]] | None) -> bool:
+        """Whether a picture is bright by eq. 1: at working scale, or at full size, for which that is defined."""
+        return bool(quartile_means(small * 255).min() >= HIGH or (means is not None and means().min() >= HIGH))
 
     def _enhanced(
         self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"]

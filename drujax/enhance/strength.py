@@ -1,7 +1,8 @@
-"""How much of the enhancement a picture gets."""
+"""How much of the enhancement a picture gets by default: `enough` of gains, or by its `darkness` of other networks."""
 
 import numbers
 import reprlib
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from drujax.data.qab import HIGH
 from drujax.errors import UsageError
 
 Strength = float | Literal["auto"]
+STEPS = 7  # of the bisection: to less than a level
 
 
 # Below this mean luma of the darkest quartile the network alone decides how much an image needs.
@@ -27,6 +29,25 @@ def darkness(means: Float[np.ndarray, "*b 4"], full: float = FULL, high: float =
         high: B_high of eq. 1, above `full`.
     """
     return np.asarray(np.clip((high - means.min(axis=-1)) / (high - full), 0.0, 1.0))
+
+
+def enough(darkest: Callable[[float], float], bright: float = HIGH) -> float:
+    """Computes the share of the enhancement by default: as much as makes a picture bright by eq. 1, at most 1.
+
+    So no result is lighter than a bright picture that stays as it is, and a scene that fades in does so to the end.
+
+    Args:
+        darkest: share of the enhancement, 0..1 -> mean luma, 0..255, of the enhanced picture's darkest quartile; it
+            rises with the share.
+        bright: B_high of eq. 1.
+    """
+    if darkest(1.0) <= bright:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if darkest(middle) <= bright else (low, middle)
+    return low
 
 
 def check_strength(strength: Any) -> Strength:
