@@ -157,8 +157,9 @@ def test_init_of_another_width_is_refused(finished, tmp_path):
 
 
 def test_mistakes(tmp_path):
-    with pytest.raises(UsageError, match="--gan.painted: without reconstruction no painted scene is used"):
-        run(tmp_path / "b", "--gan.painted=3")
+    for flag in ("--gan.painted", "--gan.variants-per-step"):
+        with pytest.raises(UsageError, match=f"{flag}: without reconstruction no such scene is used"):
+            run(tmp_path / "b", f"{flag}=3", f"--data={tmp_path}")
     with pytest.raises(UsageError, match="--gan.frozen-batch-norm: without init"):
         run(tmp_path / "b", "--gan.frozen-batch-norm")
     assert not (tmp_path / "b").exists()
