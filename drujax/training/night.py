@@ -24,6 +24,8 @@ LAMPS = 3  # an image, at most
 # Windows, as shares of the shorter side, and variance of log luma below which they are even: of the guided filter that
 # tells the light of a surface from its texture.
 SURFACE, EVEN = 0.06, 0.05
+# Of pairs, some are given darker nights than theirs: log of the largest darkening, and their share.
+DEEPER, DEEPENED = 1.0, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Darkening:
 
     An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma] and
     log t over [0, log max_darkening], plus a smooth field and a vertical gradient: without them the network learns that
-    a bright region means a bright image, and leaves dark discs around lights. Nothing becomes brighter than it was.
+    a bright region means a bright image, and leaves dark discs around lights. Flattened images also lose a share of what
+    tells their surfaces apart. Nothing becomes brighter than it was.
     """
 
     max_darkening: float = 12.0
@@ -119,10 +122,6 @@ def _light_of_surfaces(images: Float[Array, "b h w 3"]) -> Float[Array, "b h w"]
     )
     surfaces = slope * y + offset
     return surfaces - surfaces.mean((1, 2), keepdims=True)
-
-
-# Pairs with a real night are given darker ones, too: log of the largest darkening, and the share that is.
-DEEPER, DEEPENED = 1.0, 0.5
 
 
 class Pairs(NamedTuple):
