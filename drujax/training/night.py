@@ -34,8 +34,8 @@ class Darkening:
 
     An image x in [0, 1] becomes x^gamma / t, rounded to 8 bits as in a file. gamma is uniform over [1, max_gamma] and
     log t over [0, log max_darkening], plus a smooth field and a vertical gradient: without them the network learns that
-    a bright region means a bright image, and leaves dark discs around lights. Flattened images also lose a share of what
-    tells their surfaces apart. Nothing becomes brighter than it was.
+    a bright region means a bright image, and leaves dark discs around lights. Flattened images lose, too, what tells
+    their surfaces apart. Nothing becomes brighter than it was.
     """
 
     max_darkening: float = 12.0
