@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from drujax.errors import UsageError
+from drujax.pictures import vips
 from drujax.pictures.color import luma
 
 Partition = Literal["dark", "bright", "uncertain"]
@@ -35,8 +36,6 @@ def quartile_means(rgb: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b
 
 def quartile_means_of_image(image: Any) -> Float[np.ndarray, "4"]:
     """Computes eq. 2 of a lazy image of libvips, RGB of 8 or 16 bits and at least 2 x 2 pixels, in one pass."""
-    from drujax.pictures import vips
-
     place = vips.library().Image.xyz(image.width, image.height)
     index = (place[1] >= image.height // 2) / 255 * 2 + (place[0] >= image.width // 2) / 255
     sums = vips.pixels(image.hist_find_indexed(index.cast("uchar"), combine="sum"))[0, :4]

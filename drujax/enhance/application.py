@@ -23,19 +23,19 @@ def apply(picture: Any, gains: Gains, strength: float, *, rounding: str = "neare
     exposure, tint = (vips.library().Image.new_from_array(np.asarray(x, np.float32)) for x in gains)
     image = picture.linear(1 / top, 0)
     under = _under_cast(image, tint)
+    # At the strength wanted, and last at full strength, by which the headroom is measured; often these are one.
     tinted = [
         image * (enlarged((tint * share).exp() - 1, height, width) * under + 1)
         for share in dict.fromkeys((strength, 1.0))
     ]
-    # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white. Since a
-    # tint neutralises at most, no channel exceeds white.
+    # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white.
     headroom = (_largest(tinted[-1]) + DARKEST).log() * -HEADROOM
     slope, offset = enlarged(exposure, height, width).bandsplit()
     gain = (slope * (_luma(image) + DARKEST).log() + offset).minpair(headroom).clamp(min=0, max=MAX_GAIN)
     enhanced = tinted[0] * (gain * strength).exp()
     if picture.format == "float":
         return enhanced.clamp(min=0, max=1)
-    # A cast truncates, and clips what rounding left beyond white.
+    # A cast truncates, and clips. A tint at most neutralises a cast, so only green may exceed white, by a little.
     return enhanced.linear(top, 0.5 if rounding == "nearest" else 0).cast(picture.format)
 
 

@@ -6,7 +6,7 @@ import errno
 import traceback
 from collections import Counter
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -18,7 +18,6 @@ from drujax.runtime.device_choice import Device, on_device
 
 if TYPE_CHECKING:
     from drujax.enhance.files import Job, Outcome
-    from drujax.pictures.streaming import Stream
 
     Outcomes = Generator[Outcome, None, None]
 
@@ -43,8 +42,8 @@ class Enhance:
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
     model: str = "exposure-slim"
-    # Strength of the enhancement, 0 (none) to 1 (full). auto is 1, but makes no picture lighter
-    # than bright, and leaves bright ones unchanged.
+    # Strength of the enhancement, 0 (none) to 1 (full). auto is 1, but makes no picture lighter than bright, and leaves
+    # bright ones unchanged.
     strength: command_line.Strength = "auto"
     # Use the network's own output, computed at full size. By default EnlightenGAN only determines exposure and colour,
     # from a small copy of the picture.
@@ -127,20 +126,23 @@ def _enhanced(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
     with on_device(options.device):
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files
+        from drujax.pictures.streaming import Stream
         from drujax.runtime.compile_cache import enable_compilation_cache
         from drujax.runtime.malloc import return_freed_memory
 
         enable_compilation_cache()
         enhancer = Enhancer(options.model, guided=False if options.plain else None, rounding=options.rounding)
 
-        def on_stream(stream: "Stream") -> "Stream":
-            return_freed_memory()
-            return enhancer.stream(stream, options.strength)
+        def enhance(picture: Any) -> Any:
+            if isinstance(picture, Stream):
+                return_freed_memory()
+                return enhancer.stream(picture, options.strength)
+            return enhancer.picture(picture, options.strength)
 
         yield from enhance_files(
             jobs,
-            lambda picture: enhancer.picture(picture, options.strength),
-            on_stream if enhancer.guided else None,
+            enhance,
+            streams=enhancer.guided,
             overwrite=options.overwrite,
             quality=options.quality,
         )

@@ -176,26 +176,18 @@ class Enhancer:
         small = at_working_scale(image, compact=compact)
         if small is None:
             return None
-        if strength == "auto" and self._is_bright(small, means if image.bands == 3 else None):
+        # Eq. 1 is defined at full size, but there for what is visible only without opacity.
+        if strength == "auto" and (_darkest(small) >= HIGH or (image.bands == 3 and means().min() >= HIGH)):
             return None
         if strength == 0:
             return None
-        found, finite = jax.device_get(self._gains(self._variables, small[None]))
+        of_batch, finite = jax.device_get(self._gains(self._variables, small[None]))
         if not finite:
             raise UsageError(NOT_FINITE)
-        gains = Gains(*(x[0] for x in found))
-        if strength != "auto":
-            return gains, strength
-
-        def darkest(share: float) -> float:
-            return float(quartile_means(vips.pixels(apply(vips.of_array(small), gains, share)) * 255).min())
-
-        share = enough(darkest)
-        return (gains, share) if share else None
-
-    def _is_bright(self, small: Float[np.ndarray, "h w 3"], means: Callable[[], Float[np.ndarray, "4"]] | None) -> bool:
-        """Whether a picture is bright by eq. 1: at working scale, or at full size, for which that is defined."""
-        return bool(quartile_means(small * 255).min() >= HIGH or (means is not None and means().min() >= HIGH))
+        found = Gains(*(x[0] for x in of_batch))
+        if strength == "auto":
+            strength = enough(lambda share: _darkest(vips.pixels(apply(vips.of_array(small), found, share))))
+        return (found, strength) if strength else None
 
     def _enhanced(
         self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"]
@@ -262,10 +254,12 @@ class Enhancer:
         """
         if not self._guided:
             raise UsageError("stream: the network's own output needs the whole picture")
+        strength = check_strength(strength)
         seen = _rgb(stream.pixels(), opacity=True)
-        means = partial(quartile_means_of_image, _rgb(stream.pixels()))
         with bounded_memory(seen.width):
-            found = self._found(seen, means, check_strength(strength), compact=True)
+            found = self._found(
+                seen, lambda: quartile_means_of_image(_rgb(stream.pixels())), strength, compact=seen.bands == 3
+            )
         if found is None:
             return stream
 
@@ -305,10 +299,15 @@ class Enhancer:
         return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
 
 
+def _darkest(image: Float[np.ndarray, "h w 3"]) -> float:
+    """Mean luma, 0..255, of the darkest quartile of an image in 0..1."""
+    return float(quartile_means(image * 255).min())
+
+
 def _rgb(image: Any, *, opacity: bool = False) -> Any:
     """The colours of a lazy image, grey or RGB, with its alpha if it has one and that is wanted."""
     if image.bands == 1:
-        return vips.of_samples(image.bandjoin([image, image]))
+        return vips.interpreted(image.bandjoin([image, image]))
     return image[:3] if image.bands == 4 and not opacity else image
 
 

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from drujax.enhance.plan import Job
 from drujax.errors import UsageError, describe
@@ -46,21 +46,21 @@ class Outcome:
 
 def enhance_files(
     jobs: Sequence[Job],
-    enhance: Callable[[Picture], Picture],
-    enhance_stream: Callable[[Stream], Stream] | None = None,
+    enhance: Callable[[Any], Any],
     *,
+    streams: bool = False,
     overwrite: bool = False,
     quality: int | None = None,
 ) -> Iterator[Outcome]:
     """Runs the jobs in order; creates folders as needed, and removes temporary files of killed runs.
 
-    If `enhance` returns the same object, the file is copied. Large files are streamed (`drujax.pictures.streaming`).
-    Errors in reading, enhancing or writing a picture are reported in its outcome and do not stop the others.
+    If `enhance` returns the same object, the file is copied. Errors in reading, enhancing or writing a picture are
+    reported in its outcome and do not stop the others.
 
     Args:
         jobs: from `plan_jobs`.
-        enhance: returns the enhanced picture, or the same object.
-        enhance_stream: the same for streams; without it all pictures are held.
+        enhance: returns the enhanced `Picture` (or `Stream`), or the same object.
+        streams: whether `enhance` also takes streams, as which large files are then read (`drujax.pictures.streaming`).
         overwrite: replace existing files; otherwise they are kept, and their pictures are not read.
         quality: of JPEG and WebP, see `write_picture`.
 
@@ -77,10 +77,10 @@ def enhance_files(
         try:
             while True:
                 while len(reading) <= AHEAD and (job := next(todo, None)) is not None:
-                    reading.append(readers.submit(_read, job, overwrite=overwrite, streams=enhance_stream is not None))
+                    reading.append(readers.submit(_read, job, overwrite=overwrite, streams=streams))
                 if not reading:
                     break
-                work = _enhanced(reading.popleft().result(), enhance, enhance_stream)
+                work = _enhanced(reading.popleft().result(), enhance)
                 writing.append(writers.submit(_write, work, quality=quality))
                 del work
                 if len(writing) > AHEAD:
@@ -125,19 +125,11 @@ def _read(job: Job, *, overwrite: bool, streams: bool) -> _Work | Outcome:
         return _failed(job, error)
 
 
-def _enhanced(
-    work: _Work | Outcome,
-    enhance: Callable[[Picture], Picture],
-    enhance_stream: Callable[[Stream], Stream] | None,
-) -> _Work | Outcome:
+def _enhanced(work: _Work | Outcome, enhance: Callable[[Any], Any]) -> _Work | Outcome:
     if isinstance(work, Outcome):
         return work
     try:
-        if isinstance(work.picture, Stream):
-            assert enhance_stream is not None
-            picture = enhance_stream(work.picture)
-        else:
-            picture = enhance(work.picture)
+        picture = enhance(work.picture)
     except Exception as error:
         return _failed(work.job, error, f"{work.job.source}: ")
     return _Work(work.job, picture, changed=picture is not work.picture)

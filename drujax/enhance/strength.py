@@ -1,4 +1,4 @@
-"""How much of the enhancement a picture gets by default: `enough` of gains, or by its `darkness` of other networks."""
+"""The default strength of a picture: `enough` of its gains, or its `darkness` for a network's own output."""
 
 import numbers
 import reprlib
@@ -15,13 +15,13 @@ Strength = float | Literal["auto"]
 STEPS = 7  # of the bisection: to less than a level
 
 
-# Below this mean luma of the darkest quartile the network alone decides how much an image needs.
+# Below this mean luma of the darkest quartile an image gets a network's own output in full.
 FULL = 120.0
 
 
 def darkness(means: Float[np.ndarray, "*b 4"], full: float = FULL, high: float = HIGH) -> Float[np.ndarray, "*b"]:
-    """Computes the share of the enhancement by default: 0 for a bright picture of eq. 1, so that it stays as it is,
-    and 1 from a little below, linear in the darkest quartile between them.
+    """Computes the share of a network's own output by default: 0 for a bright picture of eq. 1, so that it stays as it
+    is, and 1 from a little below, linear in the darkest quartile between them.
 
     Args:
         means: as `quartile_means` gives them.
@@ -32,7 +32,7 @@ def darkness(means: Float[np.ndarray, "*b 4"], full: float = FULL, high: float =
 
 
 def enough(darkest: Callable[[float], float], bright: float = HIGH) -> float:
-    """Computes the share of the enhancement by default: as much as makes a picture bright by eq. 1, at most 1.
+    """Computes the share of gains by default: as much as makes a picture bright by eq. 1, at most 1.
 
     So no result is lighter than a bright picture that stays as it is, and a scene that fades in does so to the end.
 

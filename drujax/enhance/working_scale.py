@@ -34,7 +34,7 @@ def at_working_scale(picture: Any, *, compact: bool = False) -> Float[np.ndarray
 
     Args:
         picture: a lazy image: RGB, or RGBA with the opacity as the last channel, of 8 or 16 bits or floats in 0..1.
-        compact: resize in 16 bits instead of floats, which takes half of the memory; of a picture without opacity.
+        compact: resize in 16 bits instead of floats, which takes half of the memory; only of RGB.
     """
     if picture.bands == 4:
         image = picture.linear(1 / vips.top(picture), 0)
@@ -42,12 +42,7 @@ def at_working_scale(picture: Any, *, compact: bool = False) -> Float[np.ndarray
         weight = image[..., 3].clip(0, 1)
         image = image[..., :3] / np.maximum(weight, 1e-6)[..., None]
     else:
-        if compact:
-            levels = picture.cast("ushort")
-            levels = (levels << 8) | levels if picture.format == "uchar" else levels  # 257 times
-            image = _to_size(vips.of_samples(levels)) / np.float32(65535)
-        else:
-            image = _to_size(picture.linear(1 / vips.top(picture), 0))
+        image = _to_size_compactly(picture) if compact else _to_size(picture.linear(1 / vips.top(picture), 0))
         weight = np.ones(image.shape[:2], np.float32)
     image = image.clip(0, 1)
     weight = weight * _without_bars(luma(image) * (weight > 0.5))
@@ -62,7 +57,15 @@ def _to_size(image: Any) -> Float[np.ndarray, "h2 w2 c"]:
     across, down = min(1.0, width / image.width), min(1.0, height / image.height)
     image = image.resize(across, vscale=down, kernel="lanczos3")
     image = image if (image.width, image.height) == (width, height) else enlarged(image, height, width)
-    return vips.pixels(image).astype(np.float32)
+    return vips.pixels(image).astype(np.float32, copy=False)
+
+
+def _to_size_compactly(picture: Any) -> Float[np.ndarray, "h2 w2 c"]:
+    """A picture of 8 or 16 bits at working scale, in 0..1, through 16 bits."""
+    levels = picture.cast("ushort")
+    if picture.format == "uchar":
+        levels = (levels << 8) | levels  # 257 times
+    return _to_size(vips.interpreted(levels)) / np.float32(65535)
 
 
 def _without_bars(y: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:

@@ -186,13 +186,14 @@ def restoration(config: TrainConfig) -> Restoration:
     options, recipe = config.options, config.recipe
     height = recipe.short_side or recipe.size
     size = height, max(recipe.size, round(height * ASPECT))
-    collections: list[tuple[int, Pairs]] = []
+    pairs, per_step = [], []
     if options.painted:
-        collections.append((options.painted_per_step, painted_pairs(options.painted, size, config.seed)))
+        pairs.append(painted_pairs(options.painted, size, config.seed))
+        per_step.append(options.painted_per_step)
     if options.variants_per_step:
-        collections.append((options.variants_per_step, variant_pairs(Dataset.open(cast(Path, config.data)), size)))
-    per_step, pairs = zip(*collections, strict=True) if collections else ((), ())
-    return Restoration(pairs=pairs, pairs_per_step=per_step)
+        pairs.append(variant_pairs(Dataset.open(cast(Path, config.data)), size))
+        per_step.append(options.variants_per_step)
+    return Restoration(pairs=tuple(pairs), pairs_per_step=tuple(per_step))
 
 
 @dataclasses.dataclass(frozen=True)

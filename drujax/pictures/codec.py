@@ -22,7 +22,7 @@ from drujax.pictures import exif, foreign, xmp
 from drujax.pictures.containers import avif, bmp, gif, jpeg, plain, png, tga, tiff, webp
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
-from drujax.pictures.stored import Stored, Written
+from drujax.pictures.stored import Described, Stored, Written
 
 # Readers and writers by Pillow's name of the format. Pixels are read by libvips where Pillow supports only 8 bits or
 # refuses files that every viewer shows, and by Pillow where libvips's wheel has no codec.
@@ -40,6 +40,7 @@ CONTAINERS: dict[str, ModuleType] = {
 WRITTEN = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 SIXTEEN_BIT = ("PNG", "TIFF")
 OPAQUE = ("JPEG", "BMP")
+BEGINNING = 64  # bytes by which `format_of` tells a format
 
 
 def decode(content: bytes) -> Picture:
@@ -72,17 +73,37 @@ def encode_noting(picture: Picture, format: str, quality: int | None = None) -> 
 # ----- reading
 
 
-def _format(content: bytes) -> str:
-    if content.startswith(png.SIGNATURE):
+def format_of(beginning: bytes) -> str | None:
+    """Returns Pillow's name of the format of a file that begins so; None for one without a signature of its own."""
+    if beginning.startswith(png.SIGNATURE):
         return "PNG"
-    if content.startswith(b"\xff\xd8\xff"):
+    if beginning.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if beginning[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "TIFF"
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+    if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
         return "WEBP"
-    if content[4:8] == b"ftyp" and (b"avif" in content[8:64] or b"avis" in content[8:64]):
+    if beginning[4:8] == b"ftyp" and any(brand in beginning[8:BEGINNING] for brand in (b"avif", b"avis")):
         return "AVIF"
+    return None
+
+
+def upright(described: Described) -> tuple[Described, int]:
+    """Returns the description of the picture turned upright, and the orientation, 1..8, by which to turn it."""
+    metadata, notes = described.metadata, described.notes
+    from_exif, block = exif.upright(metadata.exif) if metadata.exif else (None, None)
+    from_xmp, packet = xmp.upright(metadata.xmp) if metadata.xmp else (None, None)
+    if metadata.exif and block is None:
+        notes += ("EXIF, which is damaged",)
+    orientation = described.orientation or from_exif or from_xmp or 1
+    dpi = metadata.dpi[::-1] if orientation >= 5 and metadata.dpi else metadata.dpi
+    metadata = dataclasses.replace(metadata, exif=block, xmp=packet, dpi=dpi)
+    return described._replace(metadata=metadata, notes=notes, orientation=None), orientation
+
+
+def _format(content: bytes) -> str:
+    if format := format_of(content[:BEGINNING]):
+        return format
     if why := foreign.refusal(content):
         raise UsageError(why)
     format = plain.format_of(content)
@@ -92,23 +113,16 @@ def _format(content: bytes) -> str:
 
 
 def _upright(stored: Stored, format: str) -> Picture:
-    metadata, notes = dataclasses.asdict(stored.metadata), stored.notes
-    from_exif, metadata["exif"] = exif.upright(metadata["exif"]) if metadata["exif"] else (None, None)
-    from_xmp, metadata["xmp"] = xmp.upright(metadata["xmp"]) if metadata["xmp"] else (None, None)
-    if stored.metadata.exif and metadata["exif"] is None:
-        notes += ("EXIF, which is damaged",)
-    orientation = stored.orientation or from_exif or from_xmp or 1
-    if orientation >= 5 and metadata["dpi"]:
-        metadata["dpi"] = metadata["dpi"][::-1]
+    described, orientation = upright(Described(stored.metadata, stored.notes, stored.orientation, stored.encoding))
     rgb, alpha = _split(_turned(stored.samples, orientation))
     return Picture(
         rgb=rgb,
         alpha=alpha,
         format=format,
         grey=stored.samples.ndim == 2 or stored.samples.shape[2] == 2,
-        encoding=stored.encoding,
-        notes=notes,
-        **metadata,
+        encoding=described.encoding,
+        notes=described.notes,
+        **described.metadata.blocks,
     )
 
 

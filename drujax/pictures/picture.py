@@ -31,6 +31,11 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     chunks: tuple[tuple[bytes, bytes], ...] = ()
 
+    @property
+    def blocks(self) -> dict[str, Any]:
+        """The metadata by field, without what a subclass adds."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Metadata)}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture(Metadata):

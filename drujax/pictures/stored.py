@@ -41,6 +41,10 @@ class Described(NamedTuple):
     orientation: int | None = None
     encoding: Mapping[str, Any] = MappingProxyType({})
 
+    def with_samples(self, samples: np.ndarray, notes: tuple[str, ...] = ()) -> Stored:
+        """Returns the stored picture of these pixels, with further notes."""
+        return Stored(samples, self.metadata, self.orientation, encoding=self.encoding, notes=self.notes + notes)
+
 
 class Written(NamedTuple):
     """The bytes of a file, and a phrase for each thing that it lacks."""

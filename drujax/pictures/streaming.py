@@ -15,12 +15,12 @@ from types import ModuleType
 from typing import Any
 
 from drujax.errors import UsageError
-from drujax.pictures import exif, vips, xmp
+from drujax.pictures import codec, vips
 from drujax.pictures.containers import jpeg, png, tiff
 from drujax.pictures.formats import FORMATS
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Metadata
-from drujax.pictures.stored import Described, check_size, damaged
+from drujax.pictures.stored import Described
 from drujax.runtime.atomic_write import replacing
 
 # Pixels from which a file is streamed; smaller ones are held, which is faster.
@@ -29,13 +29,7 @@ STREAMED = 16_000_000
 # Each thread of libvips holds strips of the picture: how wide they may be in all.
 WIDTH = 24_000
 
-CONTAINERS: dict[str, tuple[ModuleType, Mapping[str, Any]]] = {
-    # with the loader's options
-    "PNG": (png, {"fail_on": "error", "unlimited": True}),
-    "JPEG": (jpeg, {"fail_on": "truncated"}),
-    "TIFF": (tiff, {"fail_on": "error", "unlimited": True}),
-}
-BEGINNINGS = {"PNG": (png.SIGNATURE,), "JPEG": (b"\xff\xd8\xff",), "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}
+CONTAINERS: Mapping[str, ModuleType] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff}
 _ONE_PASS = threading.Lock()
 KINDS = (("uchar", "b-w"), ("uchar", "srgb"), ("ushort", "grey16"), ("ushort", "rgb16"))
 
@@ -59,7 +53,7 @@ class Stream(Metadata):
 
     def pixels(self) -> Any:
         """Returns the pixels as a lazy image for one pass from top to bottom: grey, RGB or RGBA of 8 or 16 bits."""
-        return _loaded(self.path, self.format)
+        return vips.load(self.format.lower(), self.path, **CONTAINERS[self.format].LOADING)
 
 
 def open_stream(path: Path, target: Path) -> Stream | None:
@@ -69,23 +63,30 @@ def open_stream(path: Path, target: Path) -> Stream | None:
         UsageError: in one line that begins with the path, as for `read_picture`.
         OSError: the file cannot be read.
     """
-    format = _format(path)
-    if format is None or FORMATS.get(target.suffix.lower()) != format:
+    if not path.is_file():
         return None
+    with path.open("rb") as file:
+        format = codec.format_of(file.read(codec.BEGINNING))
+    if format is None or format not in CONTAINERS or FORMATS.get(target.suffix.lower()) != format:
+        return None
+    stream = Stream(path=path, format=format)
     try:
-        image = _loaded(path, format)
+        image = stream.pixels()
     except UsageError:
-        return None  # small damages are read, and others reported, where the picture is held
+        return None  # small damages are mended, and others reported, where the picture is held
     if image.width * image.height < STREAMED:
         return None
     try:
-        check_size(image.width, image.height)
         described = _described(path, format)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     if described is None or image.bands == 2 or (image.format, image.interpretation) not in KINDS:
         return None
-    return _upright(path, format, described)
+    described, orientation = codec.upright(described)
+    if orientation != 1:
+        return None
+    encoding, notes = described.encoding, described.notes
+    return dataclasses.replace(stream, encoding=encoding, notes=notes, **described.metadata.blocks)
 
 
 def write_stream(target: Path, stream: Stream, *, quality: int | None = None) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ def write_stream(target: Path, stream: Stream, *, quality: int | None = None) ->
         UsageError: the pixels are damaged.
         OSError: the file cannot be written.
     """
-    container = CONTAINERS[stream.format][0]
+    container = CONTAINERS[stream.format]
     try:
         image = stream.pixels()
         kept, dropped = held(stream, container.HOLDS, grey=image.bands == 1)
@@ -120,41 +121,11 @@ def bounded_memory(width: int) -> Iterator[None]:
             pyvips.concurrency_set(usual)
 
 
-def _format(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        beginning = file.read(8)
-    return next((name for name, starts in BEGINNINGS.items() if beginning.startswith(starts)), None)
-
-
-def _loaded(path: Path, format: str) -> Any:
-    loader = getattr(vips.library().Image, f"{format.lower()}load")
-    try:
-        return loader(str(path), access="sequential", **CONTAINERS[format][1])
-    except vips.library().Error as error:
-        raise damaged(vips.reason(error)) from error
-
-
 def _described(path: Path, format: str) -> Described | None:
     """What the file holds beside its pixels; None for a kind that is not streamed."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        described = CONTAINERS[format][0].describe(content)
+        described = CONTAINERS[format].describe(content)
         if format == "JPEG":
             whole = content[-2:] == jpeg.EOI  # one without an end is repaired where it is held
             return described if whole and described.encoding["subsampling"] != jpeg.HALF_AS_WIDE else None
     return described
-
-
-def _upright(path: Path, format: str, described: Described) -> Stream | None:
-    """The stream of a picture that need not be turned."""
-    metadata = {field.name: getattr(described.metadata, field.name) for field in dataclasses.fields(Metadata)}
-    turned_exif, exif_block = exif.upright(metadata["exif"]) if metadata["exif"] else (None, None)
-    turned_xmp, xmp_packet = xmp.upright(metadata["xmp"]) if metadata["xmp"] else (None, None)
-    if (described.orientation or turned_exif or turned_xmp or 1) != 1:
-        return None
-    notes = described.notes
-    if metadata["exif"] and exif_block is None:
-        notes += ("EXIF, which is damaged",)
-    metadata |= {"exif": exif_block, "xmp": xmp_packet}
-    return Stream(path=path, format=format, encoding=described.encoding, notes=notes, **metadata)

@@ -1,4 +1,4 @@
-"""Decodes and encodes pixels with libvips, in memory; errors are UsageErrors."""
+"""Decodes and encodes pixels with libvips, in memory and in files; errors are UsageErrors."""
 
 import contextlib
 import errno
@@ -31,8 +31,8 @@ def library() -> ModuleType:
     return pyvips
 
 
-def load(loader: str, content: bytes, **options: Any) -> Any:
-    """Returns the lazy pyvips image that `loader` ("png", "tiff", ...) finds in `content`.
+def load(loader: str, content: bytes | Path, **options: Any) -> Any:
+    """Returns the lazy pyvips image that `loader` ("png", "tiff", ...) finds in the content of a file, or at its path.
 
     Raises:
         UsageError: the picture is damaged or too large.
@@ -40,7 +40,10 @@ def load(loader: str, content: bytes, **options: Any) -> Any:
     vips = library()
     options = {"access": "sequential", "fail_on": "error"} | options
     try:
-        image = getattr(vips.Image, f"{loader}load_buffer")(content, **options)
+        if isinstance(content, Path):
+            image = getattr(vips.Image, f"{loader}load")(str(content), **options)
+        else:
+            image = getattr(vips.Image, f"{loader}load_buffer")(content, **options)
     except vips.Error as error:
         raise damaged(reason(error)) from error
     check_size(image.width, image.height)
@@ -57,7 +60,7 @@ def pixels(image: Any) -> np.ndarray:
 
 def save(saver: str, samples: np.ndarray, **options: Any) -> bytes:
     """Returns the bytes of a file ("png", "tiff") that holds `samples` and no metadata. Raises UsageError."""
-    image = of_samples(library().Image.new_from_array(np.ascontiguousarray(samples)))
+    image = interpreted(library().Image.new_from_array(np.ascontiguousarray(samples)))
     try:
         return getattr(image, f"{saver}save_buffer")(keep="none", **options)
     except library().Error as error:
@@ -70,7 +73,7 @@ def save_file(saver: str, image: Any, path: Path, **options: Any) -> None:
     Raises UsageError if the image cannot be decoded, OSError if the file cannot be written.
     """
     try:
-        getattr(of_samples(image), f"{saver}save")(str(path), keep="none", **options)
+        getattr(interpreted(image), f"{saver}save")(str(path), keep="none", **options)
     except library().Error as error:
         if "write error" not in str(error):
             raise damaged(reason(error)) from error
@@ -96,7 +99,7 @@ def of_array(rgb: np.ndarray, alpha: np.ndarray | None = None) -> Any:
     return library().Image.new_from_array(samples)
 
 
-def of_samples(image: Any) -> Any:
+def interpreted(image: Any) -> Any:
     """Returns a lazy image of 8 or 16 bits with the interpretation of its channels."""
     grey, deep = image.bands < 3, image.format == "ushort"
     return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def save(path, kind):
     path = path / f"{kind}.{suffix.get(kind, 'png')}"
     if kind in ("deep png", "deep tiff"):
         saver = "pngsave" if kind == "deep png" else "tiffsave"
-        vips.of_samples(vips.of_array(deep(image))).__getattr__(saver)(str(path))
+        vips.interpreted(vips.of_array(deep(image))).__getattr__(saver)(str(path))
     elif kind == "transparent":
         image.putalpha(Image.linear_gradient("L").resize(SIZE[::-1]))
         image.save(path)
@@ -73,8 +74,11 @@ def save(path, kind):
 def enhanced(source, target, enhancer, strength="auto", *, streams, quality=None):
     """The outcome of one file, which is written to `target`."""
     job = Job(source, target)
-    on_streams = (lambda stream: enhancer.stream(stream, strength)) if streams else None
-    (outcome,) = enhance_files([job], lambda picture: enhancer.picture(picture, strength), on_streams, quality=quality)
+
+    def enhance(picture):
+        return (enhancer.stream if isinstance(picture, streaming.Stream) else enhancer.picture)(picture, strength)
+
+    (outcome,) = enhance_files([job], enhance, streams=streams, quality=quality)
     return outcome
 
 
@@ -196,8 +200,6 @@ def test_quartile_means_are_those_of_arrays(size, top):
 @pytest.mark.skipif(sys.platform == "darwin", reason="the peak of memory is in other units")
 def test_memory_does_not_grow_with_the_picture(tmp_path):
     """108 megabytes of pixels become as many in less memory than that."""
-    import subprocess
-
     program = f"""
 import resource
 from pathlib import Path

@@ -16,6 +16,7 @@ from drujax.pictures import cmyk, exif, photoshop, vips
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Content, Described, Stored, Written, damaged
 
+LOADING = {"fail_on": "truncated"}  # options of libvips
 QUALITY = 95
 HOLDS = frozenset({"icc_profile", "exif", "xmp", "xmp_extension", "photoshop", "comments", "dpi"})
 
@@ -44,7 +45,7 @@ def read(content: bytes) -> Stored:
     """Returns the picture of a JPEG file. Raises UsageError."""
     described = describe(content)
     samples = _pixels(content)
-    stored = Stored(samples, described.metadata, encoding=described.encoding, notes=described.notes)
+    stored = described.with_samples(samples)
     return cmyk.to_rgb(stored) if samples.ndim == 3 and samples.shape[2] == 4 else stored
 
 
@@ -133,7 +134,7 @@ def _end(content: Content) -> int:
 def _pixels(content: bytes) -> np.ndarray:
     """Decodes the pixels, even if the end marker is missing."""
     try:
-        return vips.pixels(vips.load("jpeg", content, fail_on="truncated"))
+        return vips.pixels(vips.load("jpeg", content, **LOADING))
     except UsageError as error:
         if "truncated" not in str(error):
             raise

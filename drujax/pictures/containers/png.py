@@ -17,6 +17,7 @@ from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Content, Described, Stored, Written, check_single, check_size, damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LOADING = {"unlimited": True}  # options of libvips
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 # About the coding of the old file, or written anew.
 REPLACED = (*PIXEL_CHUNKS, b"eXIf", b"iCCP", b"pHYs", b"hIST", b"acTL", b"fcTL", b"fdAT", b"iDOT")
@@ -32,8 +33,7 @@ UNPACKED_LIMIT = 64 << 20  # bytes of a profile or XMP packet; larger ones are d
 
 def read(content: bytes) -> Stored:
     """Returns the picture of a PNG file. Raises UsageError."""
-    described = describe(content)
-    return Stored(_pixels(content), described.metadata, notes=described.notes)
+    return describe(content).with_samples(_pixels(content))
 
 
 def describe(content: Content) -> Described:
@@ -69,28 +69,25 @@ def write_stream(
 # ----- reading
 
 
-def _raw_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yields (name, the chunk as stored) up to the end of the picture; the last one may be truncated."""
-    position = len(SIGNATURE)
-    while position + 8 <= len(content):
-        length, name = struct.unpack_from(">I4s", content, position)
-        yield name, content[position : position + length + 12]
+def _places(content: Content) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the name, start and end of each chunk up to the end of the picture; the last one may be truncated."""
+    start = len(SIGNATURE)
+    while start + 8 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, start)
+        end = start + length + 12
+        yield name, start, end
         if name == b"IEND":
             return
-        position += length + 12
+        start = end
 
 
 def _chunks(content: Content) -> list[tuple[bytes, bytes]]:
-    """Returns the whole chunks but for the coded pixels."""
-    found, position = [], len(SIGNATURE)
-    while position + 12 <= len(content):
-        length, name = struct.unpack_from(">I4s", content, position)
-        end = position + length + 12
-        if end <= len(content) and name != b"IDAT":
-            found.append((name, content[position + 8 : end - 4]))
-        if name == b"IEND":
-            break
-        position = end
+    """Returns the name and data of the whole chunks but for the coded pixels."""
+    found = [
+        (name, content[start + 8 : end - 4])
+        for name, start, end in _places(content)
+        if end <= len(content) and name != b"IDAT"
+    ]
     if not found:
         raise damaged("image file is truncated")
     return found
@@ -98,10 +95,14 @@ def _chunks(content: Content) -> list[tuple[bytes, bytes]]:
 
 def _pixels(content: bytes) -> np.ndarray:
     """Decodes the pixels, ignoring damage in chunks that do not affect them."""
-    raw = [(name, chunk) for name, chunk in _raw_chunks(content) if name in PIXEL_CHUNKS or name[:1].isupper()]
+    raw = [
+        (name, content[start:end])
+        for name, start, end in _places(content)
+        if name in PIXEL_CHUNKS or name[:1].isupper()
+    ]
     whole = SIGNATURE + b"".join(chunk for name, chunk in raw if name != b"IEND") + _packed((b"IEND", b""))
     try:
-        return vips.pixels(vips.load("png", whole, unlimited=True))
+        return vips.pixels(vips.load("png", whole, **LOADING))
     except UsageError as error:
         if any(zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]) for _, chunk in raw[:-1]):
             raise damaged("a checksum of its data is wrong") from error

@@ -18,6 +18,7 @@ from drujax.pictures.directories import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED,
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Content, Described, Stored, Written, check_size
 
+LOADING = {"unlimited": True}  # options of libvips
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = tiff_pages.WIDTH, tiff_pages.HEIGHT, 258, 259, 262
 SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 338, 339
 XMP, IPTC, PHOTOSHOP, ICC, LAYERS = 700, 33723, 34377, 34675, 37724
@@ -54,8 +55,8 @@ def read(content: bytes) -> Stored:
     samples = _pixels(tiff_pages.single_page(content, page), value)
     if value.get(PHOTOMETRIC) == YCBCR:
         samples = _rgb_of_ycbcr(samples, value)
-    samples, notes = _without_extra_channels(samples, value, page.tags, page.layout, described.notes)
-    stored = Stored(samples, described.metadata, described.orientation, encoding=described.encoding, notes=notes)
+    samples, notes = _without_extra_channels(samples, value, page.tags, page.layout)
+    stored = described.with_samples(samples, notes)
     return cmyk.to_rgb(stored) if value.get(PHOTOMETRIC) == CMYK else stored
 
 
@@ -128,7 +129,7 @@ def _refuse_unsupported(value: dict[int, int]) -> None:
 
 def _pixels(content: bytes, value: dict[int, int]) -> np.ndarray:
     if value.get(COMPRESSION) not in ONLY_IN_PILLOW:
-        return vips.pixels(vips.load("tiff", content, unlimited=True))
+        return vips.pixels(vips.load("tiff", content, **LOADING))
     with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
         return plain.pixels_of_tiff(image, content)
 
@@ -146,9 +147,10 @@ def _rgb_of_ycbcr(samples: np.ndarray, value: dict[int, int]) -> np.ndarray:
 
 
 def _without_extra_channels(
-    samples: np.ndarray, value: dict[int, int], tags: dict[int, Entry], layout: Layout, notes: tuple[str, ...]
+    samples: np.ndarray, value: dict[int, int], tags: dict[int, Entry], layout: Layout
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Drops channels other than colours and alpha, such as masks and spot colours."""
+    """Drops channels other than colours and alpha, such as masks and spot colours; returns notes of them, too."""
+    notes = ()
     if samples.ndim == 2:
         return samples, notes
     colors = 3 if samples.shape[2] >= 3 and value.get(PHOTOMETRIC) == 3 else COLORS[value.get(PHOTOMETRIC, 1)]
@@ -159,7 +161,7 @@ def _without_extra_channels(
     chosen = [*range(colors), *([colors + alpha] if alpha is not None else [])]
     if len(chosen) < samples.shape[2]:
         count = samples.shape[2] - len(chosen)
-        notes += ("an extra channel (a mask or a spot colour)" if count == 1 else f"{count} extra channels",)
+        notes = ("an extra channel (a mask or a spot colour)" if count == 1 else f"{count} extra channels",)
         samples = samples[..., chosen]
     return (samples[..., 0] if samples.shape[2] == 1 else samples), notes
 
