@@ -111,12 +111,12 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
         print(f"experiments.train: {error}", file=sys.stderr)
         return 1
 
-    # Weights.
+    # Weights, and what they make of dark pictures.
     if jax.process_index() == 0:
         path = export_weights(method, state, workdir, about=weights_metadata(config, dataset))
+        print(path, flush=True)
         write_before_after(workdir / "enhanced.png", path, dataset)
-        print(f"{path}\nBefore and after: {workdir}/enhanced.png")
-        print(f"Try it: drujax enhance DARK_PICTURE --model={workdir}")
+        print(f"Before and after: {workdir}/enhanced.png\nTry it: drujax enhance DARK_PICTURE --model={workdir}")
     return 0
 
 

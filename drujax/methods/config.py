@@ -26,7 +26,8 @@ class TrainConfig:
     data: Path | None = None
     # Folder of the run; runs/<method>-<backbone>[-<preset>] by default.
     workdir: Path | None = None
-    # Defaults of all options below: paper, laptop, embedded or debug; paper with --data, embedded without.
+    # Defaults of all options below: paper, laptop, embedded or debug; paper with --data, embedded without. released:
+    # the stages that made the released weights, each a run.
     preset: str = "paper"
     # Method to train; --method=NAME --help lists its options.
     method: str = "enlightengan"

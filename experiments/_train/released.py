@@ -61,6 +61,8 @@ def run_stages(arguments: Sequence[str], run: Callable[[list[str]], int]) -> int
         UsageError: an option that the stages set themselves, or no dataset.
     """
     given = _options(arguments)
+    if {"-h", "--help"} & set(arguments):
+        return run(["--help"])
     for flag in ("--method", "--init", "--dru"):
         if flag in given:
             raise UsageError(f"{flag}: the stages of --preset={PRESET} set it")

@@ -54,6 +54,13 @@ def test_a_stage_that_stops_is_the_last():
     assert len(stages(code=130)) == 1
 
 
+def test_help_prints_the_options(capsys):
+    with pytest.raises(SystemExit) as end:
+        train.run(["--preset=released", "--help"])
+    assert end.value.code == 0
+    assert "--recipe.short-side" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("argument", ["--method=sci", "--init=weights.safetensors", "--dru"])
 def test_what_the_stages_set_is_refused(argument):
     with pytest.raises(UsageError, match=f"^{argument.partition('=')[0]}: the stages of --preset=released set it"):
