@@ -14,6 +14,7 @@ end, weights.safetensors and enhanced.png (what `drujax enhance` makes of dark p
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     from drujax.training.warm_start import warm_start
     from drujax.training.workdir import claim_workdir
     from drujax.uncertainty.run_tables import load_or_compute_tables
+    from drujax.uncertainty.weighting import weight_tables
     from experiments._train.before_after import write_before_after
 
     # Devices and the run's folder.
@@ -69,7 +71,16 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Relativistic probabilities.
     rp = None
     if config.uncertainty != "none":
-        rp = load_or_compute_tables(workdir, dataset, config.uncertainty, config.pretrained, config.probability)
+        probabilities = partial(
+            load_or_compute_tables,
+            workdir,
+            dataset,
+            config.uncertainty,
+            config.pretrained,
+            config.probability,
+            other=config.probabilities,
+        )
+        rp = weight_tables(config.weighting, dataset, probabilities, config.seed)
     rp, frozen = (meshes.put(tree, meshes.replicated(mesh)) for tree in (rp, method.frozen))
 
     # Training.
@@ -127,6 +138,8 @@ def run_summary(config: TrainConfig) -> str:
         "none": "without data uncertainty (Vanilla)",
         "centroid": f"with centroids of {probability.centroid_features}'s features",
     }.get(config.uncertainty, f"with the probability network {config.uncertainty}")
+    if config.weighting != "rp":
+        weighted_by += f", whose relativistic probabilities are replaced by a control ({config.weighting})"
     images = "crops of" if recipe.view == "crop" else "pictures resized to"
     length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.constant_epochs + recipe.decay_epochs} epochs"
     how = f"{config.method} {weighted_by}, {images} {recipe.size}x{recipe.size}, batch {recipe.batch_size}, {length}"

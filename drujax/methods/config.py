@@ -11,6 +11,7 @@ from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.backbones import BACKBONES
 from drujax.training.recipe import LoopOptions, Recipe
 from drujax.uncertainty.config import ProbabilityRecipe
+from drujax.uncertainty.weighting import Weighting
 from drujax.weights import shipped
 
 PRESETS = ("paper", "laptop", "embedded", "debug")
@@ -37,6 +38,12 @@ class TrainConfig:
     dru: bool = False
     # Initial weights of the probability network: imagenet (downloaded), none (random), or a file.
     pretrained: str = "imagenet"
+    # relativistic_probabilities.npz of another run, to take instead of training the probability network again. Labels
+    # may differ, and images may be fewer.
+    probabilities: Path | None = None
+    # Weights of the losses: rp as in the paper, or a control: mean, normalised, shuffled, inverted, threshold, luma
+    # (docs/controls.md).
+    weighting: Weighting = "rp"
     # Weights to start the method's network from: a .safetensors file, or the name of a model that ships; random by
     # default.
     init: Path | None = None
@@ -73,6 +80,12 @@ class TrainConfig:
                 raise UsageError(f"{argument}: file not found: {path}")
         if self.dru and self.backbone == "none":
             raise UsageError("dru: needs a probability network, but backbone is none")
+        if self.weighting != "rp" and self.uncertainty == "none":
+            raise UsageError(f"weighting: {self.weighting} has no effect without relativistic probabilities")
+        if self.probabilities is not None and self.uncertainty == "none":
+            raise UsageError("probabilities: have no effect on Vanilla, whose losses are not weighted")
+        if self.probabilities is not None and not self.probabilities.is_file():
+            raise UsageError(f"probabilities: file not found: {self.probabilities}")
         self.spec.check(self)
 
     @property

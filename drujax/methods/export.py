@@ -22,6 +22,7 @@ def weights_metadata(config: TrainConfig, dataset: Any) -> dict[str, Any]:
         "training_data": f"{data}: {len(dataset.train_dark)} dark, {len(dataset.train_bright)} bright pictures",
         "method": config.method,
         "backbone": config.uncertainty,
+        **({} if config.weighting == "rp" else {"weighting": config.weighting}),
         "recipe": dataclasses.asdict(config.recipe),
         "seed": config.seed,
     }

@@ -10,18 +10,24 @@ from drujax.uncertainty.confident_set import confident_examples
 from drujax.uncertainty.config import ProbabilityRecipe
 from drujax.uncertainty.probability import train_probability_network
 from drujax.uncertainty.relativistic import full_report, probabilities, relativistic_margins, write_report
-from drujax.uncertainty.rp_table import load_tables, save_tables
+from drujax.uncertainty.rp_table import load_tables, look_up_tables, save_tables
 
 NAME = "relativistic_probabilities.npz"
 
 
 def load_or_compute_tables(
-    workdir: Path, dataset: Any, backbone: str, pretrained: str, recipe: ProbabilityRecipe
+    workdir: Path,
+    dataset: Any,
+    backbone: str,
+    pretrained: str,
+    recipe: ProbabilityRecipe,
+    *,
+    other: Path | None = None,
 ) -> dict[str, Any]:
     """Return the RP tables of `dataset`, as `drujax.uncertainty.relativistic.probabilities` does.
 
-    Reads them from `workdir`; if there are none, trains the probability network, and the first process writes network,
-    report and tables there.
+    Reads them from `workdir`; if there are none, takes them from `other`, or trains the probability network. The
+    first process writes what it found to `workdir`: the tables, and network and report if it trained one.
 
     Args:
         workdir: folder of the run.
@@ -29,13 +35,20 @@ def load_or_compute_tables(
         backbone: of the probability network, or "centroid".
         pretrained: its initial weights: "imagenet", "none", or a file.
         recipe: how it is trained.
+        other: tables of a run with the same training images or more, whose labels may differ.
 
     Raises:
-        UsageError: the initial weights are unavailable, or the folder holds tables of another dataset.
+        UsageError: the initial weights are unavailable, the folder holds tables of another dataset, or `other` lacks
+            an image.
     """
     path = workdir / NAME
     if path.exists():
         return load_tables(path, dataset)
+    if other is not None:
+        tables = look_up_tables(other, dataset)
+        if jax.process_index() == 0:
+            save_tables(path, tables, dataset)
+        return tables
     network = train_probability_network(confident_examples(dataset), backbone, pretrained, recipe, log=print)
     margins = relativistic_margins(network, dataset)
     tables = probabilities(margins, network.temperature)

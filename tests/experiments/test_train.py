@@ -75,6 +75,20 @@ def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, capsys):
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
+def test_a_control_takes_the_probabilities_of_another_run(finished, tmp_path, capsys):
+    """Of the weights, each image has the mean of its class; the network is not trained again."""
+    tables = finished / "relativistic_probabilities.npz"
+    control = [f"--data={finished / 'dataset'}", f"--probabilities={tables}", "--weighting=mean"]
+    assert run(tmp_path / "control", *control) == 0
+    assert "probability network:" not in capsys.readouterr().out
+    assert not (tmp_path / "control" / "probability.json").exists()
+    rows = [json.loads(line) for line in (tmp_path / "control" / "metrics.jsonl").read_text().splitlines()]
+    with np.load(tables) as stored:
+        np.testing.assert_allclose([row["rp_dark"] for row in rows], stored["dark"].mean(), rtol=1e-5)
+    assert weights(tmp_path / "control")[1]["weighting"] == "mean"
+    assert "weighting" not in weights(finished)[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "backbone"), [*COMPARED.items()])
 def test_compared_methods_train_and_resume(method, backbone, finished, tmp_path):
@@ -192,6 +206,9 @@ def test_mistakes(tmp_path):
         (["--method=clip_lit", "--clip-lit.clip=opnai"], "--clip-lit.clip: unknown value 'opnai'. Did you mean openai"),
         (["--backbone=none", "--gan.perceptual=imagnet"], "--gan.perceptual: unknown value .* Did you mean imagenet"),
         (["--init=none.safetensors"], "--init: file not found: none.safetensors"),
+        (["--backbone=none", "--weighting=mean"], "--weighting: mean has no effect without relativistic probabilities"),
+        (["--backbone=none", "--probabilities=a.npz"], "--probabilities: have no effect on Vanilla"),
+        (["--probabilities=none.npz"], "--probabilities: file not found: none.npz"),
     ],
 )
 def test_mistakes_are_reported_before_the_long_work(arguments, message, finished, tmp_path):
