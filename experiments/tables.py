@@ -1,0 +1,231 @@
+"""The paper's tables, and the controls that tell where the effect of relativistic probabilities comes from.
+
+    python -m experiments.tables table1 --data=D --preset=laptop            # Table 1: all methods and backbones
+    python -m experiments.tables table2 --data=D --backbone=resnet18        # confident, uncertain and all pictures
+    python -m experiments.tables table3 --data=D --noise 0.15 0.3           # unreliable labels, and labels flipped
+    python -m experiments.tables controls --data=D --seeds=8 --noise 0 0.3  # is it the weighting? (docs/controls.md)
+    python -m experiments.tables table1 --data=D --dry-run                  # what is missing, and how long it takes
+
+Trains, enhances and scores what is missing, and writes WORKDIR/<table>.md, .csv and .html. What is done is kept
+under a hash of options, data and program (WORKDIR/jobs), so the same command resumes after any stop, and several
+processes may share a WORKDIR (one for each GPU, chosen by CUDA_VISIBLE_DEVICES). A row whose weights are missing gets a
+dash and the reason. Pictures are the network's own, as `drujax enhance --plain --strength=1`.
+"""
+
+import base64
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from drujax.console import command_line
+from drujax.errors import UsageError, unknown
+
+STUDIES = ("table1", "table2", "table3", "controls")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The paper's tables, from trainings to a page."""
+
+    # table1, table2, table3 or controls.
+    study: Annotated[str, tyro.conf.Positional]
+    # Dataset made by experiments.prepare.
+    data: Path
+    # Folder of the tables and of all jobs.
+    workdir: Path = Path("runs/tables")
+    # Recipe of the trainings: paper, laptop (small networks and crops), or debug (to try the command).
+    preset: Literal["paper", "laptop", "debug"] = "paper"
+    # Steps of every training; those of the preset by default.
+    steps: int | None = None
+    # Seeds of every training, 0 to N-1.
+    seeds: int = 1
+    # More seeds for some rows, ROW=N.
+    more_seeds: tuple[str, ...] = ()
+    # Rows of the table; all by default.
+    rows: tuple[str, ...] = ()
+    # Probability network of table2, table3 and controls.
+    backbone: str = "resnet18"
+    # Weight files, NAME=FILE: a backbone, vgg16 (self-feature-preserving loss) or nima. Others are downloaded.
+    weights: tuple[str, ...] = ()
+    # Shares of the training labels that are flipped (table3, controls).
+    noise: tuple[float, ...] = ()
+    # Weightings of controls.
+    arms: tuple[str, ...] = ("rp", "mean", "normalised", "shuffled", "luma")
+    # Scores: brisque, piqe, niqe, pi, nima.
+    metrics: tuple[str, ...] = ("brisque", "piqe", "niqe", "pi", "nima")
+    # Pictures that are scored.
+    split: Literal["test_dark", "val_dark"] = "test_dark"
+    # Maximum number of them, evenly spaced; all by default.
+    pictures: int | None = None
+    # Print what is missing and about how long it takes (measured by a few steps of each kind), and stop.
+    dry_run: bool = False
+
+
+@command_line.flags_in_errors(Config)
+def main(config: Config) -> int:
+    """Makes the table; returns 1 if a row has no result."""
+    rows = chosen_rows(config)
+    from drujax.data.dataset import Dataset
+    from drujax.runtime.compile_cache import enable_compilation_cache
+    from experiments._tables import jobs, work
+
+    Dataset.open(config.data)
+    enable_compilation_cache()
+    weights = dict(_named(config.weights, "weights"))
+    metrics, missing = work.available_metrics(config.metrics, weights)
+    if not metrics:
+        raise UsageError(f"metrics: none of {', '.join(config.metrics)} is available ({next(iter(missing.values()))})")
+    options = () if config.steps is None else (f"--recipe.steps={config.steps}",)
+    setting = work.Setting(config.data, config.preset, options, weights, config.split, config.pictures, metrics)
+
+    # Jobs of each row and seed.
+    todo = {
+        (row, seed): work.jobs_of(row, seed, setting)
+        for row in rows
+        for seed in (range(seeds_of(config, row.name)) if row.train is not None else (0,))
+    }
+    ordered = _unique([job for of_row in todo.values() for job in of_row])
+    if config.dry_run:
+        print(plan(ordered, config.workdir))
+        return 0
+    try:
+        impossible = jobs.do_all(ordered, config.workdir, lambda line: print(line, flush=True))
+    except jobs.Stopped as stopped:
+        return stopped.code
+
+    # Report.
+    write(config, rows, todo, impossible, setting, missing)
+    return 1 if impossible else 0
+
+
+def chosen_rows(config: Config) -> list:
+    """Returns the rows of --rows, or all of the study. Raises UsageError for an unknown study, row or arm."""
+    from experiments._tables import studies
+
+    if config.study not in STUDIES:
+        raise unknown("study", config.study, STUDIES)
+    if wrong := [arm for arm in config.arms if arm not in studies.ARMS]:
+        raise unknown("arms", wrong[0], studies.ARMS)
+    if wrong := [metric for metric in config.metrics if metric not in studies.METRICS]:
+        raise unknown("metrics", wrong[0], studies.METRICS)
+    rows = {
+        "table1": lambda: studies.TABLE1,
+        "table2": lambda: studies.table2(config.backbone),
+        "table3": lambda: studies.table3(config.backbone, config.noise),
+        "controls": lambda: studies.controls(config.backbone, config.arms, config.noise or (0.0,)),
+    }[config.study]()
+    by_name = {row.name: row for row in rows}
+    for name in (*config.rows, *(name for name, _ in _named(config.more_seeds, "more-seeds"))):
+        if name not in by_name:
+            raise unknown("rows", name, by_name)
+    return [by_name[name] for name in config.rows] if config.rows else list(rows)
+
+
+def seeds_of(config: Config, row: str) -> int:
+    """Returns the number of seeds of a row. Raises UsageError for a number that is none."""
+    for name, number in _named(config.more_seeds, "more-seeds"):
+        if name == row:
+            if not number.isdecimal() or not int(number):
+                raise UsageError(f"more-seeds: {name}={number}: give a number >= 1")
+            return int(number)
+    if config.seeds < 1:
+        raise UsageError(f"seeds: must be >= 1, got {config.seeds}")
+    return config.seeds
+
+
+def plan(ordered: Sequence, workdir: Path) -> str:
+    """Returns a line for each job: done, or about how many hours; the time of a kind is measured once."""
+    seconds: dict[str, float] = {job.kind: job.seconds(workdir) for job in ordered if job.is_done(workdir)}
+    lines, total, unknown_kinds = [], 0.0, set()
+    for job in ordered:
+        if job.is_done(workdir):
+            lines.append(f"done         {job.name}")
+            continue
+        if job.kind not in seconds and job.estimate is not None:
+            seconds[job.kind] = job.estimate()
+        if job.kind in seconds:
+            total += seconds[job.kind]
+            lines.append(f"{seconds[job.kind] / 3600:6.2f} hours {job.name}")
+        else:
+            unknown_kinds.add(job.kind)
+            lines.append(f"     ? hours {job.name}")
+    without = f", without {', '.join(sorted(unknown_kinds))}, of which none is done yet" if unknown_kinds else ""
+    return "\n".join([*lines, f"{total / 3600:.2f} hours to go{without}"])
+
+
+def write(config: Config, rows: Sequence, todo: dict, impossible: dict, setting, missing: dict[str, str]) -> None:
+    """Writes the table in its three forms, and prints it."""
+    import numpy as np
+
+    from drujax.runtime.atomic_write import write_atomically
+    from experiments._tables import report, scoring, work
+
+    names = [name for name, _ in work.pictures(setting)]
+    group_of = work.groups(setting)
+    numbers = np.unique([group_of[name] for name in names], return_inverse=True)[1]
+    results, shown = [], {}
+    for row in rows:
+        of_row = [jobs for (other, _), jobs in todo.items() if other is row]
+        reason = next((impossible[job] for jobs in of_row for job in jobs if job in impossible), "")
+        if reason:
+            results.append(report.Result(row, reason=reason))
+            continue
+        folders = [jobs[-1].folder(config.workdir) for jobs in of_row]
+        read = [scoring.read_scores(folder) for folder in folders]
+        columns = [name for name in read[0][0] if name != "picture"]
+        scores = {c: np.array([[r[c] for r in seed] for seed in read], float) for c in columns}
+        trained = [job for jobs in of_row for job in jobs[:-1]]
+        hours = sum(job.seconds(config.workdir) for job in trained) / 3600 if trained else None
+        results.append(report.Result(row, scores, hours))
+        shown[row.name] = [_address(picture) for picture in scoring.shown_pictures(folders[0])]
+    about = [
+        f"{len(names)} pictures of {config.split} of {config.data.name}, {len(set(numbers.tolist()))} scenes; preset "
+        f"{config.preset}{f', {config.steps} steps' if config.steps else ''}.",
+        "± is half of the 95 % interval (bootstrap over seeds and scenes); it says nothing of other seeds with one.",
+        *(f"No {report.TITLES[name]}: {why}" for name, why in missing.items()),
+    ]
+    title = {"controls": "Controls of the weighting"}.get(config.study, f"Table {config.study[-1]}")
+    table = report.Table(title, results, setting.metrics, numbers, about)
+    base = config.workdir / config.study
+    write_atomically(base.with_suffix(".md"), report.markdown(table).encode())
+    write_atomically(base.with_suffix(".csv"), report.as_csv(table).encode())
+    write_atomically(base.with_suffix(".html"), report.page(table, shown).encode())
+    print(report.markdown(table))
+    print(f"{base}.md, .csv, .html")
+
+
+def _address(picture) -> str:
+    """A picture as a lossless WebP in a data address."""
+    import io
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "webp", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _named(given: Sequence[str], argument: str) -> list[tuple[str, str]]:
+    """NAME=VALUE pairs. Raises UsageError for one without =."""
+    for text in given:
+        if "=" not in text:
+            raise UsageError(f"{argument}: {text!r} is not NAME=VALUE")
+    return [(name, value) for name, _, value in (text.partition("=") for text in given)]
+
+
+def _unique(jobs: Sequence) -> list:
+    """The jobs, those with the same result once."""
+    return list({job.key: job for job in reversed(jobs)}.values())[::-1]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Makes a table as command-line arguments say."""
+    return main(command_line.parse(Config, arguments, program="experiments.tables"))
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(lambda: run(sys.argv[1:]), "experiments.tables"))
