@@ -1,13 +1,13 @@
 """Corrections by a person (sec. 3.1 of the paper): labels that replace those of QAB and of F_dark/bright.
 
 Corrections are applied after the labelling. They change neither what F_dark/bright is trained on nor the side of a
-group, so the labels, probabilities and splits of all other pictures stay as they are.
+group, so the labels, probabilities and sides of all other pictures stay as they are.
 """
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from drujax.data.labels import Labelled
 from drujax.data.sources import Candidate, read_assignments
@@ -31,18 +31,23 @@ def read_corrections(
             `read_assignments`).
     """
     corrections: dict[str, Correction] = {}
-    unmatched = {}
+    unmatched: dict[Path, dict[str, Correction]] = {}
     for table in tables:
-
-        def check(label: str, table: Path = table) -> None:
-            if label not in CORRECTIONS:
-                raise unknown(f"{table}: label", label, CORRECTIONS)
-
-        found, unmatched[table] = read_assignments(table, "label", candidates, check)
+        found, rest = _read(table, candidates)
         for name, label in found.items():
-            if corrections.setdefault(name, label) != label:  # pyright: ignore[reportArgumentType]
+            if corrections.setdefault(name, label) != label:
                 raise UsageError(f"{table}: {name} is {label}, but {corrections[name]} in another table of corrections")
-    return corrections, {table: names for table, names in unmatched.items() if names}
+        if rest:
+            unmatched[table] = rest
+    return corrections, unmatched
+
+
+def _read(table: Path, candidates: Sequence[Candidate]) -> tuple[dict[str, Correction], dict[str, Correction]]:
+    def check(label: str) -> None:
+        if label not in CORRECTIONS:
+            raise unknown(f"{table}: label", label, CORRECTIONS)
+
+    return cast(Any, read_assignments(table, "label", candidates, check))
 
 
 def correct(labelled: Mapping[str, Labelled], corrections: Mapping[str, Correction]) -> dict[str, Labelled]:

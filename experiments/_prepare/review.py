@@ -9,7 +9,7 @@ The page is a self-contained file that works without a server. It saves correcti
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from drujax.data.corrections import Correction, read_corrections
 from drujax.data.dataset import Dataset
 from drujax.data.labels import LABELS
 from drujax.data.prepare import read_description
-from drujax.data.qab import HIGH, LOW, Partition, classify, quartile_means
+from drujax.data.qab import HIGH, LOW, classify, quartile_means
 from drujax.data.records import SPLITS, Metadata
 from drujax.data.sources import Candidate, from_folders
 from drujax.errors import UsageError, describe
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     _check(config)
     found = _in_folders(config) if config.data is None else _in_dataset(config.data, everything=config.all)
     named, unmatched = read_corrections(config.corrections, found.candidates)
-    corrections = {**found.corrections, **named}
+    corrections: dict[str, Correction] = {**found.corrections, **named}
     for rows in unmatched.values():  # kept, since they may be about pictures that the dataset left out
         corrections |= rows
     entries, failures = _read(found.readers)
@@ -106,6 +106,8 @@ def _in_dataset(path: Path, *, everything: bool) -> Found:
             candidates.append(Candidate(row.id, row.source, Path(row.id)))
             if everything or row.partition == "uncertain":
                 readers.append(partial(_entry, row, partial(split.image, position), corrected=row.id in corrections))
+    left_out = corrections.keys() - {candidate.id for candidate in candidates}  # a table may name them
+    candidates += [Candidate(name, name.partition("/")[0], Path(name)) for name in sorted(left_out)]
     return Found(candidates, readers, corrections)
 
 

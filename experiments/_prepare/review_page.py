@@ -82,7 +82,7 @@ def page(
         "pages": _links(names, number),
         "title": "Dark or bright?" + (f" Page {number + 1} of {len(names)}" if several else ""),
     }
-    template = (resources.files(__package__) / "review_page.html").read_text(encoding="utf-8")
+    template = (resources.files("experiments._prepare") / "review_page.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
 
 
