@@ -44,18 +44,18 @@ class Config:
     # qab: the confidently dark and bright pictures only. classifier: F_dark/bright, trained on those, labels the
     # uncertain ones. A CSV (file,label): the pictures it names.
     labels: str = "qab"
-    # Backbone of F_dark/bright.
-    classifier: str = "resnet18"
-    # Dataset with the same settings but for corrections: its labels by F_dark/bright are taken, instead of training it
-    # again.
-    reuse: Path | None = None
     # CSV (file,label) of labels that override the others: dark, bright, or out (left out); see "prepare review".
     # Repeatable.
     corrections: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    # Backbone of F_dark/bright.
+    classifier: str = "resnet18"
     # Initial weights of F_dark/bright: imagenet (downloaded once), none (random), or a checkpoint file.
     pretrained: str = "imagenet"
     # Training of F_dark/bright.
     recipe: ProbabilityRecipe = ProbabilityRecipe()
+    # Dataset with the same settings but for corrections: its labels by F_dark/bright are taken, instead of training it
+    # again.
+    reuse: Path | None = None
     # Pictures with a shorter side are enlarged to this side (pixels).
     crop: int = 320
     # Seed of the split, and of the synthetic scenes.

@@ -4,7 +4,7 @@
     python -m experiments.prepare review --source=frames/ --out=review.html  # pictures that are not in a dataset
 
 The page is a self-contained file that works without a server. It saves corrections.csv, for --corrections of
-`experiments.prepare`. Takes about a second per 100 pictures of 640x360 on two cores.
+`experiments.prepare`. About 100 pictures of 640x360 a second on two cores.
 """
 
 import dataclasses
