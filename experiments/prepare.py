@@ -3,6 +3,9 @@
     python -m experiments.prepare --source=frames/ --source=backgrounds/ --groups=groups.csv --out=data/
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
+    python -m experiments.prepare review --data=data/ --out=review.html             # a page to correct labels on
+    python -m experiments.prepare --source=frames/ --labels=classifier --reuse=data/ --corrections=corrections.csv \\
+        --out=corrected/
 
 With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where.
 """
@@ -21,6 +24,7 @@ from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash
 from drujax.errors import UsageError, unknown
 from drujax.uncertainty.config import ProbabilityRecipe
+from experiments._prepare import review
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +44,18 @@ class Config:
     # qab: the confidently dark and bright pictures only. classifier: F_dark/bright, trained on those, labels the
     # uncertain ones. A CSV (file,label): the pictures it names.
     labels: str = "qab"
+    # CSV (file,label) of labels that override the others: dark, bright, or out (left out); see "prepare review".
+    # Repeatable.
+    corrections: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     # Backbone of F_dark/bright.
     classifier: str = "resnet18"
     # Initial weights of F_dark/bright: imagenet (downloaded once), none (random), or a checkpoint file.
     pretrained: str = "imagenet"
     # Training of F_dark/bright.
     recipe: ProbabilityRecipe = ProbabilityRecipe()
+    # Dataset with the same settings but for corrections: its labels by F_dark/bright are taken, instead of training it
+    # again.
+    reuse: Path | None = None
     # Pictures with a shorter side are enlarged to this side (pixels).
     crop: int = 320
     # Seed of the split, and of the synthetic scenes.
@@ -62,13 +72,16 @@ class Config:
 
 @command_line.flags_in_errors(Config)
 def main(arguments: list[str]) -> int:
-    """Prepares a dataset; returns 1 if pictures were skipped as unreadable."""
+    """Prepares a dataset, or the page to review one; returns 1 if pictures were skipped as unreadable."""
+    if arguments[:1] == ["review"]:
+        return review.main(arguments[1:])
     config = command_line.parse(Config, arguments, program="prepare")
     summary = prepare(
         _source(config),
         config.out,
         groups=_existing("--groups", config.groups) if config.groups else None,
         merge=config.merge_copies,
+        corrections=[_existing("--corrections", table) for table in config.corrections],
         crop=config.crop,
         seed=config.seed,
         low=config.low,
@@ -98,7 +111,9 @@ def _source(config: Config) -> list[Path] | Scenes:
 def _labels(config: Config) -> dict[str, Any]:
     """Returns the arguments of `prepare` for --labels."""
     if config.labels == "classifier":
-        return {"labels": "classifier", **_classifier(config)}
+        return {"labels": "classifier", "reuse": config.reuse, **_classifier(config)}
+    if config.reuse is not None:
+        raise UsageError("--reuse: needs --labels=classifier")
     if config.labels == "qab":
         return {"labels": "qab"}
     if Path(config.labels).suffix.lower() != ".csv":
@@ -113,7 +128,7 @@ def _classifier(config: Config) -> dict[str, Any]:
 
     if config.classifier not in BACKBONES:
         raise unknown("--classifier", config.classifier, BACKBONES)
-    if config.pretrained != "none":
+    if config.pretrained != "none" and config.reuse is None:
         load_pretrained(config.classifier, config.pretrained)  # reports missing weights early
     weights = Path(config.pretrained)
     identity = {

@@ -50,7 +50,7 @@ class AnimeScenery(tfds.core.GeneratorBasedBuilder):
                     "partition": features.ClassLabel(names=list(PARTITIONS)),
                     "label": features.ClassLabel(names=list(get_args(Label))),
                     "label_origin": features.ClassLabel(names=list(get_args(LabelOrigin))),
-                    "classifier_probability": np.float32,  # NaN where the classifier was not used
+                    "classifier_probability": np.float32,  # of the label; NaN where the classifier was not used
                     "height": np.int64,
                     "width": np.int64,
                     "resized": np.bool_,

@@ -42,7 +42,7 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-    """A label, its origin, and if the classifier chose it, its probability."""
+    """A label, its origin, and its probability by F_dark/bright, None where that was not used."""
 
     label: Label
     origin: LabelOrigin
@@ -54,7 +54,7 @@ def by_brightness(pictures: Iterable[Measured]) -> dict[str, Labelled]:
     return {p.candidate.id: Labelled(p.partition, "qab") for p in pictures if p.partition != "uncertain"}
 
 
-def by_hand(table: Path, pictures: Sequence[Measured]) -> tuple[dict[str, Labelled], list[str]]:
+def by_hand(table: Path, pictures: Sequence[Measured]) -> tuple[dict[str, Labelled], Iterable[str]]:
     """Reads the labels in the CSV file `table` (file,label); also returns its names that match no picture.
 
     Raises:

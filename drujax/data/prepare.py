@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from drujax.console.progress import Progress
+from drujax.data.corrections import correct, read_classified, read_corrections, write_classified
 from drujax.data.grouping import merge_copies
 from drujax.data.labels import Labelled, LabelUncertain, Measured, by_brightness, by_classifier, by_hand
 from drujax.data.near_copies import fingerprint
@@ -43,6 +44,8 @@ def prepare(
     labels: str | Path = "qab",
     label_uncertain: LabelUncertain | None = None,
     classifier: Mapping[str, Any] | None = None,
+    reuse: Path | None = None,
+    corrections: Sequence[Path] = (),
     crop: int = 320,
     seed: int = 0,
     low: float = LOW,
@@ -60,6 +63,9 @@ def prepare(
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
         label_uncertain: F_dark/bright of eq. 3.
         classifier: identifies F_dark/bright (backbone, weights), as part of the dataset's settings.
+        reuse: a dataset with the same settings but for corrections: labels="classifier" takes its labels instead of
+            calling `label_uncertain`.
+        corrections: CSV files (file,label) that override the labels: dark, bright, or out (left out of the dataset).
         crop: pictures with a shorter side are enlarged to it (bicubic).
         seed: of the split.
         low: B_low of eq. 1.
@@ -79,6 +85,7 @@ def prepare(
         "groups": file_hash(groups) if groups else None,
         "labels": labels if isinstance(labels, str) else file_hash(labels),
         "classifier": dict(classifier or {}),
+        "corrections": [file_hash(table) for table in corrections] or None,
         "split seed": seed,
         "crop": crop,
         "low": low,
@@ -89,6 +96,7 @@ def prepare(
     settings = json.loads(json.dumps(settings))  # as they will be read back
     if existing := _existing(out, settings):
         return existing
+    classified = _classified(reuse, settings) if reuse and labels == "classifier" else None
     with written_whole(out) as folder:
         if existing := _existing(out, settings):  # written by another process in the meantime
             return existing
@@ -101,18 +109,33 @@ def prepare(
         if not isinstance(source, Scenes):
             pictures, note = _merged(pictures, hashes, frozenset(group_of.values()), merge=merge)
             notes += note
-        labelled, sides, unmatched = _label(pictures, labels, label_uncertain, seed)
+        corrected, ignored_rows = read_corrections(corrections, [picture.candidate for picture in pictures])
+        notes += [_unmatched_note(table, rows) for table, rows in ignored_rows.items()]
+        labelled, sides, unmatched = _label(pictures, labels, label_uncertain, seed, classified)
         notes += unmatched
-        splits, left_out = distribute(pictures, labelled, sides)
+        if labels == "classifier":
+            write_classified(folder, labelled)
+        labelled = correct(labelled, corrected)
+        if not labelled:
+            raise UsageError(_nothing_labelled(len(pictures), corrected))
+        kept = [picture for picture in pictures if corrected.get(picture.candidate.id) != "out"]
+        splits, left_out = distribute(kept, labelled, sides)
+        if len(kept) < len(pictures):
+            left_out["by correction"] = len(pictures) - len(kept)
         planned = {split: [_metadata(p, labelled[p.candidate.id], crop) for p in splits[split]] for split in SPLITS}
         summary = summarise(planned, left_out, skipped, notes)
         paths = {picture.candidate.id: picture.candidate for picture in pictures}
         write_records(folder, planned, paths, quiet=quiet)
-        description = {"settings": settings, "summary": dataclasses.asdict(summary)}
+        description = {"settings": settings, "summary": dataclasses.asdict(summary), "corrections": corrected}
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
         if isinstance(source, Scenes):
             shutil.rmtree(folder / "scenes")
     return summary
+
+
+def read_description(dataset: Path) -> dict[str, Any]:
+    """Reads the settings, the summary and the corrections (id -> dark, bright or out) of the dataset in a folder."""
+    return {"corrections": {}} | json.loads((dataset / DESCRIPTION).read_text())
 
 
 def distribute(
@@ -184,7 +207,11 @@ def _measure(
 
 
 def _label(
-    pictures: Sequence[Measured], labels: str | Path, label_uncertain: LabelUncertain | None, seed: int
+    pictures: Sequence[Measured],
+    labels: str | Path,
+    label_uncertain: LabelUncertain | None,
+    seed: int,
+    classified: Mapping[str, Labelled] | None,
 ) -> tuple[dict[str, Labelled], dict[str, Side], list[str]]:
     """Returns the labels, the side of each group, and notes on the table of labels."""
     if isinstance(labels, Path):
@@ -197,12 +224,9 @@ def _label(
     perhaps = [p.group for p in pictures if p.partition == "uncertain" and p.group not in dark_groups]
     sides = assign_sides(dark, seed) | assign_sides(perhaps, seed)
     if labels == "qab":
-        labelled = by_brightness(pictures)
-        if not labelled:
-            raise UsageError(
-                f"labels: all {len(pictures)} pictures are uncertain by QAB; label them by classifier or a CSV file"
-            )
-        return labelled, sides, []
+        return by_brightness(pictures), sides, []
+    if classified is not None:
+        return by_brightness(pictures) | dict(classified), sides, []
     if label_uncertain is None:
         raise ValueError(f"labels={labels!r} needs label_uncertain")
     return by_classifier(pictures, sides, label_uncertain), sides, []
@@ -235,13 +259,32 @@ def _existing(out: Path, settings: dict[str, Any]) -> Summary | None:
         return None
     if not (out / DESCRIPTION).is_file():
         raise UsageError(f"out: {out} is not empty and holds no dataset; choose a new folder")
-    description = json.loads((out / DESCRIPTION).read_text())
-    changed = [name for name, value in settings.items() if description["settings"].get(name) != value]
-    if changed:
-        changes = [f"{name} {description['settings'].get(name)!r}, now {settings[name]!r}" for name in changed]
-        raise UsageError(f"out: {out} holds another dataset ({'; '.join(changes)}); remove it or choose a new folder")
+    description = read_description(out)
+    if changes := _changes(description["settings"], settings):
+        raise UsageError(f"out: {out} holds another dataset ({changes}); remove it or choose a new folder")
     summary = Summary(**description["summary"])
     return dataclasses.replace(summary, notes=[*summary.notes, f"{out} held this dataset already; nothing was written"])
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Lists the settings that differ; empty if none does."""
+    changed = [name for name, value in now.items() if before.get(name) != value]
+    return "; ".join(f"{name} {before.get(name)!r}, now {now[name]!r}" for name in changed)
+
+
+def _classified(reuse: Path, settings: Mapping[str, Any]) -> dict[str, Labelled]:
+    """Reads the labels that F_dark/bright chose for the dataset `reuse`, which may differ in its corrections only."""
+    others = {name: value for name, value in settings.items() if name != "corrections"}
+    classified = read_classified(reuse)
+    if changes := _changes(read_description(reuse)["settings"], others):
+        raise UsageError(f"reuse: {reuse} was prepared with other settings ({changes})")
+    return classified
+
+
+def _nothing_labelled(count: int, corrections: Mapping[str, str]) -> str:
+    if corrections:
+        return f"corrections: none of the {count} pictures has a label, or all are left out"
+    return f"labels: all {count} pictures are uncertain by QAB; label them by classifier or a CSV file"
 
 
 def _merged(
@@ -267,5 +310,6 @@ def _hash(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
-def _unmatched_note(table: Path, names: Sequence[str]) -> str:
+def _unmatched_note(table: Path, names: Iterable[str]) -> str:
+    names = list(names)
     return f"{table} names {len(names)} pictures that are not in the sources (first: {names[0]})"

@@ -31,7 +31,7 @@ class Metadata:
     partition: Partition
     label: Label
     label_origin: LabelOrigin
-    classifier_probability: float | None  # of the label, by F_dark/bright; None where it was not used
+    classifier_probability: float | None  # of the label, by F_dark/bright (below 0.5 if overruled); None if not used
     height: int  # of the stored image
     width: int
     resized: bool  # enlarged, because a side was shorter than the crop

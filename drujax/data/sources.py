@@ -139,7 +139,7 @@ def file_hash(file: Path) -> str:
 
 def read_assignments(
     table: Path, column: str, candidates: Sequence[Candidate], check: Callable[[str], None] = lambda value: None
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], dict[str, str]]:
     """Reads a `column` ("group", "label") of the CSV file `table`, by candidate id.
 
     The column `file`, or `id`, names a picture by id, path inside its source, file name, or stem, whichever is unique.
@@ -152,26 +152,26 @@ def read_assignments(
         check: raises for a value that is not allowed.
 
     Returns:
-        Candidate id -> value, and the names in the table that match no candidate.
+        Candidate id -> value, and name -> value of the rows that match no candidate.
 
     Raises:
         UsageError: a column is missing, a name matches several pictures, a picture has two values, or no name matches.
     """
     names = _names(candidates)
     values: dict[str, str] = {}
-    unmatched = []
+    unmatched: dict[str, str] = {}
     for line, (name, value) in enumerate(_read_pairs(table, column), start=2):
         if not value:
             continue
         check(value)
-        found = names.get(name.replace("\\", "/").removeprefix("./"), [])
+        found = names.get(name) or names.get(name.replace("\\", "/").removeprefix("./"), [])
         if len(found) > 1:
             some = ", ".join(sorted(found)[:3])
             raise UsageError(
                 f"{table}, line {line}: {name!r} matches {len(found)} pictures ({some} ...); give its path"
             )
         if not found:
-            unmatched.append(name)
+            unmatched[name] = value
         elif values.setdefault(found[0], value) != value:
             raise UsageError(f"{table}, line {line}: {name!r} has two values of {column}: {values[found[0]]}, {value}.")
     if not values:
