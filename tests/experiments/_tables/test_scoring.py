@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from drujax.data.qab import mean_luma
+from drujax.data.scenes import paint
 from experiments._tables.scoring import SCORES, at_mean_luma, read_scores, score, shown_pictures
-from tests.support.textures import texture
 
 METRICS = {"spread": lambda batch: batch.std(axis=(1, 2, 3)), "none": lambda batch: np.full(len(batch), np.nan)}
 
 
 def pictures(count=4):
-    return [(f"s/{i}.png", lambda i=i: texture(i, (24, 32))) for i in range(count)]
+    return [(f"s/{i}.png", lambda i=i: paint(0, i, (24, 32))) for i in range(count)]
 
 
 def enhance(batch):
@@ -24,7 +24,7 @@ def test_each_picture_has_a_line(tmp_path):
     score(tmp_path, lambda: enhance, pictures(), METRICS)
     rows = read_scores(tmp_path)
     assert [row["picture"] for row in rows] == [name for name, _ in pictures()]
-    enhanced = 255 - texture(1, (24, 32))
+    enhanced = 255 - paint(0, 1, (24, 32))
     assert rows[1]["spread"] == pytest.approx(enhanced.std())
     assert rows[1]["luma"] == pytest.approx(mean_luma(enhanced))
     assert rows[1]["matched_spread"] == pytest.approx(at_mean_luma(enhanced).std())
@@ -51,7 +51,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_line(tmp_path):
 
 
 def test_the_common_mean_luma_is_met_in_between_black_and_white(tmp_path):
-    dark = (texture(3, (40, 40)) // 4).astype(np.uint8)
+    dark = (paint(0, 3, (40, 40)) // 4).astype(np.uint8)
     for target in (60.0, 110.0, 180.0):
         assert mean_luma(at_mean_luma(dark, target)) == pytest.approx(target, abs=1.5)
     np.testing.assert_array_equal(at_mean_luma(np.zeros((4, 4, 3), np.uint8)), 0)
