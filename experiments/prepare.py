@@ -3,6 +3,7 @@
     python -m experiments.prepare --source=frames/ --source=backgrounds/ --groups=groups.csv --out=data/
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
+    python -m experiments.prepare films --films=FILMS --out=frames/                 # pictures from films, before that
 
 With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where.
 """
@@ -21,11 +22,15 @@ from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash
 from drujax.errors import UsageError, unknown
 from drujax.uncertainty.config import ProbabilityRecipe
+from experiments._prepare import films
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Builds a dataset of dark and bright anime scenery."""
+    """Builds a dataset of dark and bright anime scenery.
+
+    Subcommands make pictures for it: films (prepare films --help).
+    """
 
     # Folder to write; an error if it holds anything but this dataset.
     out: Path
@@ -63,6 +68,8 @@ class Config:
 @command_line.flags_in_errors(Config)
 def main(arguments: list[str]) -> int:
     """Prepares a dataset; returns 1 if pictures were skipped as unreadable."""
+    if arguments[:1] == ["films"]:
+        return films.main(arguments[1:])
     config = command_line.parse(Config, arguments, program="prepare")
     summary = prepare(
         _source(config),

@@ -1,0 +1,123 @@
+"""Chooses frames of a film without a list: pictures of every shot, without black frames, credits and repetitions."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from scipy import ndimage
+
+from drujax.data.films.decoding import Film
+from drujax.data.films.letterbox import Bars, find_bars
+from drujax.data.films.shots import find_shots
+from drujax.data.grouping import Groups
+from drujax.data.near_copies import Fingerprint, find_near_copies, fingerprint
+from drujax.pictures.color import luma
+
+PART = 4.0  # seconds of a shot from which one frame is chosen: enough for a pan to show something new
+FOR_BARS = 48  # frames from which bars are found
+BLACK = 16.0  # level of luma that a black frame does not exceed, but for a two-hundredth of its pixels
+SIDE = 180  # short side of the copies in which text is found
+GROUND = 10  # levels by which the ground behind text differs from a single colour
+GROUND_SHARE = 0.6  # of the frame, at least
+STROKE = 5  # pixels of such a copy: strokes of letters are thinner
+THICK_SHARE = 0.005  # of the frame at most is thicker than strokes
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The frames of a film that are taken.
+
+    Attributes:
+        group: frame number -> name of its group.
+        bars: cut off from each.
+        shots: number of shots of the film.
+        left_out: reason -> candidates left out.
+    """
+
+    group: dict[int, str]
+    bars: Bars = Bars()
+    shots: int | None = None
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+def choose_frames(film: Film, on_frame: Callable[[int], None] = lambda number: None) -> Choice:
+    """Chooses the frame in the middle of each shot, and of each part of long shots.
+
+    Frames are left out if they are black, flat or text on a flat ground, or nearly equal to an earlier one. The frames
+    of a shot are a group; shots with nearly equal frames, such as those of a conversation, are one group.
+
+    Args:
+        film: swept through once; then the candidates are decoded.
+        on_frame: called with the number of each frame of the sweep.
+
+    Raises:
+        UsageError: the film's colours cannot be converted. The message begins with the path.
+    """
+
+    def sweep():
+        for number, frame in film.sweep():
+            on_frame(number)
+            yield number, frame
+
+    shots = find_shots(sweep())
+    shot_of = {
+        number: f"shot-{count:05d}"
+        for count, shot in enumerate(shots, start=1)
+        for number in shot.middles(PART * film.rate)
+    }
+    bars = _bars(film, sorted(shot_of))
+    left_out: collections.Counter[str] = collections.Counter()
+    prints: dict[int, Fingerprint] = {}
+    for number, rgb in film.pictures(shot_of):
+        found = "unreadable" if isinstance(rgb, str) else _reason(inside := bars.without(rgb)) or fingerprint(inside)
+        if isinstance(found, Fingerprint):
+            prints[number] = found
+        else:
+            left_out[found or "flat"] += 1
+    group, repeated = _without_repetitions(prints, shot_of)
+    left_out.update({"nearly equal to another": repeated} if repeated else {})
+    return Choice(group, bars, len(shots), dict(left_out))
+
+
+def _bars(film: Film, numbers: Sequence[int]) -> Bars:
+    spread = {numbers[len(numbers) * part // FOR_BARS] for part in range(FOR_BARS)} if numbers else set()
+    return find_bars(rgb for _, rgb in film.pictures(spread) if not isinstance(rgb, str))
+
+
+def _reason(rgb: UInt8[np.ndarray, "h w 3"]) -> str | None:
+    """Returns why a frame is of no use by itself, or None."""
+    if np.quantile(luma(rgb.astype(np.float32)), 0.995) <= BLACK:
+        return "black"
+    return "text" if is_text(rgb) else None
+
+
+def is_text(rgb: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether there are only thin strokes on a ground of one colour: credits and captions, but not text on a picture.
+
+    A frame without any strokes is text in this sense, too.
+    """
+    height, width = rgb.shape[:2]
+    scale = SIDE / min(height, width)
+    size = (round(width * scale), round(height * scale))
+    small = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX)).astype(np.int16)
+    y = luma(small).astype(np.int16)
+    most_common = small[y == np.bincount(y.ravel()).argmax()]
+    ink = np.abs(small - np.median(most_common, axis=0)).max(axis=-1) > GROUND
+    thick = ndimage.binary_opening(ink, np.ones((STROKE, STROKE), bool))
+    return bool(ink.mean() <= 1 - GROUND_SHARE and thick.mean() <= THICK_SHARE)
+
+
+def _without_repetitions(prints: Mapping[int, Fingerprint], shot_of: Mapping[int, str]) -> tuple[dict[int, str], int]:
+    """Returns the group of each frame that is not nearly equal to an earlier one, and the number of the others."""
+    numbers = sorted(prints)
+    groups = Groups(set(shot_of.values()), frozenset())
+    repeated: set[int] = set()
+    for first, second in sorted(find_near_copies([prints[number] for number in numbers]), key=lambda pair: pair[::-1]):
+        groups.merge(shot_of[numbers[first]], shot_of[numbers[second]])
+        if first not in repeated:
+            repeated.add(second)
+    kept = [number for position, number in enumerate(numbers) if position not in repeated]
+    return {number: groups.find(shot_of[number]) for number in kept}, len(repeated)

@@ -1,0 +1,1 @@
+"""Subcommands of experiments.prepare: what comes before the dataset."""
