@@ -11,7 +11,13 @@ Crops = Literal["squares", "whole"]
 CROPS: tuple[Crops, ...] = ("squares", "whole")
 
 
-def crop(rgb: UInt8[np.ndarray, "h w 3"], crops: Crops) -> dict[str, UInt8[np.ndarray, "..."]]:
+def check_crops(crops: str) -> None:
+    """Raises UsageError if `crops` is not one of CROPS."""
+    if crops not in CROPS:
+        raise unknown("crops", crops, CROPS)
+
+
+def crop(rgb: UInt8[np.ndarray, "h w 3"], crops: str) -> dict[str, UInt8[np.ndarray, "..."]]:
     """Cuts a frame into pictures by name.
 
     Args:
@@ -22,8 +28,7 @@ def crop(rgb: UInt8[np.ndarray, "h w 3"], crops: Crops) -> dict[str, UInt8[np.nd
     Raises:
         UsageError: `crops` is neither.
     """
-    if crops not in CROPS:
-        raise unknown("crops", crops, CROPS)
+    check_crops(crops)
     height, width = rgb.shape[:2]
     if crops == "whole":
         return {"": rgb}

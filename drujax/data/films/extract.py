@@ -13,13 +13,13 @@ from jaxtyping import UInt8
 
 from drujax.console.progress import Progress
 from drujax.console.tables import table
-from drujax.data.films.crops import CROPS, Crops, crop
+from drujax.data.films.crops import check_crops, crop
 from drujax.data.films.decoding import Film
 from drujax.data.films.frame_list import find_films, match_titles, read_frame_list
 from drujax.data.films.record import FilmRecord, Record
 from drujax.data.films.sampling import Choice, choose_frames
 from drujax.data.sources import as_text, file_hash
-from drujax.errors import UsageError, unknown
+from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import remove_leftovers, write_atomically
@@ -79,7 +79,7 @@ class Extraction:
 
 
 def extract_films(
-    films: Path, out: Path, *, frame_list: Path | None = None, crops: Crops = "squares", quiet: bool = False
+    films: Path, out: Path, *, frame_list: Path | None = None, crops: str = "squares", quiet: bool = False
 ) -> Extraction:
     """Writes frames of films as PNGs: `out`/FILM/NUMBER_CROP.png; and `out`/groups.csv.
 
@@ -94,12 +94,11 @@ def extract_films(
         quiet: shows no progress.
 
     Raises:
-        UsageError: there is no film, the list is invalid or fits no film, none can be read, `out` holds something else, or a
-            film has changed since an earlier run.
+        UsageError: there is no film, none can be read, the list is invalid or fits no film, or `out` holds something
+            else.
         OSError: a picture cannot be written.
     """
-    if crops not in CROPS:
-        raise unknown("crops", crops, CROPS)
+    check_crops(crops)
     files = find_films(films)
     wanted, skipped, notes = _wanted(frame_list, files)
     settings = {"frame list": file_hash(frame_list) if frame_list else None, "crops": crops, "choice": CHOICE}
@@ -155,7 +154,7 @@ def _recorded(record: Record, name: str, film: Film, listed: list[int] | None, *
     return chosen
 
 
-def _write(film: Film, folder: Path, choice: Choice, crops: Crops, *, quiet: bool) -> dict[int, str]:
+def _write(film: Film, folder: Path, choice: Choice, crops: str, *, quiet: bool) -> dict[int, str]:
     """Writes the frames that are not there yet; returns the others with reasons."""
     folder.mkdir(exist_ok=True)
     remove_leftovers(folder)
@@ -179,7 +178,7 @@ def _write(film: Film, folder: Path, choice: Choice, crops: Crops, *, quiet: boo
     return unreadable
 
 
-def _write_frame(folder: Path, number: int, rgb: UInt8[np.ndarray, "h w 3"], crops: Crops) -> None:
+def _write_frame(folder: Path, number: int, rgb: UInt8[np.ndarray, "h w 3"], crops: str) -> None:
     for name, picture in crop(rgb, crops).items():
         content = codec.encode(Picture(rgb=np.ascontiguousarray(picture)), "PNG")
         write_atomically(folder / _name(number, name), content)
@@ -189,7 +188,7 @@ def _name(number: int, crop: str) -> str:
     return f"{number:06d}_{crop}.png" if crop else f"{number:06d}.png"
 
 
-def _last_name(number: int, crops: Crops) -> str:
+def _last_name(number: int, crops: str) -> str:
     """The file that is written last of a frame, and so tells that all are there."""
     return _name(number, "centre" if crops == "squares" else "")
 

@@ -6,7 +6,7 @@ A JSON object maps each film's title to the numbers of its frames, counted from 
 import difflib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,39 +50,34 @@ def find_films(films: Path) -> list[Path]:
 
 
 def match_titles(titles: Iterable[str], files: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
-    """Finds the file of each title: the one of that name without its suffix, or else of that name but for upper case,
-    spaces and punctuation ("Someones Gaze" is `someone's_gaze.mkv`).
+    """Finds the file of each title: the one of that name without its suffix, or else one of that name but for upper
+    case, spaces and punctuation ("Someones Gaze" is `someone's_gaze.mkv`). No file has two titles.
 
     Returns:
         Title -> file, and a line for each title without a file, or with several.
     """
-    by_name = _by(lambda path: path.stem, files)
-    by_letters = _by(lambda path: _letters(path.stem), files)
+    titles = list(titles)
     found: dict[str, Path] = {}
-    missing = []
-    for title in titles:
-        named = by_name.get(title) or by_letters.get(_letters(title), [])
-        if len(named) == 1:
-            found[title] = named[0]
-        elif named:
-            missing.append(f"{title}: several files have this title: {', '.join(path.name for path in named)}")
-        else:
-            missing.append(f"{title}: no film of this title{_nearest(title, by_letters)}")
-    return found, missing
+    several: dict[str, list[Path]] = {}
+    for key in (str, _letters):
+        free = [file for file in files if file not in found.values()]
+        for title in (title for title in titles if title not in found):
+            named = [file for file in free if key(title) and key(file.stem) == key(title)]
+            if len(named) == 1:
+                found[title] = named[0]
+                free.remove(named[0])
+            elif named:
+                several[title] = named
+    return found, [_missing(title, several.get(title, []), files) for title in titles if title not in found]
 
 
-def _nearest(title: str, by_letters: Mapping[str, list[Path]]) -> str:
-    letters = _letters(title)
-    near = difflib.get_close_matches(letters, by_letters, n=1)
-    near = near or [name for name in by_letters if letters and (letters in name or (name and name in letters))]
-    return f". Did you mean {by_letters[near[0]][0].name}? Then rename it." if near else ""
-
-
-def _by(key: Any, files: Sequence[Path]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for file in files:
-        found.setdefault(key(file), []).append(file)
-    return found
+def _missing(title: str, several: Sequence[Path], files: Sequence[Path]) -> str:
+    if several:
+        return f"{title}: several files have this title: {', '.join(path.name for path in several)}"
+    letters, names = _letters(title), {_letters(file.stem): file.name for file in files}
+    near = difflib.get_close_matches(letters, names, n=1)
+    near = near or [name for name in names if letters and name and (letters in name or name in letters)]
+    return f"{title}: no film of this title{f'. Did you mean {names[near[0]]}? Then rename it.' if near else ''}"
 
 
 def _letters(title: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from drujax.pictures.color import luma
 
@@ -31,22 +31,23 @@ def find_bars(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Bars:
     Bars are equal on opposite sides. A single dark picture has black borders without having bars, so no frame decides
     alone.
     """
-    measured = [_black_border(rgb) for rgb in frames]
+    measured = [_black_border(luma(rgb.astype(np.float32))) for rgb in frames]
+    measured = [border for border in measured if border is not None]
     if not measured:
         return Bars()
     rows, columns = np.quantile(np.array(measured), SHARE, axis=0, method="lower").tolist()
     return Bars(*(side + MARGIN if side else 0 for side in (rows, columns)))
 
 
-def _black_border(rgb: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int]:
-    """Returns the black rows at the top and bottom each, and the black columns at the left and right each."""
-    y = luma(rgb.astype(np.float32))
-    return _border(np.quantile(y, 0.99, axis=1)), _border(np.quantile(y, 0.99, axis=0))
+def _black_border(y: Float32[np.ndarray, "h w"]) -> tuple[int, int] | None:
+    """Returns the black rows at the top and bottom each, and the columns at the sides each; None if all is black."""
+    rows, columns = (np.flatnonzero(np.quantile(y, 0.99, axis=axis) > BLACK) for axis in (1, 0))
+    if not rows.size or not columns.size:
+        return None
+    return _border(rows, y.shape[0]), _border(columns, y.shape[1])
 
 
-def _border(levels: np.ndarray) -> int:
-    picture = np.flatnonzero(levels > BLACK)
-    if not picture.size:
-        return len(levels)  # a black frame has no say
-    border = min(int(picture[0]), len(levels) - 1 - int(picture[-1]))
-    return border if border <= MOST * len(levels) else 0
+def _border(picture: Int[np.ndarray, " k"], n: int) -> int:
+    """Returns how many of n positions precede the first and follow the last of the picture, whichever is less."""
+    border = min(int(picture[0]), n - 1 - int(picture[-1]))
+    return border if border <= MOST * n else 0

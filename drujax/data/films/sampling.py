@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int16, UInt8
 from PIL import Image
 from scipy import ndimage
 
@@ -19,10 +19,10 @@ from drujax.pictures.color import luma
 PART = 4.0  # seconds of a shot from which one frame is chosen: enough for a pan to show something new
 FOR_BARS = 48  # frames from which bars are found
 BLACK = 16.0  # level of luma that a black frame does not exceed, but for a two-hundredth of its pixels
-SIDE = 180  # short side of the copies in which text is found
+SIDE = 360  # short side of the copies in which text is found, at most
 GROUND = 10  # levels by which the ground behind text differs from a single colour
 GROUND_SHARE = 0.6  # of the frame, at least
-STROKE = 5  # pixels of such a copy: strokes of letters are thinner
+STROKE = 7  # pixels of such a copy: strokes of letters are thinner
 THICK_SHARE = 0.005  # of the frame at most is thicker than strokes
 
 
@@ -72,11 +72,11 @@ def choose_frames(film: Film, on_frame: Callable[[int], None] = lambda number: N
     left_out: collections.Counter[str] = collections.Counter()
     prints: dict[int, Fingerprint] = {}
     for number, rgb in film.pictures(shot_of):
-        found = "unreadable" if isinstance(rgb, str) else _reason(inside := bars.without(rgb)) or fingerprint(inside)
+        found = "unreadable" if isinstance(rgb, str) else _judged(bars.without(rgb))
         if isinstance(found, Fingerprint):
             prints[number] = found
         else:
-            left_out[found or "flat"] += 1
+            left_out[found] += 1
     group, repeated = _without_repetitions(prints, shot_of)
     left_out.update({"nearly equal to another": repeated} if repeated else {})
     return Choice(group, bars, len(shots), dict(left_out))
@@ -87,11 +87,14 @@ def _bars(film: Film, numbers: Sequence[int]) -> Bars:
     return find_bars(rgb for _, rgb in film.pictures(spread) if not isinstance(rgb, str))
 
 
-def _reason(rgb: UInt8[np.ndarray, "h w 3"]) -> str | None:
-    """Returns why a frame is of no use by itself, or None."""
+def _judged(rgb: UInt8[np.ndarray, "h w 3"]) -> Fingerprint | str:
+    """Returns the fingerprint of a frame that shows something, or else why it is of no use."""
     if np.quantile(luma(rgb.astype(np.float32)), 0.995) <= BLACK:
         return "black"
-    return "text" if is_text(rgb) else None
+    found = fingerprint(rgb)
+    if found is None:
+        return "of a single colour"
+    return "text" if is_text(rgb) else found
 
 
 def is_text(rgb: UInt8[np.ndarray, "h w 3"]) -> bool:
@@ -100,14 +103,21 @@ def is_text(rgb: UInt8[np.ndarray, "h w 3"]) -> bool:
     A frame without any strokes is text in this sense, too.
     """
     height, width = rgb.shape[:2]
-    scale = SIDE / min(height, width)
-    size = (round(width * scale), round(height * scale))
-    small = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX)).astype(np.int16)
-    y = luma(small).astype(np.int16)
-    most_common = small[y == np.bincount(y.ravel()).argmax()]
-    ink = np.abs(small - np.median(most_common, axis=0)).max(axis=-1) > GROUND
-    thick = ndimage.binary_opening(ink, np.ones((STROKE, STROKE), bool))
-    return bool(ink.mean() <= 1 - GROUND_SHARE and thick.mean() <= THICK_SHARE)
+    scale = min(1.0, SIDE / min(height, width))
+    small = Image.fromarray(rgb).resize((round(width * scale), round(height * scale)), Image.Resampling.BOX)
+    contrast = _contrast(np.asarray(small).astype(np.int16))
+    if (contrast <= GROUND).mean() < GROUND_SHARE:
+        return False
+    # Half of the contrast nearby, because coding blurs the strokes.
+    ink = (contrast > GROUND) & (2 * contrast > ndimage.maximum_filter(contrast, 2 * STROKE + 1))
+    return bool(ndimage.binary_opening(ink, np.ones((STROKE, STROKE), bool)).mean() <= THICK_SHARE)
+
+
+def _contrast(rgb: Int16[np.ndarray, "h w 3"]) -> Int16[np.ndarray, "h w"]:
+    """The largest difference of a channel from the most common colour."""
+    y = luma(rgb).astype(np.int16)
+    most_common = rgb[y == np.bincount(y.ravel()).argmax()]
+    return np.abs(rgb - np.median(most_common, axis=0).astype(np.int16)).max(axis=-1)
 
 
 def _without_repetitions(prints: Mapping[int, Fingerprint], shot_of: Mapping[int, str]) -> tuple[dict[int, str], int]:
