@@ -40,7 +40,7 @@ def encode(
     path.parent.mkdir(parents=True, exist_ok=True)
     base = Fraction(1, 1000) if times else Fraction(1, 24)
     with av.open(str(path), "w", options=dict(muxer)) as container:
-        stream = None
+        stream: Any = None
         for number, rgb in enumerate(frames):
             if stream is None:
                 stream = container.add_stream(codec, rate=24, options=dict(options))

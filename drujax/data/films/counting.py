@@ -1,6 +1,6 @@
 """Frames of a film whose timeline is not known: everything is decoded from the beginning and counted."""
 
-import contextlib
+import collections
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import av
 
 from drujax.data.films.opening import open_film
+from drujax.data.films.timeline import REORDERED
 
 
 class Counting:
@@ -22,6 +23,7 @@ class Counting:
 
     def __init__(self, path: Path):
         self._path = path
+        self.damage: str | None = None  # why frames are missing at the end, once they were found to be
 
     def close(self) -> None:
         pass
@@ -29,11 +31,7 @@ class Counting:
     def frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """Yields the number and the frame (of PyAV), or a reason why it cannot be read, of ascending `numbers`."""
         left, count = dict.fromkeys(numbers), 0
-        reason = "past the end: the film has {} frames"
         for number, frame in self.sweep():
-            if frame is None:
-                reason = "the film is damaged after {} frames, and later ones cannot be counted"
-                break
             count = number + 1
             if number in left:
                 del left[number]
@@ -41,21 +39,40 @@ class Counting:
             if not left:
                 return
         for number in left:
-            yield number, reason.format(count)
+            yield number, self.damage or f"past the end: the film has {count} frames"
 
     def sweep(self) -> Iterator[tuple[int, Any]]:
-        """Yields the frames in order with their numbers; at the first error None instead of a frame, and ends."""
-        container, stream = open_film(self._path)
+        """Yields the frames in order with their numbers, up to a damaged or missing one."""
         number = 0
+        # Of the last frames before a missing one, some may be shown after it.
+        held: collections.deque[Any] = collections.deque()
+        container, stream = open_film(self._path)
         with container:
-            packets = (packet for packet in container.demux(stream) if packet.size)
-            with contextlib.suppress(av.FFmpegError):
-                for packet in itertools.chain(packets, [None]):
-                    for frame in stream.decode(packet):
-                        if frame.is_corrupt:
-                            yield number, None
-                            return
-                        yield number, frame
+            try:
+                for frame in _decoded(container, stream):
+                    held.append(frame)
+                    if len(held) > REORDERED:
+                        yield number, held.popleft()
                         number += 1
-                return
-            yield number, None
+                yield from enumerate(held, start=number)
+            except (av.FFmpegError, _MissingFrameError):
+                self.damage = f"the film is damaged, so only the first {number} frames can be counted"
+
+
+class _MissingFrameError(Exception):
+    pass
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Yields all frames; raises an error at a damaged one, and where the AVI's count of frames jumps."""
+    counted, before = container.format.name == "avi", None
+    packets = (packet for packet in container.demux(stream) if packet.size)
+    for packet in itertools.chain(packets, [None]):
+        if counted and packet is not None and packet.dts is not None:
+            if before is not None and packet.dts != before + 1:
+                raise _MissingFrameError
+            before = packet.dts
+        for frame in stream.decode(packet):
+            if frame.is_corrupt:
+                raise _MissingFrameError
+            yield frame

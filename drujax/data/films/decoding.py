@@ -47,6 +47,11 @@ class Film:
         return self._frames.length
 
     @property
+    def damage(self) -> str | None:
+        """Why not all frames of the film are known; if `length` is None, only found while decoding."""
+        return self._frames.damage
+
+    @property
     def rate(self) -> float:
         """Frames a second, on average; 24 if it is not known."""
         return float(self._rate or 24)
@@ -71,4 +76,4 @@ class Film:
 
     def sweep(self) -> Iterator[tuple[int, Any]]:
         """Yields frames of PyAV in order with their numbers, for an overview; not all of them, and damaged ones too."""
-        return ((number, frame) for number, frame in self._frames.sweep() if frame is not None)
+        return self._frames.sweep()

@@ -111,10 +111,13 @@ def extract_films(
             with Film(path) as film:
                 chosen = _recorded(record, name, film, listed, quiet=quiet)
                 unreadable = _write(film, out / chosen.folder, chosen.choice, crops, quiet=quiet)
+                skipped += [f"{path}: {film.damage}"] if film.damage else []
         except UsageError as error:
             skipped.append(str(error))
             continue
-        skipped += [f"{path}: frame {number}: {reason}" for number, reason in sorted(unreadable.items())]
+        skipped += [
+            f"{path}: frame {number}: {why}" for number, why in sorted(unreadable.items()) if why != film.damage
+        ]
         extracted.append(_summary(name, out, chosen, len(unreadable)))
     if not extracted:
         raise UsageError(f"films: none of {len(wanted)} can be read (first: {skipped[-1]})")
@@ -160,6 +163,7 @@ def _write(film: Film, folder: Path, choice: Choice, crops: str, *, quiet: bool)
     remove_leftovers(folder)
     missing = [number for number in choice.group if not (folder / _last_name(number, crops)).exists()]
     unreadable: dict[int, str] = {}
+    written = 0
     done = len(choice.group) - len(missing)
     progress = Progress(film.path.name, total=len(choice.group), done=done, unit="frame", quiet=quiet)
     with progress, ThreadPoolExecutor() as pool:
@@ -169,12 +173,15 @@ def _write(film: Film, folder: Path, choice: Choice, crops: str, *, quiet: bool)
                 unreadable[number] = rgb
             else:
                 waiting.append(pool.submit(_write_frame, folder, number, choice.bars.without(rgb), crops))
-            while len(waiting) > WAITING:
+            # The first frame is written alone: cffi, which calls libvips, sets up its types when they are first used,
+            # and can abort if two threads do.
+            while len(waiting) > (WAITING if written else 0):
                 waiting.popleft().result()
+                written += 1
             done += 1
             progress.to(done)
-        for written in waiting:
-            written.result()
+        for future in waiting:
+            future.result()
     return unreadable
 
 

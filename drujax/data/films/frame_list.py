@@ -75,7 +75,7 @@ def _missing(title: str, several: Sequence[Path], files: Sequence[Path]) -> str:
     if several:
         return f"{title}: several files have this title: {', '.join(path.name for path in several)}"
     letters, names = _letters(title), {_letters(file.stem): file.name for file in files}
-    near = difflib.get_close_matches(letters, names, n=1)
+    near = difflib.get_close_matches(letters, names, n=1) if letters else []
     near = near or [name for name in names if letters and name and (letters in name or name in letters)]
     return f"{title}: no film of this title{f'. Did you mean {names[near[0]]}? Then rename it.' if near else ''}"
 

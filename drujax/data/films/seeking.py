@@ -1,8 +1,8 @@
 """Frames of a film whose timeline is known: decoding starts at the keyframe before a frame, which is recognised by its
 presentation time.
 
-A frame is never taken from damaged data. Decoders conceal damage, and frames that refer to a damaged one are damaged
-without a sign; so after an error nothing is taken until the next keyframe.
+Decoders conceal damage, and frames that refer to a damaged one are damaged without a sign; so after an error that the
+decoder reports, nothing is taken until the next keyframe.
 """
 
 import collections
@@ -28,9 +28,9 @@ class Seeking:
 
     Args:
         path: the film.
-        container: and
-        stream: of `open_film`, used and closed by this object.
-        timeline: of the film.
+        container: the film as opened by `open_film`; closed by `close`.
+        stream: its video stream.
+        timeline: of the stream.
     """
 
     def __init__(self, path: Path, container: Any, stream: Any, timeline: Timeline):
@@ -44,14 +44,19 @@ class Seeking:
     def length(self) -> int:
         return len(self._timeline.shown)
 
+    @property
+    def damage(self) -> str | None:
+        """Why not all frames of the film are known, if so."""
+        damage = self._timeline.damage
+        return None if damage is None else f"{damage}, so only the first {self.length} frames have a certain number"
+
     def frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """Yields the number and the frame (of PyAV), or a reason why it cannot be read, of ascending `numbers`."""
         inside = [number for number in numbers if number < self.length]
         for start, group in itertools.groupby(inside, self._timeline.keyframe_before):
             yield from self._group(start, list(group))
-        damage = f"; {self._timeline.damage}" if self._timeline.damage else ""
         for number in numbers[len(inside) :]:
-            yield number, f"past the end: {self.length} frames are readable{damage}"
+            yield number, self.damage or f"past the end: the film has {self.length} frames"
 
     def sweep(self) -> Iterator[tuple[int, Any]]:
         """Yields the frames in order with their numbers, damaged ones too, without those that no other refers to.
@@ -121,26 +126,34 @@ class Seeking:
             if careful:
                 container, stream = open_film(self._path, "NONE")
                 stack.enter_context(container)
-                packets = _packets(container, stream)
+                packets: Iterable[Any] = _packets(container, stream)
             else:
                 stream, packets = self._stream, self._sought(start)
             keyframe = self._timeline.keyframes[start]
             place = keyframe.place
-            for packet in itertools.chain(packets, [None]):
-                place = place if packet is None else self._timeline.place.get(packet.pts, -1)
-                if packet is not None and place < keyframe.place:
-                    continue
+            for place, packet in self._placed(packets, keyframe.place):
+                if place > last:
+                    break
                 try:
-                    for frame in stream.decode(packet if place <= last else None):
+                    for frame in stream.decode(packet):
                         yield place, frame
                 except av.FFmpegError:
                     # Frames that are shown before the keyframe may lack what they refer to.
-                    if packet is None or packet.pts >= keyframe.pts:
+                    if packet.pts >= keyframe.pts:
                         yield place, None
-                        if packet is not None:
-                            packets = ()
-                if place > last:
-                    return
+                        break
+            try:
+                for frame in stream.decode(None):
+                    yield place, frame
+            except av.FFmpegError:
+                yield place, None
+
+    def _placed(self, packets: Iterable[Any], first: int) -> Iterator[tuple[int, Any]]:
+        """Yields packets with their places, from the place `first` on."""
+        for packet in packets:
+            place = self._timeline.place.get(packet.pts, -1)
+            if place >= first:
+                yield place, packet
 
     def _sought(self, start: int) -> Iterable[Any]:
         """Returns the packets from a keyframe on, or from one before; none if seeking leads too far."""

@@ -103,8 +103,9 @@ class _Reader:
         self.damage: str | None = None
 
     def __iter__(self) -> Iterator[_Packet]:
-        level = av.logging.get_level()
+        level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
         av.logging.set_level(av.logging.ERROR)
+        av.logging.set_skip_repeated(False)
         try:
             with av.logging.Capture() as logs:
                 for packet in self._container.demux(self._stream):
@@ -118,6 +119,7 @@ class _Reader:
             self.damage = f"the file is damaged: {error.strerror}"
         finally:
             av.logging.set_level(level)
+            av.logging.set_skip_repeated(skip)
 
 
 def _timeline(packets: Sequence[_Packet]) -> Timeline | None:

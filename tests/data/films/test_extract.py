@@ -96,10 +96,20 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_done(films, tmp_path):
     assert result.skipped[0] == "gone: no film of this title"
     assert result.skipped[1] == "goood: no film of this title. Did you mean good.mp4? Then rename it."
     assert f"{folder / 'bad.mkv'}: not a readable film" in result.skipped[2]
-    assert result.skipped[3] == f"{folder / 'good.mp4'}: frame 60: past the end: 60 frames are readable"
-    assert result.skipped[4] == f"{folder / 'good.mp4'}: frame 99: past the end: 60 frames are readable"
+    assert result.skipped[3] == f"{folder / 'good.mp4'}: frame 60: past the end: the film has 60 frames"
+    assert result.skipped[4] == f"{folder / 'good.mp4'}: frame 99: past the end: the film has 60 frames"
     assert result.skipped[5] == f"{folder / 'sound.mp4'}: has no video (audio)"
     assert len(groups(tmp_path / "out")) == 3
+
+
+def test_a_damaged_film_is_sampled_as_far_as_it_is_whole(tmp_path):
+    frames = [np.asarray(texture(number // 40)) for number in range(240)]
+    film = encode(tmp_path / "a.mkv", frames, muxer={"cluster_time_limit": "500"})
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    result = extract_films(film, tmp_path / "out", quiet=True)
+    assert result.skipped[0].startswith(f"{film}: the file is damaged, so only the first ")
+    assert len(result.skipped) == 1
+    assert 1 <= result.films[0].frames <= 3
 
 
 def test_films_that_the_list_does_not_name_are_noted(films, tmp_path):

@@ -45,7 +45,7 @@ def test_skipped_frames_are_printed_and_exit_code_1(film, tmp_path, capsys):
     assert run("films", f"--films={film.parent}", f"--frame-list={listed}", f"--out={tmp_path / 'out'}") == 1
     captured = capsys.readouterr()
     assert "prepare: skipped: Nihgt: no film of this title\n" in captured.err
-    assert f"prepare: skipped: {film}: frame 30: past the end: 30 frames are readable\n" in captured.err
+    assert f"prepare: skipped: {film}: frame 30: past the end: the film has 30 frames\n" in captured.err
     assert "Night Train.mp4" in captured.out
 
 
