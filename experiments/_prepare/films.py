@@ -8,7 +8,6 @@ docs/films.md describes what is chosen. Repeating the command continues a stoppe
 """
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +45,3 @@ def main(arguments: Sequence[str]) -> int:
         complain(f"prepare: skipped: {line}")
     show(str(extraction))
     return 1 if extraction.skipped else 0
-
-
-if __name__ == "__main__":
-    sys.exit(command_line.run(lambda: main(sys.argv[1:]), "prepare films"))

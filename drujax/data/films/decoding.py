@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from jaxtyping import UInt8
 
@@ -30,6 +31,7 @@ class Film:
         container, stream = open_film(path)
         self._aspect = stream.sample_aspect_ratio
         self._rate = stream.average_rate
+        self._named = stream.frames or round((container.duration or 0) / av.time_base * self.rate)
         timeline = read_timeline(container, stream)
         if timeline is None:
             container.close()
@@ -45,6 +47,11 @@ class Film:
     def length(self) -> int | None:
         """The number of frames; None if it is not known without decoding."""
         return self._frames.length
+
+    @property
+    def expected(self) -> int:
+        """About how many frames there are, for showing progress."""
+        return self._named if self.length is None else self.length
 
     @property
     def damage(self) -> str | None:

@@ -150,8 +150,7 @@ def _recorded(record: Record, name: str, film: Film, listed: list[int] | None, *
     if listed is not None:
         choice = Choice({number: f"{number:06d}" for number in listed})
     else:
-        with Progress(f"{name}: shots", total=film.length or 0, unit="frame", quiet=quiet) as progress:
-            choice = choose_frames(film, progress.to)
+        choice = choose_frames(film, quiet=quiet)
     chosen = FilmRecord(now, record.new_folder(film.path.stem), choice)
     record.add(name, chosen)
     return chosen

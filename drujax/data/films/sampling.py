@@ -2,13 +2,15 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int16, UInt8
 from PIL import Image
 from scipy import ndimage
 
+from drujax.console.progress import Progress
 from drujax.data.films.decoding import Film
 from drujax.data.films.letterbox import Bars, find_bars
 from drujax.data.films.shots import find_shots
@@ -43,7 +45,7 @@ class Choice:
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-def choose_frames(film: Film, on_frame: Callable[[int], None] = lambda number: None) -> Choice:
+def choose_frames(film: Film, *, quiet: bool = False) -> Choice:
     """Chooses the frame in the middle of each shot, and of each part of long shots.
 
     Frames are left out if they are black, flat or text on a flat ground, or nearly equal to an earlier one. The frames
@@ -51,40 +53,52 @@ def choose_frames(film: Film, on_frame: Callable[[int], None] = lambda number: N
 
     Args:
         film: swept through once; then the candidates are decoded.
-        on_frame: called with the number of each frame of the sweep.
+        quiet: shows no progress.
 
     Raises:
         UsageError: the film's colours cannot be converted. The message begins with the path.
     """
-
-    def sweep():
-        for number, frame in film.sweep():
-            on_frame(number)
-            yield number, frame
-
-    shots = find_shots(sweep())
+    with Progress(f"{film.path.name}: finding shots", total=film.expected, unit="frame", quiet=quiet) as progress:
+        shots = find_shots(_reported(film.sweep(), progress))
     shot_of = {
         number: f"shot-{count:05d}"
         for count, shot in enumerate(shots, start=1)
         for number in shot.middles(PART * film.rate)
     }
-    bars = _bars(film, sorted(shot_of))
-    left_out: collections.Counter[str] = collections.Counter()
-    prints: dict[int, Fingerprint] = {}
-    for number, rgb in film.pictures(shot_of):
-        found = "unreadable" if isinstance(rgb, str) else _judged(bars.without(rgb))
-        if isinstance(found, Fingerprint):
-            prints[number] = found
-        else:
-            left_out[found] += 1
+    with Progress(f"{film.path.name}: choosing", total=len(shot_of), unit="frame", quiet=quiet) as progress:
+        bars = _bars(film, sorted(shot_of))
+        prints, left_out = _judge(film, shot_of, bars, progress)
     group, repeated = _without_repetitions(prints, shot_of)
-    left_out.update({"nearly equal to another": repeated} if repeated else {})
-    return Choice(group, bars, len(shots), dict(left_out))
+    if repeated:
+        left_out["nearly equal to another"] = repeated
+    return Choice(group, bars, len(shots), left_out)
+
+
+def _reported(frames: Iterable[tuple[int, Any]], progress: Progress) -> Iterator[tuple[int, Any]]:
+    for number, frame in frames:
+        progress.to(number)
+        yield number, frame
 
 
 def _bars(film: Film, numbers: Sequence[int]) -> Bars:
     spread = {numbers[len(numbers) * part // FOR_BARS] for part in range(FOR_BARS)} if numbers else set()
     return find_bars(rgb for _, rgb in film.pictures(spread) if not isinstance(rgb, str))
+
+
+def _judge(
+    film: Film, numbers: Iterable[int], bars: Bars, progress: Progress
+) -> tuple[dict[int, Fingerprint], dict[str, int]]:
+    """Returns the fingerprints of the frames that show something, and how many others there are, by reason."""
+    left_out: collections.Counter[str] = collections.Counter()
+    prints: dict[int, Fingerprint] = {}
+    for done, (number, rgb) in enumerate(film.pictures(numbers), start=1):
+        found = "unreadable" if isinstance(rgb, str) else _judged(bars.without(rgb))
+        if isinstance(found, Fingerprint):
+            prints[number] = found
+        else:
+            left_out[found] += 1
+        progress.to(done)
+    return prints, dict(left_out)
 
 
 def _judged(rgb: UInt8[np.ndarray, "h w 3"]) -> Fingerprint | str:
