@@ -3,6 +3,7 @@
     python -m experiments.prepare --source=frames/ --source=backgrounds/ --groups=groups.csv --out=data/
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
+    python -m experiments.prepare films --films=FILMS --out=frames/                 # pictures from films, before that
     python -m experiments.prepare review --data=data/ --out=review.html             # a page to correct labels on
     python -m experiments.prepare --source=frames/ --labels=classifier --reuse=data/ --corrections=corrections.csv \\
         --out=corrected/
@@ -24,12 +25,17 @@ from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash
 from drujax.errors import UsageError, unknown
 from drujax.uncertainty.config import ProbabilityRecipe
-from experiments._prepare import review
+from experiments._prepare import films, review
+
+SUBCOMMANDS = {"films": films, "review": review}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Builds a dataset of dark and bright anime scenery."""
+    """Builds a dataset of dark and bright anime scenery.
+
+    Subcommands (prepare films --help): films makes pictures of films, review a page to correct labels on.
+    """
 
     # Folder to write; an error if it holds anything but this dataset.
     out: Path
@@ -72,9 +78,9 @@ class Config:
 
 @command_line.flags_in_errors(Config)
 def main(arguments: list[str]) -> int:
-    """Prepares a dataset, or the page to review one; returns 1 if pictures were skipped as unreadable."""
-    if arguments[:1] == ["review"]:
-        return review.main(arguments[1:])
+    """Prepares a dataset, or does what a subcommand does; returns 1 if pictures were skipped as unreadable."""
+    if arguments and arguments[0] in SUBCOMMANDS:
+        return SUBCOMMANDS[arguments[0]].main(arguments[1:])
     config = command_line.parse(Config, arguments, program="prepare")
     summary = prepare(
         _source(config),

@@ -12,6 +12,7 @@ import pytest
 
 from drujax import cli
 from drujax.console import command_line
+from experiments.prepare import SUBCOMMANDS
 from tests.support.documents import DOCUMENTS, REPOSITORY, anchors, code_spans, commands, links, read, usages
 
 GUIDES = [document for document in DOCUMENTS if document != "CHANGELOG.md"]  # which also names what is gone
@@ -103,8 +104,8 @@ def test_readme_shows_every_command_with_options_that_exist():
 def options() -> str:
     """The help of every command."""
     helps = [help_of("drujax", name) for name in cli.COMMANDS]
-    helps += [help_of("experiments.prepare"), help_of("experiments.evaluate"), help_of("experiments.evaluate", "light")]
-    helps += [help_of("experiments.prepare", "review")]
+    helps += [help_of("experiments.prepare"), *(help_of("experiments.prepare", name) for name in SUBCOMMANDS)]
+    helps += [help_of("experiments.evaluate"), help_of("experiments.evaluate", "light"), help_of("experiments.tables")]
     helps += [help_of("experiments.figures", name) for name in ("compare", "scenes")]
     helps += [help_of("experiments.benchmark", name) for name in ("train", "enhance", "data", "scenes", "metrics")]
     methods = ("enlightengan", "exposure", "sci", "zero_dce_pp", "ruas", "ruas_search", "clip_lit")

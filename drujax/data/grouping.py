@@ -49,7 +49,7 @@ def merge_copies(
     Returns:
         The pictures with their new groups, and what was merged.
     """
-    groups = _Groups({picture.group for picture in pictures}, named)
+    groups = Groups({picture.group for picture in pictures}, named)
 
     def merge(pairs: Iterable[tuple[int, int]]) -> list[tuple[str, str]]:
         """The ids of the pairs that were in two groups."""
@@ -77,8 +77,8 @@ def _equal_files(
             first[digest] = position
 
 
-class _Groups:
-    """Disjoint sets of group names (union-find), each represented by its first name."""
+class Groups:
+    """Disjoint sets of group names (union-find), each represented by its first name, those in `named` before others."""
 
     def __init__(self, names: set[str], named: frozenset[str]):
         self._parent = {name: name for name in names}

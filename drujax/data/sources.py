@@ -61,9 +61,10 @@ def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> lis
         if not folder.is_dir():
             raise UsageError(f"source: folder not found: {folder}")
     _check_disjoint(folders)
+    names = unique_names([as_text(folder.resolve().name) or "root" for folder in folders])
     candidates = [
-        Candidate(f"{source}/{_text(path.relative_to(folder).as_posix())}", source, path)
-        for folder, source in zip(folders, _source_names(folders), strict=True)
+        Candidate(f"{source}/{as_text(path.relative_to(folder).as_posix())}", source, path)
+        for folder, source in zip(folders, names, strict=True)
         for path in find_pictures(folder, skipped=skipped)
     ]
     if not candidates:
@@ -85,9 +86,8 @@ def _check_disjoint(folders: Sequence[Path]) -> None:
                 raise UsageError(f"source: {folders[i]} {how}; its pictures would count twice")
 
 
-def _source_names(folders: Sequence[Path]) -> list[str]:
-    """Returns a unique name for each folder; a numbered one never equals another folder's own."""
-    own = [_text(folder.resolve().name) or "root" for folder in folders]
+def unique_names(own: Sequence[str]) -> list[str]:
+    """Numbers names that occur again (NAME-2); a numbered one never equals another's own."""
     names: list[str] = []
     for name in own:
         numbered = (f"{name}-{number}" for number in itertools.count(2))
@@ -95,7 +95,7 @@ def _source_names(folders: Sequence[Path]) -> list[str]:
     return names
 
 
-def _text(name: str) -> str:
+def as_text(name: str) -> str:
     """Escapes bytes that are not UTF-8, since records and tables are UTF-8."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

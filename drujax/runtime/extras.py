@@ -4,6 +4,7 @@ _EXTRAS = {
     "absl": "train",
     "apache_beam": "beam",
     "array_record": "train",
+    "av": "video",
     "grain": "train",
     "h5py": "keras",
     "optax": "train",
