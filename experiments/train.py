@@ -32,6 +32,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     import jax
     import numpy as np
 
+    from drujax.data import card
     from drujax.data.pipeline import check_images, fixed_examples, to_devices, train_batches
     from drujax.methods.export import weights_metadata
     from drujax.runtime import mesh as meshes
@@ -54,7 +55,8 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Refusals before the long work.
     meshes.local_batch_size(config.recipe.batch_size, mesh)
     workdir = config.workdir or default_workdir(config)
-    claim_workdir(workdir, config, default=preset_config(config.preset, config.method), free=RESUME_MUTABLE)
+    default = preset_config(config.preset, config.method)
+    claim_workdir(workdir, config, default=default, free=RESUME_MUTABLE, ignored=card.FILES)
 
     # Data, method and state: all that can be refused, before the long work.
     recipe = config.recipe

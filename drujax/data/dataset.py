@@ -79,7 +79,7 @@ class _Encoded(Sequence):
     def __len__(self) -> int:
         return len(self._at)
 
-    def __getitem__(self, position):
+    def __getitem__(self, position):  # pyright: ignore[reportIncompatibleMethodOverride]
         split, index = self._at[position]
         return {"image": split.encoded(index)}
 

@@ -63,7 +63,7 @@ def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> lis
     _check_disjoint(folders)
     candidates = [
         Candidate(f"{source}/{_text(path.relative_to(folder).as_posix())}", source, path)
-        for folder, source in zip(folders, _source_names(folders), strict=True)
+        for folder, source in zip(folders, source_names(folders), strict=True)
         for path in find_pictures(folder, skipped=skipped)
     ]
     if not candidates:
@@ -85,7 +85,7 @@ def _check_disjoint(folders: Sequence[Path]) -> None:
                 raise UsageError(f"source: {folders[i]} {how}; its pictures would count twice")
 
 
-def _source_names(folders: Sequence[Path]) -> list[str]:
+def source_names(folders: Sequence[Path]) -> list[str]:
     """Returns a unique name for each folder; a numbered one never equals another folder's own."""
     own = [_text(folder.resolve().name) or "root" for folder in folders]
     names: list[str] = []

@@ -72,7 +72,8 @@ def unreliable_labels(
     darkness = inputs @ (weights[:, 0] - weights[:, 1])
     labels: dict[str, Label] = {row.id: "bright" for row in rows}
     darkest = np.argsort(-darkness, kind="stable")[: len(dataset.train_dark)]
-    return labels | {rows[index].id: "dark" for index in darkest.tolist()}
+    labels.update({rows[index].id: "dark" for index in darkest.tolist()})
+    return labels
 
 
 def standardised(inputs: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
