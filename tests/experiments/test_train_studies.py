@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drujax.data.card.write import write_card
 from drujax.data.dataset import Dataset
 from drujax.data.prepare import prepare
 from drujax.data.sources import Scenes
@@ -73,6 +74,9 @@ def test_flips_are_recorded_and_index_the_tables(data, noisy):
 
 def test_the_same_command_resumes_and_other_noise_is_refused(data, noisy, capsys):
     assert run(data, noisy, "--label-noise=0.3") == 0
+    write_card(data, run=noisy, quiet=True)
+    assert "The run changed " in (data / "DATASET.md").read_text()
+    assert run(data, noisy, "--label-noise=0.3") == 0  # the card is no change of the dataset
     with pytest.raises(UsageError, match=r"label_noise: 0.3 -> 0.2"):
         run(data, noisy, "--label-noise=0.2")
     with pytest.raises(UsageError, match=r"label_noise: 0.3 -> 0.0; partition: 'all' -> 'confident'"):
