@@ -7,8 +7,10 @@
     python -m experiments.prepare review --data=data/ --out=review.html             # a page to correct labels on
     python -m experiments.prepare --source=frames/ --labels=classifier --reuse=data/ --corrections=corrections.csv \\
         --out=corrected/
+    python -m experiments.prepare card --data=data/ --run=runs/mine                 # DATASET.md and dataset.html again
 
-With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where.
+With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where, and
+writes the dataset's card, DATASET.md and dataset.html, beside the records.
 """
 
 import dataclasses
@@ -20,14 +22,15 @@ from typing import Annotated, Any
 import tyro
 
 from drujax.console import command_line
+from drujax.data.card.licences import parsed_notes
 from drujax.data.prepare import prepare
 from drujax.data.qab import HIGH, LOW
-from drujax.data.sources import Scenes, file_hash
+from drujax.data.sources import Scenes, file_hash, source_names
 from drujax.errors import UsageError, unknown
 from drujax.uncertainty.config import ProbabilityRecipe
-from experiments._prepare import films, review
+from experiments._prepare import card, films, review
 
-SUBCOMMANDS = {"films": films, "review": review}
+SUBCOMMANDS = {"films": films, "review": review, "card": card}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,20 +73,31 @@ class Config:
     low: float = LOW
     # Bright: the mean luma of every quarter is above this.
     high: float = HIGH
+    # SOURCE:TEXT, the licence of a source's pictures, for the dataset's card (repeatable). Else what LICENSE, NOTICE or
+    # README in its folder says.
+    licence: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     # Number of synthetic scenes (--source=scenes).
     count: int = 400
     # Size of the synthetic scenes, HEIGHTxWIDTH.
     size: str = "360x640"
 
 
-@command_line.flags_in_errors(Config)
 def main(arguments: list[str]) -> int:
-    """Prepares a dataset, or does what a subcommand does; returns 1 if pictures were skipped as unreadable."""
+    """Does what a subcommand does, or prepares a dataset."""
     if arguments and arguments[0] in SUBCOMMANDS:
         return SUBCOMMANDS[arguments[0]].main(arguments[1:])
+    return build(arguments)
+
+
+@command_line.flags_in_errors(Config)
+def build(arguments: list[str]) -> int:
+    """Prepares a dataset, and writes its card; returns 1 if pictures were skipped as unreadable."""
     config = command_line.parse(Config, arguments, program="prepare")
+    source = _source(config)
+    folders = {} if isinstance(source, Scenes) else dict(zip(source_names(source), source, strict=True))
+    licences = parsed_notes(config.licence, sources=folders or ["scenes"])
     summary = prepare(
-        _source(config),
+        source,
         config.out,
         groups=_existing("--groups", config.groups) if config.groups else None,
         merge=config.merge_copies,
@@ -97,6 +111,7 @@ def main(arguments: list[str]) -> int:
     for line in summary.skipped:
         print(f"prepare: skipped: {line}", file=sys.stderr)
     print(summary)
+    card.write_after_build(config.out, arguments, folders, licences)
     return 1 if summary.skipped else 0
 
 

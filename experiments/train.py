@@ -5,11 +5,13 @@
     python -m experiments.train --data=D --backbone=none        # Vanilla EnlightenGAN on the same
     python -m experiments.train --data=D --method=sci [--dru]   # a compared method, its losses weighted with --dru
     python -m experiments.train --data=D --preset=released      # all that made the released weights, in stages
+    python -m experiments.train --data=D --label-noise=0.2      # studies: --partition, --relabel (docs/studies.md)
     python -m experiments.train --method=sci --help             # all options, with those of the method
 
-The same command resumes a stopped run. The folder `--workdir` gets config.json, probability.json (and .png,
-.safetensors), relativistic_probabilities.npz, metrics.jsonl, samples/ (of the network alone), checkpoints/ and, at the
-end, weights.safetensors and enhanced.png (what `drujax enhance` makes of dark pictures with them).
+The same command resumes a stopped run. The folder `--workdir` gets config.json, labels.csv (where the run changes
+labels), probability.json (and .png, .safetensors), relativistic_probabilities.npz, metrics.jsonl, samples/ (of the
+network alone), checkpoints/ and, at the end, weights.safetensors and enhanced.png (what `drujax enhance` makes of dark
+pictures with them).
 """
 
 import sys
@@ -31,6 +33,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     import jax
     import numpy as np
 
+    from drujax.data import card
     from drujax.data.pipeline import check_images, fixed_examples, to_devices, train_batches
     from drujax.methods.export import weights_metadata
     from drujax.runtime import mesh as meshes
@@ -45,6 +48,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     from drujax.uncertainty.run_tables import load_or_compute_tables
     from drujax.uncertainty.weighting import weight_tables
     from experiments._train.before_after import write_before_after
+    from experiments._train.study import study
 
     # Devices and the run's folder.
     enable_compilation_cache()
@@ -53,11 +57,14 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Refusals before the long work.
     meshes.local_batch_size(config.recipe.batch_size, mesh)
     workdir = config.workdir or default_workdir(config)
-    claim_workdir(workdir, config, default=preset_config(config.preset, config.method), free=RESUME_MUTABLE)
+    default = preset_config(config.preset, config.method)
+    claim_workdir(workdir, config, default=default, free=RESUME_MUTABLE, ignored=card.FILES)
 
     # Data, method and state: all that can be refused, before the long work.
     recipe = config.recipe
     dataset = open_dataset(config, workdir)
+    check_images(dataset, recipe.size, recipe.view, recipe.short_side)
+    dataset, confident = study(config, dataset, workdir)
     check_images(dataset, recipe.size, recipe.view, recipe.short_side)
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
@@ -75,6 +82,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
             load_or_compute_tables,
             workdir,
             dataset,
+            confident,
             config.uncertainty,
             config.pretrained,
             config.probability,
@@ -144,6 +152,7 @@ def run_summary(config: TrainConfig) -> str:
     length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.constant_epochs + recipe.decay_epochs} epochs"
     how = f"{config.method} {weighted_by}, {images} {recipe.size}x{recipe.size}, batch {recipe.batch_size}, {length}"
     start = "" if config.init is None else f", starting from {config.init}"
+    start += "".join(f", {name}={value}" for name, value in config.study.items())
     if config.data is not None:
         return f"Training on {config.data}, preset {config.preset}: {how}{start}."
     untrained = list(config.spec.untrained(config.options))
@@ -169,8 +178,11 @@ def method_flags(config: TrainConfig) -> str:
 
 
 def default_workdir(config: TrainConfig) -> Path:
-    """Return runs/<method>-<backbone>[-<preset>]; the paper's preset is not named."""
+    """Return runs/<method>-<backbone>[-<preset>][-<study>]; the paper's preset is not named."""
     name = "" if config.preset == "paper" else f"-{config.preset}"
+    names = {"partition": config.partition, "relabel": config.relabel, "label_noise": f"noise{config.label_noise:g}"}
+    name += "".join(f"-{names[option]}" for option in config.study if option in names)
+    name += "-noisy" * (config.probability_labels == "noisy")
     return Path("runs") / f"{config.method}-{config.uncertainty}{name}"
 
 

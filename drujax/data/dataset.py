@@ -43,24 +43,45 @@ class Split(Sequence):  # of Record, not annotated: run-time type checkers would
         """The metadata of each record, without decoding any image."""
         return [self._table[position] for position in self._positions]
 
-    def image(self, index: SupportsIndex) -> UInt8[np.ndarray, "h w 3"]:
-        """Decodes the image of record `index`. Raises UsageError if its file is damaged or missing."""
+    def encoded(self, index: SupportsIndex) -> bytes:
+        """Reads the image of record `index` as stored (PNG or JPEG). Raises UsageError if its file is damaged."""
         position = self._positions[operator.index(index)]
         try:
-            encoded = self._encoded[position]["image"]
+            return self._encoded[position]["image"]
         except RuntimeError as error:  # raised by array_record
             reason = " ".join(str(error).partition(";")[0].split())
             raise UsageError(f"{self._table[position].id}: its record is damaged ({reason}).") from error
-        return decode(encoded)
+
+    def image(self, index: SupportsIndex) -> UInt8[np.ndarray, "h w 3"]:
+        """Decodes the image of record `index`. Raises UsageError if its file is damaged or missing."""
+        return decode(self.encoded(index))
 
     def where(self, keep: Callable[[Metadata], bool]) -> "Split":
         """Selects the records for which `keep` is true, in the same order."""
         return Split(self._table, self._encoded, [p for p in self._positions if keep(self._table[p])])
 
+    def __add__(self, other: "Split") -> "Split":
+        """Appends the records of another split."""
+        return Split([*self.table, *other.table], _Encoded((self, other)))
+
     def confident(self, partition: Partition | None = None) -> "Split":
         """Selects the records whose QAB class is confident: "dark", "bright", or (None) either."""
         wanted = ("dark", "bright") if partition is None else (partition,)
         return self.where(lambda metadata: metadata.partition in wanted)
+
+
+class _Encoded(Sequence):
+    """The encoded records of several splits, one split after the other."""
+
+    def __init__(self, splits: Sequence[Split]):
+        self._at = [(split, index) for split in splits for index in range(len(split))]
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __getitem__(self, position):  # pyright: ignore[reportIncompatibleMethodOverride]
+        split, index = self._at[position]
+        return {"image": split.encoded(index)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,10 +61,9 @@ def from_folders(folders: Sequence[Path], skipped: Skipped | None = None) -> lis
         if not folder.is_dir():
             raise UsageError(f"source: folder not found: {folder}")
     _check_disjoint(folders)
-    names = unique_names([as_text(folder.resolve().name) or "root" for folder in folders])
     candidates = [
         Candidate(f"{source}/{as_text(path.relative_to(folder).as_posix())}", source, path)
-        for folder, source in zip(folders, names, strict=True)
+        for folder, source in zip(folders, source_names(folders), strict=True)
         for path in find_pictures(folder, skipped=skipped)
     ]
     if not candidates:
@@ -84,6 +83,11 @@ def _check_disjoint(folders: Sequence[Path]) -> None:
             if i != j and inner.is_relative_to(outer):
                 how = "is given twice" if inner == outer else f"lies inside {folders[j]}"
                 raise UsageError(f"source: {folders[i]} {how}; its pictures would count twice")
+
+
+def source_names(folders: Sequence[Path]) -> list[str]:
+    """Returns a unique name for each folder."""
+    return unique_names([as_text(folder.resolve().name) or "root" for folder in folders])
 
 
 def unique_names(own: Sequence[str]) -> list[str]:

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from drujax.errors import UsageError, unknown
+from drujax.data.relabel import Subset
+from drujax.errors import UsageError, check_at_least, unknown
 from drujax.methods import registry
 from drujax.methods.spec import MethodSpec, Preset
 from drujax.models.backbones import BACKBONES
@@ -61,6 +62,23 @@ class TrainConfig:
     processes: int | None = None
     # Index of this process, from 0.
     process_index: int | None = None
+    # Training pictures by QAB class: all, confident ones only, or uncertain ones only (the paper's Table 2). The test
+    # pictures stay the same.
+    partition: Subset = "all"
+    # Relabels the training pictures (Table 3): unreliable, by ImageNet features that were never trained for the task,
+    # under a random last layer; or none. docs/studies.md defines it.
+    relabel: Literal["none", "unreliable"] = "none"
+    # Backbone of --relabel=unreliable.
+    relabel_backbone: str = "resnet18"
+    # Its weights: imagenet (downloaded), none (random), or a file.
+    relabel_pretrained: str = "imagenet"
+    # Epochs for which its last layer is trained on the confident pictures; 0 leaves it random.
+    relabel_epochs: int = 0
+    # Probability with which the label of each training picture is flipped.
+    label_noise: float = 0.0
+    # Labels of the confident pictures that the probability network learns from: clean (their QAB class, in the whole
+    # dataset), or noisy (as relabelled).
+    probability_labels: Literal["clean", "noisy"] = "clean"
     # Training of the method: data, schedule, optimiser.
     recipe: Recipe = Recipe()
     # Training of the probability network.
@@ -86,7 +104,31 @@ class TrainConfig:
             raise UsageError("probabilities: have no effect on Vanilla, whose losses are not weighted")
         if self.probabilities is not None and not self.probabilities.is_file():
             raise UsageError(f"probabilities: file not found: {self.probabilities}")
+        self._check_study()
         self.spec.check(self)
+
+    def _check_study(self) -> None:
+        if not 0 <= self.label_noise <= 1:
+            raise UsageError(f"label_noise: must be between 0 and 1, got {self.label_noise}")
+        if self.label_noise and self.relabel != "none":
+            raise UsageError(f"label_noise: cannot be combined with relabel={self.relabel}")
+        if self.probability_labels == "noisy" and not self.label_noise and self.relabel == "none":
+            raise UsageError("probability_labels: noisy has no effect without label_noise or relabel")
+        if self.relabel_backbone not in BACKBONES:
+            raise unknown("relabel_backbone", self.relabel_backbone, BACKBONES)
+        check_at_least(0, relabel_epochs=self.relabel_epochs)
+
+    @property
+    def study(self) -> dict[str, Any]:
+        """The options of sec. 4.3 that change the training sets, if any does."""
+        options = {"partition": "all", "relabel": "none", "label_noise": 0.0}
+        changed = {name: getattr(self, name) for name, default in options.items() if getattr(self, name) != default}
+        if self.relabel != "none":
+            names = ("relabel_backbone", "relabel_pretrained", "relabel_epochs")
+            changed |= {name: getattr(self, name) for name in names}
+        if "relabel" in changed or "label_noise" in changed:
+            changed["probability_labels"] = self.probability_labels
+        return changed
 
     @property
     def spec(self) -> MethodSpec:

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from drujax.data.relabel import label_changes
 from drujax.methods.config import TrainConfig
 from drujax.weights.safetensors_io import read_metadata
 
@@ -11,7 +12,9 @@ from drujax.weights.safetensors_io import read_metadata
 def weights_metadata(config: TrainConfig, dataset: Any) -> dict[str, Any]:
     """Return method, backbone, recipe, seed and data of a run, and the licence that its initial weights impose.
 
-    `dataset` is a `drujax.data.dataset.Dataset`.
+    A run of sec. 4.3 adds "study": its options, and how many labels of its training sets are not the dataset's.
+
+    `dataset` is a `drujax.data.dataset.Dataset`, with the training sets of the run.
     """
     data = f"{config.scenes} synthetic scenes" if config.data is None else config.data.name
     start = {name: path for name, path in config.init_files.items() if path is not None}
@@ -20,6 +23,7 @@ def weights_metadata(config: TrainConfig, dataset: Any) -> dict[str, Any]:
         **({"started_from": {name: path.name for name, path in start.items()}} if start else {}),
         **({"licence": " and ".join(sorted(licences))} if licences else {}),
         "training_data": f"{data}: {len(dataset.train_dark)} dark, {len(dataset.train_bright)} bright pictures",
+        **({"study": {**config.study, **label_changes(dataset)}} if config.study else {}),
         "method": config.method,
         "backbone": config.uncertainty,
         **({} if config.weighting == "rp" else {"weighting": config.weighting}),

@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array, Float, Key, UInt8
 
 from drujax.data.dataset import Dataset
+from drujax.data.relabel import restricted
 from drujax.errors import UsageError, check_at_least
 from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod
@@ -191,7 +192,8 @@ def restoration(config: TrainConfig) -> Restoration:
         pairs.append(painted_pairs(options.painted, size, config.seed))
         per_step.append(options.painted_per_step)
     if options.variants_per_step:
-        pairs.append(variant_pairs(Dataset.open(cast(Path, config.data)), size))
+        dataset = restricted(Dataset.open(cast(Path, config.data)), config.partition)
+        pairs.append(variant_pairs(dataset, size))
         per_step.append(options.variants_per_step)
     return Restoration(pairs=tuple(pairs), pairs_per_step=tuple(per_step))
 

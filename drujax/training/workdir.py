@@ -18,7 +18,9 @@ from drujax.runtime.version import __version__
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 
 
-def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Collection[str] = ()) -> None:
+def claim_workdir(
+    workdir: Path, config: Any, *, default: Any = None, free: Collection[str] = (), ignored: Collection[str] = ()
+) -> None:
     """Make `workdir` the folder of the run that the dataclass `config` describes, or check that it is.
 
     The first call writes `config.json` (the configuration, and under "contents" digests of the files and folders in it)
@@ -31,6 +33,7 @@ def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Coll
         config: a dataclass of JSON values, paths and nested dataclasses.
         default: a configuration with the defaults; by default those of the class.
         free: top-level fields that may change when a run is resumed.
+        ignored: names of files in folders of the configuration whose content may change.
 
     Raises:
         UsageError: the folder holds a run with another configuration, or a file that the configuration names has
@@ -38,7 +41,7 @@ def claim_workdir(workdir: Path, config: Any, *, default: Any = None, free: Coll
     """
     asked = _plain(config)
     contents = {
-        name: fingerprint(Path(value))
+        name: fingerprint(Path(value), ignored)
         for name, value in _flat(asked).items()
         if _root(name) not in free and isinstance(value, str) and Path(value).exists()
     }

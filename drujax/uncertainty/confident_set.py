@@ -55,6 +55,13 @@ def confident_examples(dataset: Any) -> Iterator[Example]:
                 yield Example(record.image, label, record.group)
 
 
+def examples_of_sets(dataset: Any) -> Iterator[Example]:
+    """Yields the same images, classed by the training set that each is in, which may be relabelled wrongly."""
+    for label, name in enumerate(CLASSES):
+        for record in getattr(dataset, f"train_{name}").confident():
+            yield Example(record.image, label, record.group)
+
+
 def resize(image: UInt8[np.ndarray, "h w 3"], resolution: int) -> UInt8[np.ndarray, "s s 3"]:
     """Resizes the whole image to `resolution`², without keeping the aspect ratio: Pillow's antialiasing bilinear
     filter.

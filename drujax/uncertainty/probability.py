@@ -132,6 +132,14 @@ def scoring(backbone: str, centroid_features: str) -> Callable[[Variables, Array
     return partial(_score, module=BACKBONES[backbone].build(len(CLASSES)))
 
 
+def features(
+    module: nn.Module, variables: Variables, images: Iterable[UInt8[np.ndarray, "_ _ 3"]], resolution: int
+) -> Float32[np.ndarray, "n c"]:
+    """Computes the input of a backbone's last layer for at least one image of any size, without dropout."""
+    compiled = _compile(lambda variables, batch: module.apply(variables, normalise(batch), train=False, features=True))
+    return np.concatenate([_padded(partial(compiled, variables), chunk) for chunk in _chunks(images, resolution)])
+
+
 def _fit(backbone: str, pretrained: str, training: Examples, recipe: ProbabilityRecipe, log) -> Variables:
     """Returns the trained variables."""
     name = recipe.centroid_features if backbone == CENTROID else backbone
@@ -139,12 +147,12 @@ def _fit(backbone: str, pretrained: str, training: Examples, recipe: Probability
     variables = initialise(name, pretrained, num_classes=len(CLASSES), resolution=recipe.resolution, key=key)
     module = BACKBONES[name].build(len(CLASSES))
     if backbone == CENTROID:
-        features = _features(module, variables, training.images)
-        return {**variables, "centroid": centroid.fit(features, training.labels)}
+        inputs = features(module, variables, training.images, recipe.resolution)
+        return {**variables, "centroid": centroid.fit(inputs, training.labels)}
     if recipe.freeze_features:
         head, params = BACKBONES[name].head, variables["params"]
-        features = _features(module, variables, training.images)
-        params = {**params, head: fit_head(params[head], features, training.labels, recipe, log)}
+        inputs = features(module, variables, training.images, recipe.resolution)
+        params = {**params, head: fit_head(params[head], inputs, training.labels, recipe, log)}
         return {**variables, "params": params}
     return fit_network(module, variables, training.images, training.labels, recipe, log)
 
@@ -158,13 +166,6 @@ def _centroid_score(variables: Variables, images: UInt8[Array, "b s s 3"], *, mo
     networks = {name: part for name, part in variables.items() if name != "centroid"}
     features: Any = module.apply(networks, normalise(images), train=False, features=True)
     return centroid.logits(variables["centroid"], features)
-
-
-def _features(module: nn.Module, variables: Variables, images: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
-    """Computes the input of the last layer for all images, without dropout."""
-    compiled = _compile(lambda variables, batch: module.apply(variables, normalise(batch), train=False, features=True))
-    starts = range(0, len(images), CHUNK)
-    return np.concatenate([_padded(partial(compiled, variables), images[i : i + CHUNK]) for i in starts])
 
 
 def _compile(score: Callable[[Variables, Array], Any]) -> Callable[[Variables, Any], Array]:

@@ -1,12 +1,13 @@
 """The relativistic probabilities of a training run, computed once and stored in its folder."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from drujax.uncertainty import network_io
-from drujax.uncertainty.confident_set import confident_examples
+from drujax.uncertainty.confident_set import Example
 from drujax.uncertainty.config import ProbabilityRecipe
 from drujax.uncertainty.probability import train_probability_network
 from drujax.uncertainty.relativistic import full_report, probabilities, relativistic_margins, write_report
@@ -18,6 +19,7 @@ NAME = "relativistic_probabilities.npz"
 def load_or_compute_tables(
     workdir: Path,
     dataset: Any,
+    examples: Iterable[Example],
     backbone: str,
     pretrained: str,
     recipe: ProbabilityRecipe,
@@ -32,6 +34,7 @@ def load_or_compute_tables(
     Args:
         workdir: folder of the run.
         dataset: a `drujax.data.dataset.Dataset`.
+        examples: what the network is trained on, for example `confident_examples(dataset)`; read only if it is trained.
         backbone: of the probability network, or "centroid".
         pretrained: its initial weights: "imagenet", "none", or a file.
         recipe: how it is trained.
@@ -49,7 +52,7 @@ def load_or_compute_tables(
         if jax.process_index() == 0:
             save_tables(path, tables, dataset)
         return tables
-    network = train_probability_network(confident_examples(dataset), backbone, pretrained, recipe, log=print)
+    network = train_probability_network(examples, backbone, pretrained, recipe, log=print)
     margins = relativistic_margins(network, dataset)
     tables = probabilities(margins, network.temperature)
     if jax.process_index() == 0:  # all processes have trained the same network

@@ -122,11 +122,13 @@ def _probability(backbone: str, setting: Setting) -> Job:
 
     def make(folder: Path) -> int:
         from drujax.data.dataset import Dataset
+        from drujax.uncertainty.confident_set import confident_examples
         from drujax.uncertainty.run_tables import load_or_compute_tables
 
         folder.mkdir(parents=True, exist_ok=True)
         dataset = Dataset.open(setting.data)
-        load_or_compute_tables(folder, dataset, config.uncertainty, config.pretrained, config.probability)
+        examples = confident_examples(dataset)
+        load_or_compute_tables(folder, dataset, examples, config.uncertainty, config.pretrained, config.probability)
         return 0
 
     return Job(

@@ -43,6 +43,39 @@ def test_prepares_and_prints_what_went_where(folder, tmp_path, capsys):
     assert len(dataset.train_bright) == 3
 
 
+def test_a_card_is_written_after_the_build_and_again_later(folder, tmp_path, capsys):
+    (folder / "LICENSE").write_text("CC0")
+    out = tmp_path / "data"
+    command = [f"--source={folder}", f"--out={out}", "--crop=16"]
+    assert run(*command) == 0
+    text = (out / "DATASET.md").read_text()
+    assert f"python -m experiments.prepare --source={folder} --out={out} --crop=16\n" in text
+    assert "| frames | LICENSE: CC0 |" in text
+    page = (out / "dataset.html").read_bytes()
+    assert run("card", f"--data={out}", "--licence=frames:mine, all of them") == 0
+    assert capsys.readouterr().out.endswith(f"{out / 'DATASET.md'}\n{out / 'dataset.html'}\n")
+    assert "| frames | mine, all of them |" in (out / "DATASET.md").read_text()
+    (out / "dataset.html").unlink()  # as if interrupted between the records and the card
+    (out / "build.json").unlink()
+    assert run(*command) == 0
+    assert (out / "dataset.html").read_bytes() == page
+
+
+def test_mistakes_about_the_card(folder, tmp_path, capsys):
+    out = tmp_path / "data"
+    assert run(f"--source={folder}", f"--out={out}", "--crop=16", "--licence=frame:CC0") == 2
+    assert "--licence: unknown value 'frame'. Did you mean frames?" in capsys.readouterr().err
+    assert not out.exists()
+    assert run("card", f"--data={out}") == 2
+    assert "no dataset; create one" in capsys.readouterr().err
+    assert run(f"--source={folder}", f"--out={out}", "--crop=16") == 0
+    capsys.readouterr()
+    assert run("card", f"--data={out}", f"--run={tmp_path}") == 2
+    assert capsys.readouterr().err == (
+        f"prepare: error: --run: no relativistic probabilities in {tmp_path} (no relativistic_probabilities.npz)\n"
+    )
+
+
 def test_several_sources_and_unreadable_pictures(folder, tmp_path, capsys):
     other = tmp_path / "other"
     other.mkdir()

@@ -64,6 +64,21 @@ def test_changed_content_at_the_same_path_is_refused(tmp_path):
         claim_workdir(run, Config(data=data))
 
 
+def test_ignored_files_may_change(tmp_path):
+    """Only directly in the folder, and only of these names."""
+    data = tmp_path / "data"
+    (data / "inner").mkdir(parents=True)
+    (data / "records.csv").write_text("ids")
+    run = tmp_path / "run"
+    claim_workdir(run, Config(data=data), ignored={"card"})
+    (run / "metrics.jsonl").touch()
+    (data / "card").write_text("new")
+    claim_workdir(run, Config(data=data), ignored={"card"})
+    (data / "inner" / "card").write_text("new")
+    with pytest.raises(UsageError, match=r"the content of data has changed"):
+        claim_workdir(run, Config(data=data), ignored={"card"})
+
+
 def test_a_changed_block_of_a_large_file_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(fingerprint, "WHOLE", 100)
     monkeypatch.setattr(fingerprint, "BLOCK", 10)

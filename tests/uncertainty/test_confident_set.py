@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from drujax.errors import UsageError
-from drujax.uncertainty.confident_set import Example, confident_examples, gather, hold_out, resize
+from drujax.uncertainty.confident_set import Example, confident_examples, examples_of_sets, gather, hold_out, resize
 
 
 def test_resize_uses_the_whole_picture_with_antialiasing():
@@ -79,8 +79,10 @@ def test_confident_examples_are_training_pictures_with_a_confident_qab_class():
         return SimpleNamespace(image=np.full((2, 2, 3), len(name), np.uint8), group=name, partition=partition)
 
     class Split(list):
-        def confident(self, partition):
-            return [entry for entry in self if entry.partition == partition]
+        def confident(self, partition=None):
+            return [
+                entry for entry in self if entry.partition in (("dark", "bright") if partition is None else partition)
+            ]
 
     dataset = SimpleNamespace(
         train_dark=Split([record("a", "dark"), record("b", "uncertain"), record("c", "bright")]),
@@ -88,3 +90,5 @@ def test_confident_examples_are_training_pictures_with_a_confident_qab_class():
     )
     found = [(example.group, example.label) for example in confident_examples(dataset)]
     assert found == [("a", 0), ("c", 1), ("d", 1)]
+    found = [(example.group, example.label) for example in examples_of_sets(dataset)]
+    assert found == [("a", 0), ("c", 0), ("d", 1)]

@@ -10,7 +10,18 @@ Uses NumPy only and no global state: an image depends only on the arguments.
 
 from drujax.data.scenes.compose import KINDS
 from drujax.data.scenes.lighting import LIGHT_KINDS, Lighting
-from drujax.data.scenes.scene import draw_lighting, kind_of, paint, pair
+from drujax.data.scenes.scene import draw_lighting, illumination, kind_of, paint, pair
 from drujax.data.scenes.situations import SITUATIONS, situation
 
-__all__ = ["KINDS", "LIGHT_KINDS", "SITUATIONS", "Lighting", "draw_lighting", "kind_of", "pair", "paint", "situation"]
+__all__ = [
+    "KINDS",
+    "LIGHT_KINDS",
+    "SITUATIONS",
+    "Lighting",
+    "draw_lighting",
+    "illumination",
+    "kind_of",
+    "pair",
+    "paint",
+    "situation",
+]

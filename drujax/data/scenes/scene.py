@@ -5,13 +5,16 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import UInt8
 
-from drujax.data.qab import Partition
+from drujax.data.qab import Partition, mean_luma
 from drujax.data.scenes.canvas import Canvas
 from drujax.data.scenes.compose import KINDS
 from drujax.data.scenes.lighting import Light, Lighting, LightKind
 from drujax.data.scenes.palette import season_of
 from drujax.data.scenes.rng import Rng
 from drujax.errors import UsageError, unknown
+
+FULL_DAYLIGHT = Lighting("day", 1.0)
+MEASURED = 36  # height of the renderings of `illumination`, in pixels
 
 # Lightings that mostly lead to each QAB partition (eq. 1): kind, and range of levels.
 _LIGHTS: dict[Partition, tuple[tuple[LightKind, float, float], ...]] = {
@@ -80,6 +83,21 @@ def pair(seed: int, index: int, size: tuple[int, int]) -> tuple[UInt8[np.ndarray
         paint(seed, index, size, draw_lighting(seed, index, "dark")),
         paint(seed, index, size, draw_lighting(seed, index, "bright")),
     )
+
+
+def illumination(seed: int, index: int, lighting: Lighting | None = None) -> float:
+    """Measures the true illumination of a scene: its mean luma, as a fraction of that at full daylight.
+
+    Unlike the luma of an image it does not depend on what the scene shows. Measured on small renderings, whose means
+    are those of large ones.
+
+    Args:
+        seed: at least 0.
+        index: number of the scene, at least 0.
+        lighting: illumination; None uses `draw_lighting`.
+    """
+    size = (MEASURED, MEASURED * 16 // 9)
+    return float(mean_luma(paint(seed, index, size, lighting)) / mean_luma(paint(seed, index, size, FULL_DAYLIGHT)))
 
 
 def season(seed: int, index: int) -> str:

@@ -16,11 +16,13 @@ from drujax.weights.formats import readers
 from drujax.weights.torch_names import Variables, from_torch, unwrapped
 
 
-def initialise(name: str, pretrained: str, *, num_classes: int, resolution: int, key: PRNGKeyArray) -> Variables:
+def initialise(
+    name: str, pretrained: str, *, num_classes: int, resolution: int, key: PRNGKeyArray, option: str = "--pretrained"
+) -> Variables:
     """Returns variables of the backbone `name` for square images of `resolution` pixels.
 
-    `pretrained` is as in `load_pretrained`, or "none" for random weights. The last layer, of `num_classes`, is always
-    newly initialised from `key`.
+    `pretrained` is as in `load_pretrained`, or "none" for random weights; `option` is as there, too. The last layer, of
+    `num_classes`, is always newly initialised from `key`.
     """
     backbone = find(name)
     if resolution < backbone.least_resolution or resolution % backbone.resolution_step:
@@ -31,24 +33,25 @@ def initialise(name: str, pretrained: str, *, num_classes: int, resolution: int,
     image = jnp.zeros((1, resolution, resolution, 3))
     if pretrained == "none":
         return jax.jit(lambda key: module.init(key, image, train=False))(key)
-    loaded = load_pretrained(name, pretrained)
+    loaded = load_pretrained(name, pretrained, option)
     params = backbone.fit_resolution(loaded["params"], resolution)
     # Under jit, XLA drops the initialisation of all other layers.
     head = jax.jit(lambda key: module.init(key, image, train=False)["params"][backbone.head])(key)
     return {**loaded, "params": {**params, backbone.head: head}}
 
 
-def load_pretrained(name: str, pretrained: str) -> Variables:
+def load_pretrained(name: str, pretrained: str, option: str = "--pretrained") -> Variables:
     """Loads pretrained variables of the backbone `name`, without the last layer if the checkpoint has none.
 
     `pretrained` is "imagenet" (the file `Backbone.weights`, downloaded once) or the path of a checkpoint (.pth, .pt,
-    .npz, .safetensors) for images in ImageNet normalisation. Raises UsageError if the file does not match the network.
+    .npz, .safetensors) for images in ImageNet normalisation. `option` is the argument that messages name. Raises
+    UsageError if the file does not match the network.
     """
     backbone = find(name)
     if pretrained == "imagenet":
         if backbone.weights is None:
             raise UsageError(f"pretrained: {name} has no published ImageNet weights; give a file or none")
-        path = fetch(backbone.weights, otherwise="--pretrained=none starts from random weights")
+        path = fetch(backbone.weights, otherwise=f"{option}=none starts from random weights")
     else:
         path = Path(pretrained)
     flat = readers.read_checkpoint(path)
