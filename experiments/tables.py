@@ -80,7 +80,9 @@ def main(config: Config) -> int:
     if not metrics:
         raise UsageError(f"metrics: none of {', '.join(config.metrics)} is available ({next(iter(missing.values()))})")
     options = () if config.steps is None else (f"--recipe.steps={config.steps}",)
-    setting = work.Setting(config.data, config.preset, options, weights, config.split, config.pictures, metrics)
+    setting = work.Setting(
+        config.data, config.preset, config.backbone, options, weights, config.split, config.pictures, metrics
+    )
 
     # Jobs of each row and seed.
     todo = {

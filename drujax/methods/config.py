@@ -112,6 +112,8 @@ class TrainConfig:
             raise UsageError(f"label_noise: must be between 0 and 1, got {self.label_noise}")
         if self.label_noise and self.relabel != "none":
             raise UsageError(f"label_noise: cannot be combined with relabel={self.relabel}")
+        if self.probability_labels == "noisy" and self.probabilities is not None:
+            raise UsageError("probability_labels: noisy has no effect on the probabilities of another run")
         if self.probability_labels == "noisy" and not self.label_noise and self.relabel == "none":
             raise UsageError("probability_labels: noisy has no effect without label_noise or relabel")
         if self.relabel_backbone not in BACKBONES:

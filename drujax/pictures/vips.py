@@ -6,6 +6,7 @@ import functools
 import io
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,16 +19,23 @@ from drujax.pictures.stored import check_size, damaged
 from drujax.runtime.atomic_write import hidden
 
 NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOENT)
+_FIRST_USE = threading.Lock()
 TRUNCATED = ("premature end", "not enough", "read error", "truncated", "unexpected end", "eof")
 
 
-@functools.cache
 def library() -> ModuleType:
     """Returns pyvips, imported on first use, so that commands without pictures start faster."""
+    with _FIRST_USE:  # cffi completes its types when they are first used, which several threads must not do at once
+        return _library()
+
+
+@functools.cache
+def _library() -> ModuleType:
     import pyvips
 
     logging.getLogger("pyvips").setLevel(logging.ERROR)  # without warnings about damaged tags
     pyvips.cache_set_max(0)  # cached operations would keep their images in memory
+    pyvips.Image.new_from_array(np.zeros((1, 1), np.uint8)).linear(1, 0).write_to_memory()
     return pyvips
 
 

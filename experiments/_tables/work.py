@@ -39,6 +39,7 @@ class Setting:
     Attributes:
         data: the dataset.
         preset: of the trainings.
+        backbone: of the unreliable classifier.
         options: further arguments of all trainings.
         weights: file by name: backbones, "vgg16" and "nima"; those that are missing are downloaded.
         split: whose pictures are scored.
@@ -48,6 +49,7 @@ class Setting:
 
     data: Path
     preset: str
+    backbone: str
     options: tuple[str, ...]
     weights: Mapping[str, str]
     split: str
@@ -103,6 +105,9 @@ def _arguments(row: Row, seed: int, setting: Setting) -> list[str]:
     arguments = [f"--data={setting.data}", f"--preset={setting.preset}", f"--seed={seed}"]
     arguments += CHANGES.get(setting.preset, {}).get(method, ())
     arguments += [*row.train, *(() if row.backbone is None else (f"--backbone={row.backbone}",))]
+    if "--relabel=unreliable" in row.train:
+        name = row.backbone or setting.backbone
+        arguments += [f"--relabel-backbone={name}", f"--relabel-pretrained={setting.weights.get(name, 'imagenet')}"]
     if method == "enlightengan" and "vgg16" in setting.weights:
         arguments.append(f"--gan.perceptual={setting.weights['vgg16']}")
     return [*arguments, *setting.options]
