@@ -35,7 +35,7 @@ def _library() -> ModuleType:
 
     logging.getLogger("pyvips").setLevel(logging.ERROR)  # without warnings about damaged tags
     pyvips.cache_set_max(0)  # cached operations would keep their images in memory
-    pyvips.Image.new_from_array(np.zeros((1, 1), np.uint8)).linear(1, 0).write_to_memory()
+    pyvips.Image.new_from_array(np.zeros((1, 1), np.uint8)).linear([1.0], [0.0]).write_to_memory()
     return pyvips
 
 
