@@ -4,7 +4,8 @@
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
 
-With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where.
+With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where. A build
+that was interrupted continues where it was when the same command is run again.
 """
 
 import dataclasses
@@ -16,10 +17,12 @@ from typing import Annotated, Any
 import tyro
 
 from drujax.console import command_line
+from drujax.data.execution import BeamRunner
 from drujax.data.prepare import prepare
 from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash
 from drujax.errors import UsageError, unknown
+from drujax.runtime.parallel import cores
 from drujax.uncertainty.config import ProbabilityRecipe
 
 
@@ -58,6 +61,13 @@ class Config:
     count: int = 400
     # Size of the synthetic scenes, HEIGHTxWIDTH.
     size: str = "360x640"
+    # Processes that read and encode pictures; default: one for each core.
+    processes: int | None = None
+    # Reads and encodes the pictures on this runner of Apache Beam instead (DirectRunner, FlinkRunner, SparkRunner,
+    # DataflowRunner); sources and --out must be paths that all its machines share.
+    beam_runner: str | None = None
+    # Option of the Beam pipeline, NAME=VALUE (repeatable), like direct_num_workers=2.
+    beam_options: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
 
 
 @command_line.flags_in_errors(Config)
@@ -73,6 +83,8 @@ def main(arguments: list[str]) -> int:
         seed=config.seed,
         low=config.low,
         high=config.high,
+        processes=cores() if config.processes is None else config.processes,
+        beam=_beam(config),
         **_labels(config),
     )
     for line in summary.skipped:
@@ -93,6 +105,14 @@ def _source(config: Config) -> list[Path] | Scenes:
     except ValueError:
         raise UsageError(f"--size: {config.size!r} is not HEIGHTxWIDTH, like 360x640.") from None
     return Scenes(config.count, (height, width), config.seed)
+
+
+def _beam(config: Config) -> BeamRunner | None:
+    if config.beam_runner is not None:
+        return BeamRunner(config.beam_runner, config.beam_options)
+    if config.beam_options:
+        raise UsageError("--beam-options: needs --beam-runner")
+    return None
 
 
 def _labels(config: Config) -> dict[str, Any]:

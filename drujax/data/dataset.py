@@ -1,6 +1,8 @@
 """Reads what `drujax.data.prepare` wrote: random access to records, without TensorFlow."""
 
+import bisect
 import dataclasses
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,8 +22,14 @@ class Split(Sequence):  # of Record, not annotated: run-time type checkers would
     It can be pickled (for worker processes) and read by several threads at once.
     """
 
-    def __init__(self, table: Sequence[Metadata], encoded: Sequence[Any], positions: Sequence[int] | None = None):
-        self._table, self._encoded = table, encoded
+    def __init__(
+        self,
+        table: Sequence[Metadata],
+        encoded: Sequence[Any],
+        shards: "Shards | None" = None,
+        positions: Sequence[int] | None = None,
+    ):
+        self._table, self._encoded, self._shards = table, encoded, shards
         self._positions = range(len(table)) if positions is None else positions
 
     def __len__(self) -> int:
@@ -33,7 +41,7 @@ class Split(Sequence):  # of Record, not annotated: run-time type checkers would
     def __getitem__(self, index: slice) -> "Split": ...
     def __getitem__(self, index):
         if isinstance(index, slice):
-            return Split(self._table, self._encoded, self._positions[index])
+            return Split(self._table, self._encoded, self._shards, self._positions[index])
         metadata = self._table[self._positions[index]]
         fields = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(Metadata)}
         return Record(**fields, image=self.image(index))
@@ -47,15 +55,15 @@ class Split(Sequence):  # of Record, not annotated: run-time type checkers would
         """Decodes the image of record `index`. Raises UsageError if its file is damaged or missing."""
         position = self._positions[operator.index(index)]
         try:
-            encoded = self._encoded[position]["image"]
-        except RuntimeError as error:  # raised by array_record
+            return decode(self._encoded[position]["image"])
+        except (RuntimeError, OSError, ValueError, IndexError) as error:  # of array_record, tfds and Pillow
             reason = " ".join(str(error).partition(";")[0].split())
-            raise UsageError(f"{self._table[position].id}: its record is damaged ({reason}).") from error
-        return decode(encoded)
+            where = "" if self._shards is None else f"{self._shards.holding(position)}: "
+            raise UsageError(f"{where}the record of {self._table[position].id} is damaged ({reason}).") from error
 
     def where(self, keep: Callable[[Metadata], bool]) -> "Split":
         """Selects the records for which `keep` is true, in the same order."""
-        return Split(self._table, self._encoded, [p for p in self._positions if keep(self._table[p])])
+        return Split(self._table, self._encoded, self._shards, [p for p in self._positions if keep(self._table[p])])
 
     def confident(self, partition: Partition | None = None) -> "Split":
         """Selects the records whose QAB class is confident: "dark", "bright", or (None) either."""
@@ -83,15 +91,21 @@ class Dataset:
         path = Path(path)
         if not (path / TABLE).is_file():
             raise UsageError(f"{path}: no dataset; create one: python -m experiments.prepare --source=DIR --out={path}")
+        from drujax.data.builder import stored_records
+
         tables = read_table(path / TABLE)
-        encoded = _encoded_records(path)
+        builder = _builder(path)
+        encoded = stored_records(builder)
+        shards = {split: Shards.of(builder, split) for split in builder.info.splits}
         for split, table in tables.items():
             stored = len(encoded.get(split, ()))
             if stored != len(table):
                 raise UsageError(
                     f"{path}: {TABLE} lists {len(table)} records of {split}, {stored} are stored; prepare it again."
                 )
-        return cls(path, **{split: Split(tables[split], encoded.get(split, ())) for split in SPLITS})
+        for one in shards.values():
+            one.check()
+        return cls(path, **{split: Split(tables[split], encoded.get(split, ()), shards.get(split)) for split in SPLITS})
 
     def split(self, name: str) -> Split:
         """Returns the split of that name.
@@ -108,15 +122,48 @@ class Dataset:
         return self.split(split).table
 
 
-def _encoded_records(path: Path) -> dict[str, Sequence[Any]]:
+@dataclasses.dataclass(frozen=True)
+class Shards:
+    """The files of a split, and the number of records in each."""
+
+    files: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def of(cls, builder: Any, split: str) -> "Shards":
+        """Lists the files of a split that tfds knows."""
+        info = builder.info.splits[split]
+        return cls(tuple(map(str, info.filepaths)), tuple(info.shard_lengths))
+
+    def holding(self, position: int) -> str:
+        """Returns the file that holds the record at `position`."""
+        return self.files[bisect.bisect_right(list(itertools.accumulate(self.lengths)), position)]
+
+    def check(self) -> None:
+        """Raises UsageError for the first file that is missing, empty or cut off. Damage inside is found when read."""
+        from array_record.python.array_record_module import ArrayRecordReader
+
+        for file, length in zip(self.files, self.lengths, strict=True):
+            try:
+                reader = ArrayRecordReader(file)
+                stored = reader.num_records()
+                reader.close()
+            except (RuntimeError, ValueError) as error:
+                reason = "it is missing" if not Path(file).is_file() else " ".join(str(error).partition(";")[0].split())
+                raise UsageError(f"{file}: damaged file of the dataset: {reason}; prepare it again.") from error
+            if stored != length:
+                raise UsageError(f"{file}: damaged file of the dataset: {stored} records of {length}; prepare it again.")
+
+
+def _builder(path: Path) -> Any:
+    """Returns tfds's builder of the dataset, which reads it."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.dataset_info import DatasetInfoFileError
 
-    from drujax.data.builder import AnimeScenery, stored_records
+    from drujax.data.builder import AnimeScenery
 
     folder = path / AnimeScenery.name / str(AnimeScenery.VERSION)
     try:
-        builder = tfds.builder_from_directory(folder)
+        return tfds.builder_from_directory(folder)
     except (DatasetInfoFileError, OSError, ValueError) as error:
         raise UsageError(f"{folder}: no readable dataset ({' '.join(str(error).split())}); prepare it again.") from None
-    return stored_records(builder)
