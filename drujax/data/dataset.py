@@ -152,7 +152,9 @@ class Shards:
                 reason = "it is missing" if not Path(file).is_file() else " ".join(str(error).partition(";")[0].split())
                 raise UsageError(f"{file}: damaged file of the dataset: {reason}; prepare it again.") from error
             if stored != length:
-                raise UsageError(f"{file}: damaged file of the dataset: {stored} records of {length}; prepare it again.")
+                raise UsageError(
+                    f"{file}: damaged file of the dataset: {stored} records of {length}; prepare it again."
+                )
 
 
 def _builder(path: Path) -> Any:

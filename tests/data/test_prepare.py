@@ -1,9 +1,6 @@
 import dataclasses
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -428,27 +425,6 @@ def test_a_failed_run_leaves_nothing(tmp_path, save_pictures):
     with pytest.raises(UsageError, match="weights are not there"):
         run([source], tmp_path / "d", labels="classifier", label_uncertain=fail)
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
-
-
-@pytest.mark.parametrize("moment", ["drujax.data.writer.write_table", "drujax.data.builder.example"])
-def test_a_killed_run_leaves_no_half_dataset(tmp_path, save_pictures, moment):
-    """A run is killed (SIGKILL) while writing; the next one cleans up and succeeds."""
-    source = save_pictures(tmp_path / "p", dark=4, bright=2)
-    module, name = moment.rsplit(".", 1)
-    program = f"""
-import os, signal, importlib
-from pathlib import Path
-from drujax.data.prepare import prepare
-setattr(importlib.import_module({module!r}), {name!r}, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-prepare([Path({str(source)!r})], Path({str(tmp_path / "d")!r}), crop=16, quiet=True)
-"""
-    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=300)
-    assert killed.returncode == -signal.SIGKILL
-    assert not (tmp_path / "d").exists()
-    assert len(os.listdir(tmp_path)) == 2
-    run([source], tmp_path / "d")
-    assert sorted(os.listdir(tmp_path)) == ["d", "p"]
-    assert sum(lengths(tmp_path / "d").values()) == 6
 
 
 def test_a_second_run_waits_for_the_first(tmp_path, save_pictures):
