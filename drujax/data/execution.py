@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from drujax.errors import UsageError
+from drujax.errors import check_at_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Execution:
     quiet: bool = False
 
     def __post_init__(self):
-        if self.processes < 1:
-            raise UsageError(f"processes: must be >= 1, got {self.processes}")
+        check_at_least(1, processes=self.processes)
         if self.beam is not None:
             importlib.import_module("apache_beam")  # a missing extra is reported before the long work
 

@@ -11,12 +11,14 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from drujax.errors import check_at_least
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHUNK = 8  # items per message to a process
 CHUNKS_AHEAD = 3  # chunks per process that are submitted before their results are needed
-WORTHWHILE = 64  # items: starting processes takes longer than fewer
+WORTHWHILE = 512  # items: starting processes takes seconds, as long as threads need for fewer
 
 
 def cores() -> int:
@@ -37,9 +39,10 @@ def ordered_map(
         total: number of items.
 
     Raises:
+        UsageError: `processes` below 1.
         ChildProcessError: a worker was killed or crashed.
     """
-    if processes > 1 and total >= WORTHWHILE:
+    if (processes := worthwhile(processes, total)) > 1:
         # A new interpreter for each worker: forking a process with threads (JAX, libvips) may deadlock.
         context = multiprocessing.get_context("spawn")
         pool: Executor = ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker)
@@ -56,6 +59,12 @@ def ordered_map(
         raise ChildProcessError(
             "a worker process ended unexpectedly (killed, or out of memory?); run again, perhaps with fewer processes"
         ) from error
+
+
+def worthwhile(processes: int, total: int) -> int:
+    """Returns how many of the `processes` are started for `total` items. Raises UsageError if they are below 1."""
+    check_at_least(1, processes=processes)
+    return processes if total >= WORTHWHILE else 1
 
 
 def _windowed(

@@ -74,7 +74,7 @@ def announce(_):
     time.sleep(600)
 
 if __name__ == "__main__":
-    list(ordered_map(announce, range(100), processes=2, total=100))
+    list(ordered_map(announce, range(2000), processes=2, total=2000))
 """
 
 
