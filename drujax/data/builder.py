@@ -78,22 +78,26 @@ def stored_records(builder: tfds.core.DatasetBuilder) -> dict[str, Sequence[Any]
 
 
 def serialised_example(metadata: Metadata, encoded: bytes) -> bytes:
-    """Returns a record as tfds stores it, a tf.train.Example, always the same bytes.
+    """Returns a record as tfds stores it, a tf.train.Example, always the same bytes; arguments as in `fields`."""
+    example = _serialiser().get_tf_example(features().encode_example(fields(metadata, encoded)))
+    # tfds itself does not fix the order of the features, a map, and so it differs between processes.
+    return example.SerializeToString(deterministic=True)
+
+
+def fields(metadata: Metadata, encoded: bytes) -> dict[str, Any]:
+    """Converts a record to the values that tfds encodes.
 
     Args:
         metadata: of the image.
         encoded: the image, a PNG or JPEG of 8-bit RGB.
     """
-    fields = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(Metadata)}
+    values = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(Metadata)}
     probability = metadata.classifier_probability
-    fields |= {
+    return values | {
         "quartile_means": np.asarray(metadata.quartile_means, np.float32),
         "classifier_probability": np.nan if probability is None else probability,
         "image": io.BytesIO(encoded),  # an array would be encoded by TensorFlow
     }
-    example = _serialiser().get_tf_example(features().encode_example(fields))
-    # tfds itself does not fix the order of the features, a map, and so it differs between processes.
-    return example.SerializeToString(deterministic=True)
 
 
 @functools.cache

@@ -72,7 +72,10 @@ def summarise(
     return Summary(
         splits={split: _count_split(rows) for split, rows in splits.items()},
         sources=_count_sources(files, pictures, splits),
-        shared=[{"sources": list(sources), **dataclasses.asdict(one)} for sources, one in copies.between.items()],
+        shared=[
+            {"sources": list(sources), "equal": one.equal, "nearly": one.nearly, "example": list(one.example or ())}
+            for sources, one in copies.between.items()
+        ],
         left_out=left_out,
         enlarged=sum(row.resized for rows in splits.values() for row in rows),
         skipped=skipped,
@@ -100,7 +103,7 @@ def _count_sources(
 
 
 def _table(name: str, rows: Mapping[str, Mapping[str, int]], columns: Sequence[str]) -> list[str]:
-    first = max(12, *map(len, rows))
+    first = max(14, *map(len, rows))
     cells = {row: [str(counts.get(column, 0)) for column in columns] for row, counts in rows.items()}
     lines = {name: list(columns), **cells}
     widths = [max(10, len(column)) + 1 for column in columns]
