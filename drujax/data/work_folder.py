@@ -25,14 +25,15 @@ def work_folder(out: Path, versions: str) -> Iterator[Path]:
     the same `out` waits for the first, and should then look at `out` again.
 
     Raises:
-        OSError: the folder cannot be written; the message says what is kept.
+        UsageError: the folder cannot be made.
+        OSError: a file in it cannot be written; the message says what is kept.
     """
     folder = work_path(out)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)
     except OSError as error:
-        raise OSError(f"out: cannot write in {folder.parent}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"out: cannot write in {folder.parent}: {(error.strerror or str(error)).lower()}") from error
     try:
         stamp = folder / "versions"
         if not stamp.is_file() or stamp.read_text() != versions:

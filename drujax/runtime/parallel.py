@@ -16,8 +16,8 @@ from drujax.errors import check_at_least
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 8  # items per message to a process
-CHUNKS_AHEAD = 3  # chunks per process that are submitted before their results are needed
+CHUNK = 4  # items per message to a process
+CHUNKS_AHEAD = 2  # chunks per process that are submitted before their results are needed
 WORTHWHILE = 512  # items: starting processes takes seconds, as long as threads need for fewer
 
 
@@ -28,7 +28,7 @@ def cores() -> int:
 
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, processes: int, total: int
-) -> Generator[Result]:
+) -> Generator[Result, None, None]:
     """Yields `function(item)` for each of the `total` items, in their order; holds a bounded number of them.
 
     Args:

@@ -206,7 +206,7 @@ def test_a_full_disk_is_reported_and_the_next_build_continues(pictures, tmp_path
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
 def test_a_folder_that_cannot_be_written_is_reported(pictures):
-    with pytest.raises(OSError, match=r"^out: cannot write in /proc: "):
+    with pytest.raises(UsageError, match=r"^out: cannot write in /proc: "):
         run([pictures[0]], Path("/proc/data"))
-    with pytest.raises(OSError, match=r"^out: cannot write in .*p/dark0.png/x: "):
+    with pytest.raises(UsageError, match=r"^out: cannot write in .*p/dark0.png/x: "):
         run([pictures[0]], pictures[0] / "dark0.png" / "x" / "data")
