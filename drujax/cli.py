@@ -37,6 +37,8 @@ class Sort:
     low: float = 50.0
     # A picture is bright if the means of all quarters are above this.
     high: float = 150.0
+    # Processes that read pictures; 1: threads of one process.
+    processes: int = 1
     # How the rows are printed.
     format: tables.Format = "table"
     recursive: Recursive = True
@@ -147,7 +149,8 @@ def _sort(options: Sort) -> int:
     paths = [path for path, _ in located_pictures(options.inputs, reports, recursive=options.recursive)]
     rows = []
     with reports.progress("sorting", len(paths)) as progress:
-        for row in sort_pictures(paths, options.low, options.high, on_error=reports.fail):
+        sorted_ = sort_pictures(paths, options.low, options.high, on_error=reports.fail, processes=options.processes)
+        for row in sorted_:
             rows.append(row)
             progress.to(len(rows))
     output.show(tables.render(rows, options.format))

@@ -4,7 +4,9 @@
     python -m experiments.benchmark train --method=sci --peer=torch      # compared with the official step in PyTorch
     python -m experiments.benchmark train --gan.width=16 --size=128      # with options of experiments.train
     python -m experiments.benchmark enhance --network=sci --height=400 --width=608 --peer=torch
-    python -m experiments.benchmark data --data=D --workers=2            # training batches per second
+    python -m experiments.benchmark data --data=D --workers=2            # training batches
+    python -m experiments.benchmark data --stage=sort --processes=2      # QAB of JPEG files, compared with a PIL loop
+    python -m experiments.benchmark data --stage=build --processes=2     # building a dataset of them
     python -m experiments.benchmark scenes
     python -m experiments.benchmark metrics --metric=niqe --peer=pyiqa   # compared with IQA-PyTorch
 
@@ -28,23 +30,8 @@ from drujax.console import command_line
 from drujax.errors import UsageError, unknown
 from drujax.runtime.atomic_write import check_folder
 from experiments._benchmark.common import Common, Contenders, load_peer
+from experiments._benchmark.data import Data, data
 from experiments._benchmark.networks import Enhance, Train, enhance, train
-
-
-@dataclasses.dataclass(frozen=True)
-class Data(Common):
-    """Training batches: reading, decoding, cropping."""
-
-    # Dataset written by experiments.prepare; default: 64 synthetic scenes of 400x400.
-    data: Path | None = None
-    # Dark images per batch, and as many bright ones.
-    batch_size: int = 8
-    # Side of the crops.
-    crop: int = 320
-    # Decoding processes; 0 decodes in threads of the main process.
-    workers: int = 0
-    # Batches per unit of work.
-    batches: int = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,32 +88,6 @@ def main(config: Any) -> int:
 
         write_atomically(config.out, (text + "\n").encode())
     return 0
-
-
-def data(config: Data, resources: contextlib.ExitStack) -> Contenders:
-    """Returns the training pipeline as the only contender; it prefetches the next batches while it is timed."""
-    from drujax.data.dataset import Dataset
-    from drujax.data.pipeline import train_batches
-    from drujax.runtime.benchmark import Contender
-
-    folder = config.data
-    if folder is None:
-        from drujax.data.prepare import prepare
-        from drujax.data.sources import Scenes as SceneSource
-
-        folder = Path(resources.enter_context(tempfile.TemporaryDirectory())) / "dataset"
-        side = max(400, config.crop)
-        prepare(SceneSource(64, (side, side)), folder, crop=config.crop, quiet=True)
-    batches = train_batches(
-        Dataset.open(folder), size=config.crop, batch_size=config.batch_size, seed=0, workers=config.workers
-    )
-    resources.callback(batches.close)
-
-    def read():
-        for _ in range(config.batches):
-            next(batches)
-
-    return [Contender(f"drujax ({config.workers} workers)", read)], None
 
 
 def scenes(config: Scenes, _: contextlib.ExitStack) -> Contenders:
@@ -187,7 +148,7 @@ MEASURES = {
         {"loss of the first step": lambda _, one: one.first, "loss of the last step": lambda _, one: one.last},
     ),
     Enhance: Measure(enhance, lambda config: config.batch_size, {"largest difference of a value": _difference}),
-    Data: Measure(data, lambda config: config.batch_size * config.batches),
+    Data: Measure(data, lambda config: config.units),
     Scenes: Measure(scenes, lambda config: config.scenes),
     Metrics: Measure(metrics, lambda config: config.batch_size, {"largest difference of a score": _difference}),
 }

@@ -10,7 +10,8 @@
     python -m experiments.prepare card --data=data/ --run=runs/mine                 # DATASET.md and dataset.html again
 
 With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where, and
-writes the dataset's card, DATASET.md and dataset.html, beside the records.
+writes the dataset's card, DATASET.md and dataset.html, beside the records. A build that was interrupted continues where
+it was when the same command is run again.
 """
 
 import dataclasses
@@ -23,10 +24,12 @@ import tyro
 
 from drujax.console import command_line
 from drujax.data.card.licences import parsed_notes
+from drujax.data.execution import BeamRunner
 from drujax.data.prepare import prepare
 from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash, source_names
 from drujax.errors import UsageError, unknown
+from drujax.runtime.parallel import cores
 from drujax.uncertainty.config import ProbabilityRecipe
 from experiments._prepare import card, films, review
 
@@ -80,6 +83,13 @@ class Config:
     count: int = 400
     # Size of the synthetic scenes, HEIGHTxWIDTH.
     size: str = "360x640"
+    # Processes that read and encode pictures; default: one for each core.
+    processes: int | None = None
+    # Reads and encodes the pictures on this runner of Apache Beam instead (DirectRunner, FlinkRunner, SparkRunner,
+    # DataflowRunner); sources and --out must be paths that all its machines share.
+    beam_runner: str | None = None
+    # Option of the Beam pipeline, NAME=VALUE (repeatable), like direct_num_workers=2.
+    beam_options: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
 
 
 def main(arguments: list[str]) -> int:
@@ -106,6 +116,8 @@ def build(arguments: list[str]) -> int:
         seed=config.seed,
         low=config.low,
         high=config.high,
+        processes=cores() if config.processes is None else config.processes,
+        beam=_beam(config),
         **_labels(config),
     )
     for line in summary.skipped:
@@ -127,6 +139,14 @@ def _source(config: Config) -> list[Path] | Scenes:
     except ValueError:
         raise UsageError(f"--size: {config.size!r} is not HEIGHTxWIDTH, like 360x640.") from None
     return Scenes(config.count, (height, width), config.seed)
+
+
+def _beam(config: Config) -> BeamRunner | None:
+    if config.beam_runner is not None:
+        return BeamRunner(config.beam_runner, config.beam_options)
+    if config.beam_options:
+        raise UsageError("--beam-options: needs --beam-runner")
+    return None
 
 
 def _labels(config: Config) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class Progress:
         elif time.monotonic() - self._reported > _LINE_EVERY:
             self._line(self._state())
 
+    def advance(self) -> None:
+        """Counts one more unit as done."""
+        self.to(self._done + 1)
+
     def say(self, text: str) -> None:
         """Prints a line about a single unit, such as an error."""
         if self._quiet:

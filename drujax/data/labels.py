@@ -11,7 +11,6 @@ from typing import get_args, overload
 import numpy as np
 from jaxtyping import Float
 
-from drujax.data.near_copies import Fingerprint
 from drujax.data.qab import Partition
 from drujax.data.records import Label, LabelOrigin
 from drujax.data.sources import Candidate, read_assignments
@@ -28,19 +27,18 @@ LabelUncertain = Callable[
 ]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
-    """A readable picture with its group, brightness and fingerprint."""
+    """A readable picture with its group and brightness."""
 
     candidate: Candidate
     group: str
     quartile_means: tuple[float, float, float, float]
     partition: Partition
     size: tuple[int, int]  # h, w
-    fingerprint: Fingerprint | None = None  # None for flat pictures
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Labelled:
     """A label, its origin, and its probability by F_dark/bright, None where that was not used."""
 

@@ -1,38 +1,42 @@
 """Builds the dataset (sec. 3.1 of the paper): pictures -> QAB partitions -> labels -> splits by group -> ArrayRecord.
 
-The side of every group is fixed before the classifier is trained: groups with a confidently dark picture, and groups
-that may turn out dark because of an uncertain one, are each split by drujax.data.splits. So the test pictures of
-`labels="qab"` are also test pictures of "classifier", and F_dark/bright is not trained on pictures of test or val
-groups.
+The stages are those of `prepare`, in its order. What takes long is kept until the dataset is complete: painted scenes,
+measurements, the classifier's answers, shards. An interrupted build continues there, and gives the same bytes.
 """
 
 import collections
 import dataclasses
+import functools
 import hashlib
+import importlib
 import json
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import __version__ as pillow_version
 
-from drujax.console.progress import Progress
-from drujax.data.corrections import correct, read_classified, read_corrections, write_classified
-from drujax.data.grouping import merge_copies
-from drujax.data.labels import Labelled, LabelUncertain, Measured, by_brightness, by_classifier, by_hand
-from drujax.data.near_copies import fingerprint
-from drujax.data.qab import HIGH, LOW, classify, quartile_means
-from drujax.data.records import SPLITS, Metadata
+from drujax.data.corrections import write_classified
+from drujax.data.description import existing, write_description
+from drujax.data.execution import BeamRunner, Execution, run_on_beam
+from drujax.data.grouping import Copies, merge_copies
+from drujax.data.labelling import label, reused, unmatched_note
+from drujax.data.labels import Labelled, LabelUncertain, Measured
+from drujax.data.measurements import Measurements, hash_files, measure_files
+from drujax.data.qab import HIGH, LOW, classify
+from drujax.data.records import SPLITS, TABLE, Metadata, write_table
 from drujax.data.sources import Candidate, Scenes, file_hash, from_folders, read_assignments
-from drujax.data.splits import Side, assign_sides
+from drujax.data.splits import Side
 from drujax.data.summary import Summary, summarise
-from drujax.data.writer import stored_size, write_records, written_whole
+from drujax.data.work_folder import work_folder, work_path
+from drujax.data.writer import Planned, Shard, ShardFolder, plan_shards, stored_size, write_alone, write_shards
 from drujax.errors import UsageError, describe
+from drujax.pictures import vips
 from drujax.pictures.discovery import Skipped
-
-DESCRIPTION = "dataset.json"  # settings and summary of the dataset, in its folder
+from drujax.runtime.atomic_write import replacing
+from drujax.runtime.version import __version__
 
 
 def prepare(
@@ -50,6 +54,8 @@ def prepare(
     seed: int = 0,
     low: float = LOW,
     high: float = HIGH,
+    processes: int = 1,
+    beam: BeamRunner | None = None,
     quiet: bool = False,
 ) -> Summary:
     """Writes the dataset folder `out` atomically; leaves it untouched if it holds exactly this dataset.
@@ -70,18 +76,27 @@ def prepare(
         seed: of the split.
         low: B_low of eq. 1.
         high: B_high of eq. 1.
+        processes: that read and encode pictures; 1: threads of this one. More need a program that is guarded by
+            `if __name__ == "__main__":`.
+        beam: reads and encodes the pictures on Apache Beam instead.
         quiet: shows no progress.
 
     Raises:
         UsageError: no picture is readable or labelled, a CSV file is invalid, or `out` holds something else.
+        OSError: the dataset cannot be written; what was done is kept for the next call.
     """
     if crop < 1:
         raise UsageError(f"crop: must be >= 1, got {crop}")
+    classify(np.zeros(4), low, high)  # rejects invalid bounds before the long work
+    # Here, so that a missing extra is reported before the long work; and because tfds, while it is being imported,
+    # breaks the finalisers of multiprocessing (etils replaces `__import__` for that time).
+    importlib.import_module("drujax.data.builder")
+    how = Execution(processes, beam, quiet)
+    scenes = source if isinstance(source, Scenes) else None
     ignored = Skipped()
-    candidates = [] if isinstance(source, Scenes) else from_folders(source, ignored)
-    hashes = {candidate.id: _hash_or_reason(candidate.path) for candidate in candidates}
+    files = hash_files([] if scenes else from_folders(source, ignored), quiet=quiet)  # pyright: ignore[reportArgumentType]
     settings = {
-        "source": dataclasses.asdict(source) if isinstance(source, Scenes) else _hash(hashes),
+        "source": dataclasses.asdict(scenes) if scenes else files.key,
         "groups": file_hash(groups) if groups else None,
         "labels": labels if isinstance(labels, str) else file_hash(labels),
         "classifier": dict(classifier or {}),
@@ -90,52 +105,46 @@ def prepare(
         "crop": crop,
         "low": low,
         "high": high,
+        **({} if scenes else {"merge copies": merge}),
     }
-    if not isinstance(source, Scenes):
-        settings["merge copies"] = merge
     settings = json.loads(json.dumps(settings))  # as they will be read back
-    if existing := _existing(out, settings):
-        return existing
-    classified = _classified(reuse, settings) if reuse and labels == "classifier" else None
-    with written_whole(out) as folder:
-        if existing := _existing(out, settings):  # written by another process in the meantime
-            return existing
-        if isinstance(source, Scenes):
-            candidates = source.paint(folder / "scenes", quiet=quiet)
-        group_of, notes = _read_groups(groups, candidates)
-        pictures, skipped = _measure(candidates, group_of, crop, (low, high), quiet=quiet)
-        skipped += [describe(error) for error in ignored.failures.values()]
-        notes += [str(ignored)] if len(ignored) else []
-        if not isinstance(source, Scenes):
-            pictures, note = _merged(pictures, hashes, frozenset(group_of.values()), merge=merge)
-            notes += note
-        corrected, ignored_rows = read_corrections(corrections, [picture.candidate for picture in pictures])
-        notes += [_unmatched_note(table, rows) for table, rows in ignored_rows.items()]
-        labelled, sides, unmatched = _label(pictures, labels, label_uncertain, seed, classified)
-        notes += unmatched
-        if labels == "classifier":
-            write_classified(folder, labelled)
-        labelled = correct(labelled, corrected)
-        if not labelled:
-            raise UsageError(_nothing_labelled(len(pictures), corrected))
-        kept = [picture for picture in pictures if corrected.get(picture.candidate.id) != "out"]
-        splits, left_out = distribute(kept, labelled, sides)
+    found = existing(out, settings)
+    if found and not work_path(out).exists():
+        return found
+    classified = reused(reuse, settings) if reuse and labels == "classifier" else None
+    with work_folder(out, _programs()) as work:
+        if found := existing(out, settings):  # written by another process in the meantime
+            return found
+        if scenes:
+            files = hash_files(scenes.paint(work / "scenes", processes=processes, quiet=quiet), quiet=quiet)
+        group_of, notes = _read_groups(groups, files.candidates)
+        measured = measure_files(files, group_of, crop, (low, high), work, how)
+        pictures, copies = measured.pictures, Copies()
+        if not scenes:  # which are independent
+            pictures, copies = _group(measured, frozenset(group_of.values()), merge=merge)
+        if label_uncertain is not None and classifier:
+            label_uncertain = functools.partial(_remembered, label_uncertain, work, settings)
+        labelling = label(pictures, labels, label_uncertain, classified, corrections, seed)
+        kept = labelling.kept(pictures)
+        splits, left_out = distribute(kept, labelling.labelled, labelling.sides)
         if len(kept) < len(pictures):
             left_out["by correction"] = len(pictures) - len(kept)
-        planned = {split: [_metadata(p, labelled[p.candidate.id], crop) for p in splits[split]] for split in SPLITS}
-        summary = summarise(planned, left_out, skipped, notes)
-        paths = {picture.candidate.id: picture.candidate for picture in pictures}
-        write_records(folder, planned, paths, quiet=quiet)
-        description = {"settings": settings, "summary": dataclasses.asdict(summary), "corrections": corrected}
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
-        if isinstance(source, Scenes):
-            shutil.rmtree(folder / "scenes")
+        planned = _plan(splits, labelling.labelled, measured, crop)
+        summary = summarise(
+            {split: [record.metadata for record in records] for split, records in planned.items()},
+            files.per_source(),
+            pictures,
+            copies,
+            left_out,
+            [*measured.skipped, *(describe(error) for error in ignored.failures.values())],
+            [*notes, *_notes(ignored, copies, merge=merge), *labelling.notes],
+        )
+        dataset = _write(work, plan_shards(planned), how)
+        write_description(dataset, settings, summary, labelling.corrections)
+        if labels == "classifier":
+            write_classified(dataset, labelling.before)
+        os.replace(dataset, out)
     return summary
-
-
-def read_description(dataset: Path) -> dict[str, Any]:
-    """Reads the settings, the summary and the corrections (id -> dark, bright or out) of the dataset in a folder."""
-    return {"corrections": {}} | json.loads((dataset / DESCRIPTION).read_text())
 
 
 def distribute(
@@ -168,68 +177,40 @@ def _read_groups(table: Path | None, candidates: Sequence[Candidate]) -> tuple[d
     if table is None:
         return {}, []
     group_of, unmatched = read_assignments(table, "group", candidates)
-    return group_of, [_unmatched_note(table, unmatched)] if unmatched else []
+    return group_of, [unmatched_note(table, unmatched)] if unmatched else []
 
 
-def _measure(
-    candidates: Sequence[Candidate],
-    group_of: Mapping[str, str],
-    crop: int,
-    bounds: tuple[float, float],
-    *,
-    quiet: bool,
-) -> tuple[list[Measured], list[str]]:
-    """Measures the readable pictures; also returns a line for each unreadable one."""
-    classify(np.zeros(4), *bounds)  # rejects invalid bounds before the long work
-
-    def measure(candidate: Candidate) -> Measured | str:
-        try:
-            rgb = candidate.rgb()
-            size = (rgb.shape[0], rgb.shape[1])
-            stored_size(size, crop)
-        except (UsageError, OSError) as error:
-            return f"{candidate.path}: {str(error).removeprefix(f'{candidate.path}: ')}"
-        means = quartile_means(rgb)
-        group = group_of.get(candidate.id, candidate.id)
-        return Measured(candidate, group, tuple(means.tolist()), classify(means, *bounds), size, fingerprint(rgb))
-
-    found: list[Measured | str] = []
-    progress = Progress("reading", total=len(candidates), unit="picture", quiet=quiet)
-    with progress, ThreadPoolExecutor() as pool:
-        for result in pool.map(measure, candidates):
-            found.append(result)
-            progress.to(len(found))
-    pictures = [result for result in found if isinstance(result, Measured)]
-    skipped = [result for result in found if isinstance(result, str)]
-    if not pictures:
-        raise UsageError(f"source: none of the {len(candidates)} pictures can be read (first: {skipped[0]}).")
-    return pictures, skipped
+def _group(measured: Measurements, named: frozenset[str], *, merge: bool) -> tuple[list[Measured], Copies]:
+    """Finds copies, and merges the groups that hold them."""
+    regrouped, copies = merge_copies(measured.pictures, measured.digests, measured.fingerprints, named)
+    return (regrouped if merge else measured.pictures), copies
 
 
-def _label(
-    pictures: Sequence[Measured],
-    labels: str | Path,
-    label_uncertain: LabelUncertain | None,
-    seed: int,
-    classified: Mapping[str, Labelled] | None,
-) -> tuple[dict[str, Labelled], dict[str, Side], list[str]]:
-    """Returns the labels, the side of each group, and notes on the table of labels."""
-    if isinstance(labels, Path):
-        labelled, unmatched = by_hand(labels, pictures)
-        notes = [_unmatched_note(labels, unmatched)] if unmatched else []
-        dark = [p.group for p in pictures if p.candidate.id in labelled and labelled[p.candidate.id].label == "dark"]
-        return labelled, assign_sides(dark, seed), notes
-    dark = [picture.group for picture in pictures if picture.partition == "dark"]
-    dark_groups = set(dark)
-    perhaps = [p.group for p in pictures if p.partition == "uncertain" and p.group not in dark_groups]
-    sides = assign_sides(dark, seed) | assign_sides(perhaps, seed)
-    if labels == "qab":
-        return by_brightness(pictures), sides, []
-    if classified is not None:
-        return by_brightness(pictures) | dict(classified), sides, []
-    if label_uncertain is None:
-        raise ValueError(f"labels={labels!r} needs label_uncertain")
-    return by_classifier(pictures, sides, label_uncertain), sides, []
+def _remembered(label_uncertain: LabelUncertain, work: Path, settings: Mapping[str, Any], *arguments) -> np.ndarray:
+    """Returns what `label_uncertain` answered to the same question in an interrupted build, or answers now."""
+    asked = {name: value for name, value in settings.items() if name != "corrections"}  # which come after
+    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    answer = work / f"classifier-{key}.npy"
+    if not answer.is_file():
+        with replacing(answer) as temporary, temporary.open("wb") as file:
+            np.save(file, label_uncertain(*arguments))
+    return np.load(answer)
+
+
+def _plan(
+    splits: Mapping[str, Sequence[Measured]], labelled: Mapping[str, Labelled], measured: Measurements, crop: int
+) -> dict[str, list[Planned]]:
+    """Plans the records of each split."""
+    files = {p.candidate.id: number for number, p in enumerate(measured.pictures)}
+
+    def planned(picture: Measured) -> Planned:
+        number = files[picture.candidate.id]
+        metadata = _metadata(picture, labelled[picture.candidate.id], crop)
+        enlarged = metadata.height * metadata.width if metadata.resized else 0
+        size = max(int(measured.bytes[number]), enlarged)
+        return Planned(metadata, picture.candidate, measured.digests[number], size)
+
+    return {split: [planned(picture) for picture in splits[split]] for split in SPLITS}
 
 
 def _metadata(picture: Measured, labelled: Labelled, crop: int) -> Metadata:
@@ -249,67 +230,29 @@ def _metadata(picture: Measured, labelled: Labelled, crop: int) -> Metadata:
     )
 
 
-def _existing(out: Path, settings: dict[str, Any]) -> Summary | None:
-    """Returns the summary of the same dataset in `out`, None if `out` is empty. Raises UsageError for anything else."""
-    if not out.exists():
-        return None
-    if not out.is_dir():
-        raise UsageError(f"out: {out} is a file")
-    if not any(out.iterdir()):
-        return None
-    if not (out / DESCRIPTION).is_file():
-        raise UsageError(f"out: {out} is not empty and holds no dataset; choose a new folder")
-    description = read_description(out)
-    if changes := _changes(description["settings"], settings):
-        raise UsageError(f"out: {out} holds another dataset ({changes}); remove it or choose a new folder")
-    summary = Summary(**description["summary"])
-    return dataclasses.replace(summary, notes=[*summary.notes, f"{out} held this dataset already; nothing was written"])
+def _write(work: Path, shards: Sequence[Shard], how: Execution) -> Path:
+    """Writes the records and their table to the folder `dataset` in `work`; returns it."""
+    dataset = work / "dataset"
+    folder = ShardFolder(dataset, work / "written")
+    if how.beam is not None:
+        run_on_beam(functools.partial(write_alone, folder), folder.missing(shards), work / "tasks", how.beam)
+    else:
+        write_shards(folder, shards, processes=how.processes, quiet=how.quiet)
+    folder.describe(shards)
+    rows = {split: [r.metadata for shard in shards if shard.split == split for r in shard.records] for split in SPLITS}
+    write_table(dataset / TABLE, rows)
+    return dataset
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Lists the settings that differ; empty if none does."""
-    changed = [name for name, value in now.items() if before.get(name) != value]
-    return "; ".join(f"{name} {before.get(name)!r}, now {now[name]!r}" for name in changed)
+def _notes(ignored: Skipped, copies: Copies, *, merge: bool) -> list[str]:
+    notes = [str(ignored)] if len(ignored) else []
+    if copies:
+        how = "merged because" if merge else "not merged although"
+        notes.append(f"groups {how} they contain copies of each other's pictures: {copies}")
+    return notes
 
 
-def _classified(reuse: Path, settings: Mapping[str, Any]) -> dict[str, Labelled]:
-    """Reads the labels that F_dark/bright chose for the dataset `reuse`, which may differ in its corrections only."""
-    others = {name: value for name, value in settings.items() if name != "corrections"}
-    classified = read_classified(reuse)
-    if changes := _changes(read_description(reuse)["settings"], others):
-        raise UsageError(f"reuse: {reuse} was prepared with other settings ({changes})")
-    return classified
-
-
-def _nothing_labelled(count: int, corrections: Mapping[str, str]) -> str:
-    if corrections:
-        return f"corrections: none of the {count} pictures has a label, or all are left out"
-    return f"labels: all {count} pictures are uncertain by QAB; label them by classifier or a CSV file"
-
-
-def _merged(
-    pictures: list[Measured], hashes: Mapping[str, str], named: frozenset[str], *, merge: bool
-) -> tuple[list[Measured], list[str]]:
-    """Merges groups that hold copies, or only notes them."""
-    regrouped, copies = merge_copies(pictures, hashes, named)
-    if not copies:
-        return pictures, []
-    if merge:
-        return regrouped, [f"groups merged because they contain copies of each other's pictures: {copies}"]
-    return pictures, [f"groups not merged although they contain copies of each other's pictures: {copies}"]
-
-
-def _hash_or_reason(file: Path) -> str:
-    try:
-        return file_hash(file)
-    except OSError as error:
-        return str(error)  # the picture will be skipped for this reason
-
-
-def _hash(hashes: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
-
-
-def _unmatched_note(table: Path, names: Iterable[str]) -> str:
-    names = list(names)
-    return f"{table} names {len(names)} pictures that are not in the sources (first: {names[0]})"
+def _programs() -> str:
+    """Names what decides about the bytes of a dataset besides its settings: another version may decode otherwise."""
+    libvips = ".".join(str(vips.library().version(part)) for part in range(3))
+    return f"drujax {__version__}, Pillow {pillow_version}, libvips {libvips}"

@@ -2,10 +2,10 @@
 
 import csv
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,9 +19,11 @@ from drujax.pictures.color import to_float, to_uint8
 from drujax.pictures.discovery import Skipped, find_pictures
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
+from drujax.runtime.atomic_write import remove_leftovers, write_atomically
+from drujax.runtime.parallel import ordered_map
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Candidate:
     """A picture file that may enter the dataset."""
 
@@ -118,27 +120,30 @@ class Scenes:
                 f"scenes: count and size must be >= 1, got {self.count} of {self.size[0]}x{self.size[1]} pixels"
             )
 
-    def paint(self, folder: Path, *, quiet: bool = False) -> list[Candidate]:
-        """Paints the scenes into `folder`, as `<index>.png`."""
-        folder.mkdir(parents=True)
+    def paint(self, folder: Path, *, processes: int = 1, quiet: bool = False) -> list[Candidate]:
+        """Paints the scenes into `folder`, as `<index>.png`; those that are there already are not painted again."""
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder, age=0.0)
+        painted = {path.name for path in folder.iterdir()}
+        names = [f"{index:06d}.png" for index in range(self.count)]
+        missing = [index for index, name in enumerate(names) if name not in painted]
+        progress = Progress("painting", total=self.count, done=self.count - len(missing), unit="picture", quiet=quiet)
+        paint_one = functools.partial(_paint_file, folder, self)
+        with progress:
+            for _ in ordered_map(paint_one, missing, processes=processes, total=len(missing)):
+                progress.advance()
+        return [Candidate(f"scenes/{name}", "scenes", folder / name) for name in names]
 
-        def write(index: int) -> Candidate:
-            path = folder / f"{index:06d}.png"
-            path.write_bytes(codec.encode(Picture(paint(self.seed, index, self.size)), "PNG"))
-            return Candidate(f"scenes/{path.name}", "scenes", path)
 
-        candidates = []
-        progress = Progress("painting", total=self.count, unit="picture", quiet=quiet)
-        with progress, ThreadPoolExecutor() as pool:
-            for candidate in pool.map(write, range(self.count)):
-                candidates.append(candidate)
-                progress.to(len(candidates))
-        return candidates
+def _paint_file(folder: Path, scenes: Scenes, index: int) -> None:
+    content = codec.encode(Picture(paint(scenes.seed, index, scenes.size)), "PNG")
+    write_atomically(folder / f"{index:06d}.png", content)
 
 
 def file_hash(file: Path) -> str:
     """Computes the SHA-256 of a file's content."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def read_assignments(

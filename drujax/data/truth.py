@@ -7,7 +7,7 @@ import json
 from pathlib import PurePosixPath
 
 from drujax.data.dataset import Dataset
-from drujax.data.prepare import DESCRIPTION
+from drujax.data.description import DESCRIPTION
 from drujax.data.records import SPLITS
 from drujax.data.scenes import illumination
 from drujax.errors import UsageError

@@ -56,9 +56,9 @@ def hidden(target: Path) -> Path:
     return target.with_name(f".drujax-{secrets.token_hex(8)}.tmp")
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Removes the temporary files that killed processes left in `folder`."""
+def remove_leftovers(folder: str | Path, *, age: float = LEFTOVER_AGE) -> None:
+    """Removes the temporary files that killed processes left in `folder`, those older than `age` (seconds)."""
     for path in Path(folder).glob(".drujax-*.tmp"):
         with contextlib.suppress(FileNotFoundError):  # another process may be doing the same
-            if time.time() - path.stat().st_mtime > LEFTOVER_AGE:
+            if time.time() - path.stat().st_mtime >= age:
                 path.unlink()

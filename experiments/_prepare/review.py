@@ -22,8 +22,8 @@ from drujax.console import command_line
 from drujax.console.progress import Progress
 from drujax.data.corrections import Correction, read_corrections
 from drujax.data.dataset import Dataset
+from drujax.data.description import read_description
 from drujax.data.labels import LABELS
-from drujax.data.prepare import read_description
 from drujax.data.qab import HIGH, LOW, classify, quartile_means
 from drujax.data.records import SPLITS, Metadata
 from drujax.data.sources import Candidate, from_folders

@@ -1,15 +1,26 @@
+import os
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import grain
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from array_record.python.array_record_module import ArrayRecordReader
 from PIL import Image
+from tensorflow_datasets.proto import tf_example_pb2
 
 from drujax.data import builder
 from drujax.data.dataset import Dataset
 from drujax.data.prepare import prepare
+from drujax.data.records import SPLITS
+from drujax.errors import UsageError
 from drujax.pictures.io import read_picture
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_tfds_reads_it_by_name(tiny):
@@ -23,6 +34,95 @@ def test_tfds_reads_it_by_name(tiny):
         assert np.isnan(stored["classifier_probability"])
         np.testing.assert_array_equal(stored["quartile_means"], np.float32(record.quartile_means))
         np.testing.assert_array_equal(stored["image"], record.image)
+
+
+def test_others_read_it_without_drujax(tiny, tmp_path):
+    """A copy elsewhere, read by tfds in a process that has no drujax, with whole images and in random order."""
+    folder = shutil.copytree(tiny.path / "anime_scenery", tmp_path / "elsewhere") / "1.0.0"
+    program = f"""
+import sys
+import numpy as np
+import tensorflow_datasets as tfds
+builder = tfds.builder_from_directory({str(folder)!r})
+assert {{name: split.num_examples for name, split in builder.info.splits.items()}} == {{
+    "train_dark": 7, "train_bright": 5, "test_dark": 2, "val_dark": 1}}
+assert builder.info.features["partition"].names == ["dark", "bright", "uncertain"]
+source = builder.as_data_source(split="train_dark")
+record = source[5]
+np.save({str(tmp_path / "image.npy")!r}, record["image"])
+print(record["id"].decode())
+assert not {{"drujax", "tensorflow"}} & set(sys.modules)
+"""
+    isolated = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, cwd=tmp_path, env=isolated
+    )
+    assert run.returncode == 0, run.stderr
+    record = tiny.train_dark[5]
+    assert run.stdout.strip() == record.id
+    np.testing.assert_array_equal(np.load(tmp_path / "image.npy"), record.image)
+
+
+def test_a_moved_dataset_opens(tiny, tmp_path):
+    moved = Dataset.open(shutil.copytree(tiny.path, tmp_path / "moved"))
+    assert moved.table("train_bright") == tiny.table("train_bright")
+    np.testing.assert_array_equal(moved.train_bright.image(0), tiny.train_bright.image(0))
+
+
+def test_grain_reads_it(tiny):
+    source = tfds.data_source("anime_scenery", split="train_dark", data_dir=tiny.path)
+    batch = next(iter(grain.MapDataset.source(source).map(lambda record: record["height"]).batch(7)))
+    assert batch.tolist() == [20] * 7
+
+
+def test_the_builder_writes_nothing_itself(tmp_path):
+    with pytest.raises(UsageError, match="anime_scenery: nothing to download; build it from pictures"):
+        builder.AnimeScenery(data_dir=tmp_path).download_and_prepare()
+
+
+def test_the_records_are_those_of_tfds_own_writer(tiny, tmp_path):
+    """The same features in the same order; tfds leaves the order inside a serialised record open."""
+    rows = {split: tiny.table(split) for split in SPLITS}
+
+    class Peer(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        name = "anime_scenery"
+        VERSION = builder.AnimeScenery.VERSION
+        code_path = None
+
+        def _info(self):
+            return tfds.core.DatasetInfo(builder=self, features=builder.features())
+
+        def _split_generators(self, dl_manager):
+            return {split: self._generate_examples(split) for split in SPLITS}
+
+        def _generate_examples(self, split):
+            for row in sorted(rows[split], key=lambda row: row.id):
+                yield row.id, builder.fields(row, (tiny.path.parent / row.id).read_bytes())
+
+    peer = Peer(data_dir=tmp_path, file_format="array_record")
+    peer.download_and_prepare()
+    for split in SPLITS:
+        (theirs,) = peer.data_path.glob(f"*-{split}.array_record*")
+        (ours,) = (tiny.path / "anime_scenery" / "1.0.0").glob(theirs.name)
+        assert parsed(ours) == parsed(theirs)
+    read = tfds.builder_from_directory(tiny.path / "anime_scenery" / "1.0.0")
+    for split, info in peer.info.splits.items():
+        assert (read.info.splits[split].shard_lengths, read.info.splits[split].num_bytes) == (
+            info.shard_lengths,
+            info.num_bytes,
+        )
+
+
+def parsed(file) -> list[str]:
+    records = map(tf_example_pb2.Example.FromString, ArrayRecordReader(str(file)).read_all())
+    return [str(sorted(record.features.feature.items(), key=str)) for record in records]
+
+
+def test_the_documented_features_are_those_of_the_records():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "dataset.md").read_text(), re.MULTILINE)
+    assert rows == list(builder.features())
+    assert f"## Version {builder.AnimeScenery.VERSION}" in (ROOT / "docs" / "dataset.md").read_text()
+    assert str(builder.AnimeScenery.VERSION) in builder.AnimeScenery.RELEASE_NOTES
 
 
 @pytest.fixture(scope="module")

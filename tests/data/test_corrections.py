@@ -8,8 +8,9 @@ import pytest
 
 from drujax.data.corrections import correct, read_corrections
 from drujax.data.dataset import Dataset
+from drujax.data.description import read_description
 from drujax.data.labels import Labelled
-from drujax.data.prepare import prepare, read_description
+from drujax.data.prepare import prepare
 from drujax.data.records import SPLITS
 from drujax.data.sources import from_folders
 from drujax.errors import UsageError

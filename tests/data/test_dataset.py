@@ -1,3 +1,4 @@
+import contextlib
 import pickle
 import shutil
 
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 
 from drujax.data import dataset as module
-from drujax.data.dataset import Dataset
-from drujax.data.records import TABLE
+from drujax.data.dataset import Dataset, Split
+from drujax.data.pipeline import train_batches
+from drujax.data.records import SPLITS, TABLE
 from drujax.errors import UsageError
 from drujax.pictures.io import read_picture
 
@@ -61,12 +63,75 @@ def test_a_split_can_be_pickled(tiny):
     np.testing.assert_array_equal(again.image(1), tiny.test_dark.image(1))
 
 
-def test_a_damaged_record_is_reported_in_one_line(tiny, tmp_path):
-    shutil.copytree(tiny.path, tmp_path / "d")
-    (file,) = (tmp_path / "d").rglob("*val_dark.array_record*")
-    file.write_bytes(file.read_bytes()[:-400])
-    with pytest.raises(UsageError, match="^pictures/dark..png: its record is damaged"):
-        Dataset.open(tmp_path / "d").val_dark.image(0)
+@pytest.fixture
+def damaged(tiny, tmp_path):
+    """`damaged(split, damage)` copies the dataset, with `damage` applied to the bytes of a split's file (None removes
+    it); returns the folder and the file.
+    """
+
+    def copy(split, damage):
+        folder = shutil.copytree(tiny.path, tmp_path / "d")
+        (file,) = folder.rglob(f"*-{split}.array_record*")
+        content = damage(file.read_bytes())
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+        return folder, str(file)
+
+    return copy
+
+
+def blank_out(content: bytes) -> bytes:
+    """Damages the pixels of the first record, in the middle of the file."""
+    return content[:1000] + bytes(100) + content[1100:]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: None, "it is missing"),
+        (lambda content: b"", "should be at least 64KB big"),
+        (lambda content: content[:-400], "Riegeli/records file"),
+        (lambda content: content[: len(content) // 2], ""),
+        (lambda content: content[:-65536], ""),
+    ],
+)
+def test_a_file_that_is_missing_empty_or_cut_off_is_named(damaged, split, damage, reason):
+    folder, file = damaged(split, damage)
+    with pytest.raises(UsageError, match=rf"^{file}: damaged file of the dataset: .*{reason}.*; prepare it again.$"):
+        Dataset.open(folder)
+
+
+def test_files_of_another_dataset_are_named(damaged, tiny):
+    other = next(tiny.path.rglob("*-test_dark.array_record*")).read_bytes()
+    folder, file = damaged("val_dark", lambda _: other)
+    with pytest.raises(UsageError, match=f"^{file}: damaged file of the dataset: 2 records of 1; prepare it again.$"):
+        Dataset.open(folder)
+
+
+def test_a_damaged_record_is_named_with_its_file(damaged):
+    folder, file = damaged("train_dark", blank_out)
+    split = Dataset.open(folder).train_dark
+    name = split.table[0].id
+    for view, index in ((split, 0), (split[:3], 0), (split.where(lambda metadata: metadata.id == name), 0)):
+        with pytest.raises(UsageError, match=f"^{file}: the record of {name} is damaged"):
+            view.image(index)
+    assert len([split.image(index) for index in range(1, 7)]) == 6
+
+
+def test_a_record_that_is_no_picture_is_named(tiny):
+    split = Split(tiny.train_dark.table, [{"image": b"no picture"}] * 7)
+    with pytest.raises(UsageError, match=f"^the record of {split.table[2].id} is damaged .cannot identify image file"):
+        split.image(2)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_training_loader_names_a_damaged_file(damaged, workers):
+    folder, file = damaged("train_dark", blank_out)
+    batches = train_batches(Dataset.open(folder), size=16, batch_size=7, seed=0, workers=workers)
+    with contextlib.closing(batches), pytest.raises(UsageError, match=f"{file}: the record of .* is damaged"):
+        next(batches)
 
 
 def test_a_folder_without_a_dataset_is_refused_in_one_line(tiny, tmp_path):

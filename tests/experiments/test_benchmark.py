@@ -11,6 +11,7 @@ import pytest
 
 from drujax.console import command_line
 from drujax.runtime import mesh as meshes
+from drujax.runtime import parallel
 from drujax.training.step import create
 from experiments import benchmark
 from experiments._benchmark import common
@@ -83,6 +84,16 @@ def test_enhance_takes_any_size_without_a_peer(result, network):
 def test_data(result):
     measured = result("data", "--crop=16", "--batch-size=2", "--batches=3")
     assert_complete(measured, pictures=6)
+
+
+@pytest.mark.parametrize(("stage", "worthwhile"), [("sort", 4), ("build", 4), ("build", 9)])
+def test_data_of_other_stages(result, monkeypatch, stage, worthwhile):
+    monkeypatch.setattr(parallel, "WORTHWHILE", worthwhile)
+    arguments = ("--crop=16", "--pictures=8", "--height=20", "--width=24")
+    measured = result("data", f"--stage={stage}", *arguments)
+    assert_complete(measured, pictures=8)
+    names = ["drujax (1 process, threads)", "drujax (2 processes)"][: 2 if worthwhile <= 8 else 1]
+    assert [row["name"] for row in measured["rows"]] == [*names, *["Pillow, in a loop"] * (stage == "sort")]
 
 
 def test_scenes_as_a_table_and_a_file(tmp_path, capsys):

@@ -149,6 +149,8 @@ def test_synthetic_scenes(tmp_path, capsys):
         ),
         (["--labels=classifier", "--classifier=mobilenet_v2", "--pretrained=gone.pth"], "gone.pth"),
         (["--source=scenes"], '--source: "scenes" (synthetic) cannot be combined with folders'),
+        (["--processes=0"], "--processes: must be >= 1, got 0"),
+        (["--beam-options=direct_num_workers=2"], "--beam-options: needs --beam-runner"),
         (["--crop=0"], "--crop: must be >= 1, got 0"),
         (["--low=151"], "low: must be <= high (150), got 151"),
         (["--corp=320"], "Did you mean --crop?"),
@@ -169,20 +171,18 @@ def test_an_invalid_size_is_reported(tmp_path, capsys, size):
     assert size in capsys.readouterr().err
 
 
-def test_a_full_disk_is_reported_and_leaves_nothing(folder, tmp_path):
-    """A file size limit of 4000 bytes fails a write as a full disk does."""
-    program = f"""
-import resource, sys
-import experiments.prepare
-from drujax.console import command_line
-resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
-arguments = ["--source={folder}", "--out={tmp_path / "data"}", "--crop=16"]
-sys.exit(command_line.run(lambda: experiments.prepare.main(arguments), "prepare"))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr == f"prepare: error: {tmp_path}: the dataset cannot be written: File too large\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+def test_a_missing_extra_is_named_before_the_work(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", "--beam-runner=DirectRunner") == 2
+    assert capsys.readouterr().err == ("prepare: error: apache_beam is not installed: pip install 'drujax[beam]'\n")
+
+
+@pytest.mark.filterwarnings("default")  # of Beam's own
+def test_beam_runs_with_its_options(folder, tmp_path, capsys):
+    pytest.importorskip("apache_beam", reason="needs the extra beam")
+    beam = ["--beam-runner=DirectRunner", "--beam-options=direct_num_workers=1", "--beam-options=job_name=test"]
+    assert run(f"--source={folder}", f"--out={tmp_path / 'data'}", "--crop=16", *beam) == 0
+    assert len(Dataset.open(tmp_path / "data").train_bright) == 3
 
 
 def test_the_module_runs(folder, tmp_path):

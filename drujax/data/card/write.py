@@ -12,7 +12,7 @@ from drujax.data.card.page import page
 from drujax.data.card.run_results import read_run
 from drujax.data.card.sections import Facts, sections
 from drujax.data.dataset import Dataset
-from drujax.data.prepare import DESCRIPTION
+from drujax.data.description import DESCRIPTION
 from drujax.data.records import SPLITS
 from drujax.runtime.atomic_write import write_atomically
 from drujax.runtime.version import __version__

@@ -15,7 +15,7 @@ from drujax.data.films.decoding import Film
 from drujax.data.films.letterbox import Bars, find_bars
 from drujax.data.films.shots import find_shots
 from drujax.data.grouping import Groups
-from drujax.data.near_copies import Fingerprint, find_near_copies, fingerprint
+from drujax.data.near_copies import Fingerprint, Fingerprints, find_near_copies, fingerprint
 from drujax.pictures.color import luma
 
 PART = 4.0  # seconds of a shot from which one frame is chosen: enough for a pan to show something new
@@ -139,7 +139,8 @@ def _without_repetitions(prints: Mapping[int, Fingerprint], shot_of: Mapping[int
     numbers = sorted(prints)
     groups = Groups(set(shot_of.values()), frozenset())
     repeated: set[int] = set()
-    for first, second in sorted(find_near_copies([prints[number] for number in numbers]), key=lambda pair: pair[::-1]):
+    copies = find_near_copies(Fingerprints.of([prints[number] for number in numbers]))
+    for first, second in sorted(copies, key=lambda pair: pair[::-1]):
         groups.merge(shot_of[numbers[first]], shot_of[numbers[second]])
         if first not in repeated:
             repeated.add(second)

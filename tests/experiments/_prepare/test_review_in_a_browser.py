@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from drujax.data.dataset import Dataset
-from drujax.data.prepare import read_description
+from drujax.data.description import read_description
 from drujax.data.records import SPLITS
 from tests.support.review_pages import ReviewPage
 
