@@ -96,9 +96,9 @@ def fingerprint(rgb: UInt8[np.ndarray, "h w 3"]) -> Fingerprint | None:
 def find_near_copies(fingerprints: Fingerprints) -> Iterator[tuple[int, int]]:
     """Yields the positions (i < j) of every pair of nearly identical images.
 
-    Compares the hashes of all pairs: 5 seconds of a core for 100,000 images, quadratic in their number. An index would not be
-    faster at this size: of four parts of the hash, one must differ in at most 3 of 16 bits, which is true of 4 % of the
-    unrelated pairs, and each of them would cost an access to memory elsewhere.
+    Compares the hashes of all pairs: 5 seconds of a core for 100,000 images, quadratic in their number. An index would
+    not be faster at this size: of four parts of the hash, one must differ in at most 3 of 16 bits, which is true of 4 %
+    of the unrelated pairs, and each of them would cost an access to memory elsewhere.
     """
     known = np.flatnonzero(fingerprints.known)
     for first, second in _close(fingerprints.hash[known]):
