@@ -3,6 +3,7 @@
     python -m experiments.prepare --source=frames/ --source=backgrounds/ --groups=groups.csv --out=data/
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
+    python -m experiments.prepare photos --source=photos/ --out=pseudo/             # photographs -> anime pictures
 
 With --labels=qab about 100 pictures of 640x360 a second on two cores. Ends with a table of what went where.
 """
@@ -21,6 +22,7 @@ from drujax.data.qab import HIGH, LOW
 from drujax.data.sources import Scenes, file_hash
 from drujax.errors import UsageError, unknown
 from drujax.uncertainty.config import ProbabilityRecipe
+from experiments._prepare import photos
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,5 +134,13 @@ def _existing(argument: str, file: Path) -> Path:
     return file
 
 
+def run(arguments: list[str]) -> int:
+    """Runs what the command-line `arguments` ask for: `photos`, or the preparation of a dataset."""
+    if arguments[:1] == ["photos"]:
+        with command_line.flags_in_errors(photos.Photos):
+            return photos.main(command_line.parse(photos.Photos, arguments[1:], program="prepare photos"))
+    return main(arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(command_line.run(lambda: main(sys.argv[1:]), "prepare"))
+    sys.exit(command_line.run(lambda: run(sys.argv[1:]), "prepare"))

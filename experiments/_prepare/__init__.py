@@ -1,0 +1,1 @@
+"""What `experiments.prepare` does besides building a dataset."""
