@@ -103,7 +103,8 @@ def test_readme_shows_every_command_with_options_that_exist():
 def options() -> str:
     """The help of every command."""
     helps = [help_of("drujax", name) for name in cli.COMMANDS]
-    helps += [help_of("experiments.prepare"), help_of("experiments.evaluate"), help_of("experiments.evaluate", "light")]
+    helps += [help_of("experiments.prepare"), help_of("experiments.prepare", "photos")]
+    helps += [help_of("experiments.evaluate"), help_of("experiments.evaluate", "light")]
     helps += [help_of("experiments.figures", name) for name in ("compare", "scenes")]
     helps += [help_of("experiments.benchmark", name) for name in ("train", "enhance", "data", "scenes", "metrics")]
     methods = ("enlightengan", "exposure", "sci", "zero_dce_pp", "ruas", "ruas_search", "clip_lit")

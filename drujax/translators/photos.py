@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import sys
 import urllib.error
 import urllib.parse
@@ -74,9 +75,10 @@ def _result_names(paths: Sequence[str]) -> list[str]:
 
 
 def _of_dataset(source: str, data_dir: Path | None) -> list[Photo]:
-    name, _, split = source.removeprefix(TFDS).rpartition(":")
-    if not name or not split:
+    match = re.fullmatch(r"tfds:([^:\[]+(?::[\d.*]+)?):(.+)", source)  # a version may follow the name
+    if match is None:
         raise UsageError(f"source: must be tfds:NAME:SPLIT, like tfds:cycle_gan/monet2photo:trainB, got {source}")
+    name, split = match.groups()
     builder = _builder(name, data_dir)
     if not builder.is_prepared():
         _prepare(builder, name)
@@ -93,7 +95,7 @@ def _of_dataset(source: str, data_dir: Path | None) -> list[Photo]:
     def rgb(index: int) -> UInt8[np.ndarray, "h w 3"]:
         return as_uint8(codec.decode(records[index][IMAGE]).rgb)
 
-    stem = "".join(letter if letter.isalnum() else "_" for letter in split)  # train[:10%], too
+    stem = re.sub(r"\W+", "_", split).strip("_")  # train[:10%] becomes train_10
     return [
         Photo(f"{stem}_{index:06d}.png", f"{source}, record {index}", functools.partial(rgb, index))
         for index in range(len(records))
@@ -114,20 +116,18 @@ def _prepare(builder: Any, name: str) -> None:
     """Downloads a dataset and converts it to ArrayRecord files. Raises UsageError if that fails."""
 
     def refusal(why: str) -> UsageError:
-        return UsageError(
-            f"source: {name} is not on this machine, and {why}; or give --source a folder of its pictures"
-        )
+        return UsageError(f"source: {name} is not on this machine, and {why}; or give a folder of its pictures")
 
-    for url in list(builder.url_infos or ())[:1]:
-        if (reason := _unreachable(url)) is not None:  # tfds would try for a quarter of an hour
-            raise refusal(f"{urllib.parse.urlsplit(url).netloc} cannot be reached ({reason})")
     try:
+        for url in list(builder.url_infos or ())[:1]:
+            if (reason := _unreachable(url)) is not None:  # tfds would try for a quarter of an hour
+                raise refusal(f"{urllib.parse.urlsplit(url).netloc} cannot be reached ({reason})")
         with contextlib.redirect_stdout(sys.stderr):
             builder.download_and_prepare()
     except ImportError as error:
         raise refusal(f"preparing it needs {error.name}: pip install tensorflow importlib_resources") from error
     except OSError as error:
-        raise refusal(f"cannot be prepared: {describe(error)}") from error
+        raise refusal(f"it cannot be prepared: {describe(error)}") from error
 
 
 def _unreachable(url: str) -> str | None:

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -35,6 +34,7 @@ WINDOW = 32  # photographs in memory that wait for others of their size
 THREADS = max(2, os.cpu_count() or 2)
 LEAST_LIMIT = 64  # pixels
 
+T = TypeVar("T")
 R = TypeVar("R", covariant=True)
 
 
@@ -133,10 +133,10 @@ class _Stage:
             folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(folder)
         with ThreadPoolExecutor(THREADS) as readers, ThreadPoolExecutor(THREADS) as writers:
-            read = _ahead((partial(readers.submit, _read, photo, self.limit) for photo in photos), WINDOW)
-            calls = _ahead((partial(self._start, call) for call in self._calls(read)), 1)
+            read = _ahead(lambda photo: readers.submit(_read, photo, self.limit), photos, WINDOW)
+            calls = _ahead(self._start, self._calls(read), 1)
             new = (pair for call in calls for pair in call if pair[0].name not in self.there)
-            yield from _ahead((partial(writers.submit, self._write, *pair) for pair in new), 2 * THREADS)
+            yield from _ahead(lambda pair: writers.submit(self._write, *pair), new, 2 * THREADS)
 
     def _calls(self, read: Iterator["_Read"]) -> Iterator[list["_Read"]]:
         """Groups the readable photographs of each window by working size, and these groups into calls."""
@@ -196,18 +196,15 @@ class _Pending(Protocol[R]):
     def result(self) -> R: ...
 
 
-def _ahead(starts: Iterable[Callable[[], _Pending[R]]], count: int) -> Iterator[R]:
-    """Yields the results of work in order, with up to `count` later pieces started already."""
+def _ahead(start: Callable[[T], _Pending[R]], items: Iterable[T], count: int) -> Iterator[R]:
+    """Yields the results of the work that `start` begins on each item, in order, with `count` later ones begun."""
     pending: deque[_Pending[R]] = deque()
-    for start in starts:
-        pending.append(start())
+    for item in items:
+        pending.append(start(item))
         if len(pending) > count:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
-
-
-T = TypeVar("T")
 
 
 def _batched(items: Iterable[T], count: int) -> Iterator[list[T]]:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from drujax.console import command_line
+from drujax.pictures.io import read_picture
 from experiments import prepare
 from tests.support.tiny_translator import save_tiny_translator
 
@@ -55,7 +56,7 @@ def test_mistakes_are_one_line(source, tmp_path, capsys):
         ({"source": "tfds:x"}, "--source: must be tfds:NAME:SPLIT"),
         ({"limit-size": 3}, "--limit-size: must be >= 64, got 3"),
         ({"out": source / "out"}, "--out: "),
-        ({"sauce": "x"}, "Unrecognized options: --sauce. Did you mean --source?"),
+        ({"sauce": "x"}, "Unrecognized options: --sauce=x. Did you mean --source?"),
     ):
         assert run("photos", *(f"--{name}={value}" for name, value in (usual | changes).items())) == 2
         error = capsys.readouterr().err
@@ -80,7 +81,7 @@ def test_photographs_become_a_dataset(shared, tmp_path, capsys):
     pseudo = tmp_path / "pseudo"
     assert run("photos", f"--source={source}", f"--weights={weights}", f"--out={pseudo}") == 0
     changes = [
-        np.abs(np.asarray(Image.open(path)).astype(int) - np.asarray(Image.open(source / path.name))).mean()
+        np.abs(read_picture(path).rgb.astype(int) - read_picture(source / path.name).rgb).mean()
         for path in pseudo.glob("*.png")
     ]
     assert len(changes) == 5

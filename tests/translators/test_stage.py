@@ -41,6 +41,11 @@ def translate(source, out, weights, **options):
     return translate_photos(source, out, weights=weights, quiet=True, **options)
 
 
+def size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
 def content(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -90,7 +95,7 @@ def test_a_killed_run_is_continued_with_equal_bytes(source, whole, weights, tmp_
     left = content(out)
     assert "00.png" in left
     assert len(left) < 13
-    assert not [name for name in left if name.endswith(".png") and not Image.open(out / name).size]
+    assert not [name for name in left if name.endswith(".png") and not size(out / name)]
     summary = translate(source, out, weights)
     assert summary.kept + summary.translated == 11
     fresh = tmp_path / "fresh"
@@ -126,7 +131,7 @@ def test_photographs_are_upright_and_opaque_and_of_eight_bits(tmp_path, weights)
     Image.fromarray(np.dstack([rgb, rgb[..., 0]])).save(source / "alpha.png")
     Image.fromarray(rgb[..., 0].astype(np.uint16) * 257).save(source / "deep.png")
     assert translate(source, tmp_path / "out", weights).translated == 3
-    sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").glob("*.png")}
+    sizes = {path.name: size(path) for path in (tmp_path / "out").glob("*.png")}
     assert sizes == {"turned.png": (16, 24), "alpha.png": (24, 16), "deep.png": (24, 16)}
 
 
@@ -136,8 +141,8 @@ def test_large_photographs_are_reduced(tmp_path, weights):
     Image.new("RGB", (150, 100), (200, 90, 10)).save(source / "large.png")
     Image.new("RGB", (60, 70), (200, 90, 10)).save(source / "small.png")
     translate(source, tmp_path / "out", weights, limit_size=64)
-    assert Image.open(tmp_path / "out" / "large.png").size == (96, 64)
-    assert Image.open(tmp_path / "out" / "small.png").size == (60, 70)
+    assert size(tmp_path / "out" / "large.png") == (96, 64)
+    assert size(tmp_path / "out" / "small.png") == (60, 70)
     with pytest.raises(UsageError, match="limit_size: must be >= 64, got 63"):
         translate(source, tmp_path / "other", weights, limit_size=63)
 
