@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         runtime,
         score,
         training,
+        translators,
         uncertainty,
         weights,
     )
@@ -55,6 +56,7 @@ __all__ = [
     "runtime",
     "score",
     "training",
+    "translators",
     "uncertainty",
     "weights",
     "write_picture",

@@ -4,6 +4,7 @@
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
     python -m experiments.prepare films --films=FILMS --out=frames/                 # pictures from films, before that
+    python -m experiments.prepare photos --source=photos/ --out=pseudo/             # photographs -> anime pictures
     python -m experiments.prepare review --data=data/ --out=review.html             # a page to correct labels on
     python -m experiments.prepare --source=frames/ --labels=classifier --reuse=data/ --corrections=corrections.csv \\
         --out=corrected/
@@ -31,16 +32,17 @@ from drujax.data.sources import Scenes, file_hash, source_names
 from drujax.errors import UsageError, unknown
 from drujax.runtime.parallel import cores
 from drujax.uncertainty.config import ProbabilityRecipe
-from experiments._prepare import card, films, review
+from experiments._prepare import card, films, photos, review
 
-SUBCOMMANDS = {"films": films, "review": review, "card": card}
+SUBCOMMANDS = {"films": films, "photos": photos, "review": review, "card": card}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Builds a dataset of dark and bright anime scenery.
 
-    Subcommands (prepare films --help): films makes pictures of films, review a page to correct labels on.
+    Subcommands (prepare films --help): films and photos make pictures of films and photographs, review a page to correct
+    labels on, card the dataset's card.
     """
 
     # Folder to write; an error if it holds anything but this dataset.

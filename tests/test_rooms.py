@@ -17,6 +17,7 @@ ROOMS = (
     "data",
     "models",
     "weights",
+    "translators",
     "losses",
     "uncertainty",
     "metrics",

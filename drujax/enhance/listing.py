@@ -11,6 +11,7 @@ from drujax.metrics.registry import find as find_metric
 from drujax.models.backbones import BACKBONES
 from drujax.runtime.cache import cached
 from drujax.runtime.remote_file import File
+from drujax.translators import registry as translators
 from drujax.weights.download import megabytes
 from drujax.weights.shipped import RELEASED, find
 
@@ -60,12 +61,13 @@ def list_models() -> list[Row]:
 
 
 def known_files() -> list[File]:
-    """Return all files of backbones, methods and metrics that drujax does not ship, without duplicates."""
+    """Return all files that drujax does not ship: of backbones, methods, metrics and translators; no duplicates."""
     files = [backbone.weights for backbone in BACKBONES.values() if backbone.weights is not None]
     for spec in map(registry.find, registry.METHODS):
         files += [*spec.files, *(model.file for model in spec.models if model.file is not None)]
     for metric in map(find_metric, METRICS):
         files += [file for needed in metric.references.values() for file in needed]
+    files += [file for name in translators.TRANSLATORS for file in translators.find(name).files]
     return list({file.name: file for file in files}.values())
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drujax.console.progress import Progress
 from drujax.data.dataset import Dataset
-from drujax.data.near_copies import find_near_copies, fingerprint
+from drujax.data.near_copies import Fingerprints, find_near_copies, fingerprint
 from drujax.data.records import SPLITS, Metadata
 
 Copies = list[tuple[Metadata, Metadata]]
@@ -56,7 +56,7 @@ def audit(dataset: Dataset, *, near_copies: bool, quiet: bool) -> Audit:
                 progress.to(len(rows))
     near = None
     if near_copies:
-        pairs = ((rows[one], rows[other]) for one, other in find_near_copies(prints))
+        pairs = ((rows[one], rows[other]) for one, other in find_near_copies(Fingerprints.of(prints)))
         near = [(one, other) for one, other in pairs if one.group != other.group]
     leaking = sorted(group for group, found in groups.items() if len(found) > 1)
     return Audit(sides, leaking, list(_equal(rows, digests)), near)

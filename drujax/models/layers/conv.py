@@ -43,6 +43,26 @@ class Conv(nn.Module):
         return y if bias is None else y + bias
 
 
+class DoublingConv(nn.Module):
+    """Transposed convolution, b h w c -> b 2h 2w features; parameters `kernel` (3 3 c features) and `bias`.
+
+    Equals PyTorch's `ConvTranspose2d(c, features, 3, stride=2, padding=1, output_padding=1)`: the pixels are spread two
+    apart, with zeros between them, before the flipped kernel is applied.
+    """
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 k"]:
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = promote_dtype(x, kernel, bias)
+        layout = ("NHWC", "HWIO", "NHWC")
+        return bias + jax.lax.conv_general_dilated(
+            x, kernel[::-1, ::-1], (1, 1), ((1, 2), (1, 2)), lhs_dilation=(2, 2), dimension_numbers=layout
+        )
+
+
 class Kernel(NamedTuple):
     """The parameters of a convolution."""
 
@@ -102,6 +122,12 @@ def _conv2d_backward(geometry, on_cpu, elsewhere, arrays, cotangent):
 
 
 _conv2d.defvjp(_conv2d_forward, _conv2d_backward)
+
+
+def reflect(x: Float[Array, "b h w c"], *margins: int) -> Float[Array, "b h2 w2 c"]:
+    """Pads rows and columns by reflection: `margin` on every side, or (before, after)."""
+    before, after = margins[0], margins[-1]
+    return jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)), mode="reflect")
 
 
 def max_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:

@@ -1,6 +1,7 @@
-"""Batch normalisation with PyTorch's semantics and optional ghost batches."""
+"""Batch normalisation with PyTorch's semantics and optional ghost batches; instance and layer normalisation."""
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -50,3 +51,30 @@ class BatchNorm(nn.Module):
 def _moments(x: Float[Array, "b h w c"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
     mean = x.mean((0, 1, 2))
     return mean, jnp.square(x - mean).mean((0, 1, 2))
+
+
+def instance_norm(x: Float[Array, "*b h w c"], epsilon: float = 1e-5) -> Float[Array, "*b h w c"]:
+    """Normalises each channel of each image to mean 0 and (biased) variance 1, in float32 or wider."""
+    return _standardised(x, (-3, -2), epsilon)
+
+
+class LayerNorm(nn.Module):
+    """Normalises each image over space and channels; parameters `scale` and `bias` for each channel.
+
+    PyTorch's `GroupNorm(1, c)`: eps 1e-5, biased variance, in float32 or wider.
+    """
+
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        return (_standardised(x, (-3, -2, -1), self.epsilon) * scale + bias).astype(x.dtype)
+
+
+def _standardised(x: Float[Array, "*b h w c"], axes: tuple[int, ...], epsilon: float) -> Float[Array, "*b h w c"]:
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    centred = wide - wide.mean(axes, keepdims=True)
+    variance = jnp.square(centred).mean(axes, keepdims=True)
+    return (centred * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)

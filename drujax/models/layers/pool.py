@@ -1,5 +1,6 @@
-"""Adaptive average pooling, as in PyTorch."""
+"""Pooling: adaptive averages as in PyTorch, and blurred subsampling."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -12,6 +13,20 @@ def adaptive_average_pool(x: Float[Array, "b h w c"], side: int) -> Float[Array,
     """
     rows, columns = (jnp.asarray(_areas(n, side), x.dtype) for n in x.shape[1:3])
     return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision="highest")
+
+
+def blur_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
+    """Blurs by [1, 2, 1] / 4 along both axes, padded by reflection, and keeps every second pixel, the first included.
+
+    Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, as CUT's anti-aliased generator has it.
+    Heights and widths must be at least 2.
+    """
+    for axis in (1, 2):
+        n = x.shape[axis]
+        padded = jnp.pad(x, [(1, 1) if at == axis else (0, 0) for at in range(4)], mode="reflect")
+        before, at, after = (jax.lax.slice_in_dim(padded, i, i + n, 2, axis) for i in range(3))
+        x = (before + 2 * at + after) / 4
+    return x
 
 
 def _areas(n: int, side: int) -> Float[np.ndarray, "side n"]:

@@ -28,11 +28,12 @@ _DAMAGE = (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zli
 def read_checkpoint(path: str | Path, *, part: str | None = None) -> dict[str, np.ndarray]:
     """Reads the arrays of a checkpoint, by their original names and in the file's order.
 
-    Formats, recognised by content: PyTorch's `.pth/.pt` (zip, and the stream of torch < 1.6), `.npz`, `.safetensors`.
+    Formats, recognised by content: PyTorch's `.pth/.pt` (zip, and the stream of torch < 1.6), `.npz`, `.safetensors`;
+    also a folder of `.npy` files, named after the arrays.
     No code in a file is executed, and allocations are bounded by the file's size.
 
     Args:
-        path: checkpoint file.
+        path: checkpoint file or folder.
         part: key of the PyTorch checkpoint to read, if it contains several networks.
 
     Returns:
@@ -44,6 +45,9 @@ def read_checkpoint(path: str | Path, *, part: str | None = None) -> dict[str, n
         OSError: the file cannot be read.
     """
     path = Path(path)
+    if path.is_dir():
+        _refuse_part(part)
+        return _read_folder(path)
     with open(path, "rb") as file:
         head = file.read(512)
     try:
@@ -85,6 +89,18 @@ def _read_archive(path: Path, part: str | None) -> dict[str, np.ndarray]:
             if left < 0:
                 raise Damaged(f"its arrays exceed {torch.EXPANSION} times the file's size")
             arrays[member.filename.removesuffix(".npy")] = _read_npy(archive, member)
+    return arrays
+
+
+def _read_folder(folder: Path) -> dict[str, np.ndarray]:
+    arrays = {}
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            arrays[path.stem] = np.asarray(np.load(path, allow_pickle=False), order="C")
+        except (ValueError, EOFError) as error:
+            raise UsageError(f"{path}: not an array, or damaged: {error}") from error
+    if not arrays:
+        raise UsageError(f"{folder}: a folder without .npy files; give a checkpoint file, or a folder of arrays")
     return arrays
 
 

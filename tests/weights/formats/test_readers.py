@@ -126,6 +126,20 @@ def test_wrapped_state_dicts(content, names, tmp_path):
     assert list(read_checkpoint(write_zip(tmp_path / "a.pth", content))) == names
 
 
+def test_folder_of_arrays(tmp_path):
+    np.save(tmp_path / "conv.weight.npy", np.arange(6, dtype=np.float32).reshape(2, 3).T)
+    (tmp_path / "README.md").write_text("not an array")
+    (read,) = read_checkpoint(tmp_path).items()
+    assert read[0] == "conv.weight"
+    np.testing.assert_array_equal(read[1], np.arange(6, dtype=np.float32).reshape(2, 3).T, strict=True)
+    assert read[1].flags.c_contiguous
+    with pytest.raises(UsageError, match="only PyTorch checkpoints have parts"):
+        read_checkpoint(tmp_path, part="generator")
+    np.save(tmp_path / "objects.npy", np.array([print]), allow_pickle=True)
+    with pytest.raises(UsageError, match=r"objects\.npy: not an array, or damaged"):
+        read_checkpoint(tmp_path)
+
+
 def test_several_networks_need_a_choice(tmp_path):
     path = write_zip(tmp_path / "a.pth", {"dark": {"w": PAIR}, "bright": {"v": PAIR}})
     with pytest.raises(UsageError, match=r"a\.pth: contains several networks \(dark, bright\); choose one with --part"):
