@@ -56,6 +56,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     # Data, method and state: all that can be refused, before the long work.
     recipe = config.recipe
     dataset = open_dataset(config, workdir)
+    about = weights_metadata(config, dataset)
     check_images(dataset, recipe.size, recipe.view, recipe.short_side)
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
@@ -113,7 +114,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
 
     # Weights.
     if jax.process_index() == 0:
-        path = export_weights(method, state, workdir, about=weights_metadata(config, dataset))
+        path = export_weights(method, state, workdir, about=about)
         write_before_after(workdir / "enhanced.png", path, dataset)
         print(f"{path}\nBefore and after: {workdir}/enhanced.png")
         print(f"Try it: drujax enhance DARK_PICTURE --model={workdir}")

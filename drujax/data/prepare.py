@@ -59,7 +59,8 @@ def prepare(
             scenes are independent and never merged.
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
         label_uncertain: F_dark/bright of eq. 3.
-        classifier: identifies F_dark/bright (backbone, weights), as part of the dataset's settings.
+        classifier: identifies F_dark/bright (backbone, weights), as part of the dataset's settings, with the "licence"
+            that its weights impose on what they label, if any.
         crop: pictures with a shorter side are enlarged to it (bicubic).
         seed: of the split.
         low: B_low of eq. 1.
@@ -113,6 +114,16 @@ def prepare(
         if isinstance(source, Scenes):
             shutil.rmtree(folder / "scenes")
     return summary
+
+
+def labels_licence(folder: Path) -> str | None:
+    """Returns the licence that F_dark/bright's initial weights impose on the dataset in `folder`; None if they do not.
+
+    It is "licence" in the `classifier` of `prepare`.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        return None
+    return json.loads((folder / DESCRIPTION).read_text())["settings"]["classifier"].get("licence")
 
 
 def distribute(
