@@ -123,7 +123,7 @@ def labels_licence(folder: Path) -> str | None:
     """
     if not (folder / DESCRIPTION).is_file():
         return None
-    return json.loads((folder / DESCRIPTION).read_text())["settings"]["classifier"].get("licence")
+    return json.loads((folder / DESCRIPTION).read_text())["settings"].get("classifier", {}).get("licence")
 
 
 def distribute(
