@@ -41,8 +41,8 @@ SUBCOMMANDS = {"films": films, "photos": photos, "review": review, "card": card}
 class Config:
     """Builds a dataset of dark and bright anime scenery.
 
-    Subcommands (prepare films --help): films and photos make pictures of films and photographs, review a page to correct
-    labels on, card the dataset's card.
+    Subcommands (prepare films --help): films and photos make pictures of films and photographs, review makes a page to
+    correct labels on, card writes the dataset's card.
     """
 
     # Folder to write; an error if it holds anything but this dataset.
@@ -63,7 +63,8 @@ class Config:
     corrections: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     # Backbone of F_dark/bright.
     classifier: str = "resnet18"
-    # Initial weights of F_dark/bright: imagenet (downloaded once), none (random), or a checkpoint file.
+    # Initial weights of F_dark/bright: imagenet (downloaded once), none (random), or a checkpoint file, also one of the
+    # quantised forms.
     pretrained: str = "imagenet"
     # Training of F_dark/bright.
     recipe: ProbabilityRecipe = ProbabilityRecipe()
@@ -167,7 +168,7 @@ def _labels(config: Config) -> dict[str, Any]:
 def _classifier(config: Config) -> dict[str, Any]:
     from drujax.models.backbones import BACKBONES
     from drujax.uncertainty.probability import labeller
-    from drujax.weights.pretrained.backbones import load_pretrained
+    from drujax.weights.pretrained.backbones import load_pretrained, results_licence
 
     if config.classifier not in BACKBONES:
         raise unknown("--classifier", config.classifier, BACKBONES)
@@ -179,6 +180,8 @@ def _classifier(config: Config) -> dict[str, Any]:
         "pretrained": file_hash(weights) if weights.is_file() else config.pretrained,
         "recipe": dataclasses.asdict(config.recipe),
     }
+    if licence := results_licence(config.pretrained):
+        identity["licence"] = licence
     log = partial(print, file=sys.stderr, flush=True)
     label_uncertain = labeller(config.classifier, config.pretrained, config.recipe, log=log)
     return {"classifier": identity, "label_uncertain": label_uncertain}

@@ -65,6 +65,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     dataset = open_dataset(config, workdir)
     check_images(dataset, recipe.size, recipe.view, recipe.short_side)
     dataset, confident = study(config, dataset, workdir)
+    about = weights_metadata(config, dataset)
     check_images(dataset, recipe.size, recipe.view, recipe.short_side)
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
@@ -132,7 +133,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
 
     # Weights, and what they make of dark pictures.
     if jax.process_index() == 0:
-        path = export_weights(method, state, workdir, about=weights_metadata(config, dataset))
+        path = export_weights(method, state, workdir, about=about)
         print(path, flush=True)
         write_before_after(workdir / "enhanced.png", path, dataset)
         print(f"Before and after: {workdir}/enhanced.png\nTry it: drujax enhance DARK_PICTURE --model={workdir}")

@@ -25,6 +25,16 @@ def read_description(dataset: Path) -> dict[str, Any]:
     return {"corrections": {}} | json.loads((dataset / DESCRIPTION).read_text())
 
 
+def labels_licence(dataset: Path) -> str | None:
+    """Returns the licence that F_dark/bright's initial weights impose on a dataset; None if they do not.
+
+    It is "licence" in the `classifier` of `drujax.data.prepare.prepare`.
+    """
+    if not (dataset / DESCRIPTION).is_file():
+        return None
+    return read_description(dataset)["settings"].get("classifier", {}).get("licence")
+
+
 def existing(out: Path, settings: Mapping[str, Any]) -> Summary | None:
     """Returns the summary of the same dataset in `out`, None if `out` is empty. Raises UsageError for anything else."""
     if not out.exists():

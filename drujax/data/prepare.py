@@ -68,7 +68,8 @@ def prepare(
             scenes are independent and never merged.
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
         label_uncertain: F_dark/bright of eq. 3.
-        classifier: identifies F_dark/bright (backbone, weights), as part of the dataset's settings.
+        classifier: identifies F_dark/bright (backbone, weights), as part of the dataset's settings, with the "licence"
+            that its weights impose on what they label, if any.
         reuse: a dataset with the same settings but for corrections: labels="classifier" takes its labels instead of
             calling `label_uncertain`.
         corrections: CSV files (file,label) that override the labels: dark, bright, or out (left out of the dataset).

@@ -39,7 +39,7 @@ INCEPTION = hub_file(
 )
 
 
-def _idealo(name: str, what: str, filename: str) -> File:
+def _idealo(name: str, what: str, filename: str, **known: Any) -> File:
     return github_file(
         name,
         what,
@@ -48,7 +48,7 @@ def _idealo(name: str, what: str, filename: str) -> File:
         f"models/MobileNet/{filename}",
         filename,
         licence="Apache-2.0",
-        size=12_900_000,
+        **known,
     )
 
 
@@ -56,11 +56,14 @@ AESTHETIC = _idealo(
     "nima-mobilenet",
     "NIMA's MobileNet (aesthetic), trained on AVA by idealo, for the metric nima",
     "weights_mobilenet_aesthetic_0.07.hdf5",
+    size=13_174_216,
+    sha256="e563ad91b3d47410e45f7238f07ab8f6abd1bd0c4b18a4b0af9c681a21a91cb2",
 )
 TECHNICAL = _idealo(
     "nima-mobilenet-technical",
     "NIMA's MobileNet (technical), trained on TID2013 by idealo, for the metric nima",
     "weights_mobilenet_technical_0.11.hdf5",
+    size=12_900_000,
 )
 METRIC = Metric(
     "nima",
@@ -68,6 +71,8 @@ METRIC = Metric(
     smallest=1,
     range="1..10",
     references={"pyiqa": (INCEPTION,), "idealo": (AESTHETIC,), "idealo-technical": (TECHNICAL,)},
+    # Other networks, on other scales than the paper's.
+    columns={"idealo": "nima_mobilenet", "idealo-technical": "nima_mobilenet_technical"},
 )
 
 

@@ -5,7 +5,7 @@ To add a metric, write a module with its function and a `METRIC` that describes 
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drujax.errors import unknown
 from drujax.runtime.remote_file import File
@@ -25,6 +25,7 @@ class Metric:
         range: range of scores, as text.
         references: implementations that it reproduces, the default first, each with the files that it needs and that
             do not ship with drujax.
+        columns: names of the scores of those references whose scale is another one; they begin with `name` and "_".
     """
 
     name: str
@@ -32,12 +33,17 @@ class Metric:
     smallest: int
     range: str
     references: Mapping[str, tuple[File, ...]]
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def needs(self, reference: str) -> tuple[File, ...]:
         """Returns the files that `reference` needs. Raises UsageError if it is unknown."""
         if reference not in self.references:
             raise unknown(f"reference: {self.name}", reference, self.references)
         return self.references[reference]
+
+    def column(self, reference: str) -> str:
+        """Returns the name of the scores that agree with `reference`."""
+        return self.columns.get(reference, self.name)
 
     @property
     def function(self) -> Callable:
@@ -50,3 +56,8 @@ def find(name: str) -> Metric:
     if name not in METRICS:
         raise unknown("metric", name, METRICS)
     return importlib.import_module(METRICS[name]).METRIC
+
+
+def of_column(column: str) -> Metric:
+    """Returns the metric whose scores, or a part of them ("pi_niqe"), are called `column`."""
+    return find(column.partition("_")[0])

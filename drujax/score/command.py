@@ -32,7 +32,7 @@ class Score:
     # Metrics, separated by commas: brisque, niqe, piqe, ma, pi, nima.
     metrics: str = "brisque,niqe,piqe"
     # Implementation that the numbers agree with: pyiqa (IQA-PyTorch, as in the paper) or matlab (the authors'
-    # releases); for nima pyiqa, idealo or idealo-technical.
+    # releases); for nima pyiqa, idealo or idealo-technical (MobileNets, whose columns are named so: another scale).
     reference: str = "pyiqa"
     # Folder with other versions of the same pictures, under the same names, to compare with picture by picture.
     against: Annotated[Path | None, optional(Path, "DIR"), tyro.conf.arg(help_behavior_hint="")] = None

@@ -119,7 +119,7 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
     group_of, unmatched = read_assignments(table, "group", candidates)
     if unmatched:
         raise UsageError(
-            f"pairs: {table} names {len(unmatched)} pictures that are not in its folder (first: {unmatched[0]})"
+            f"pairs: {table} names {len(unmatched)} pictures that are not in its folder (first: {next(iter(unmatched))})"
         )
     groups = collections.defaultdict(list)
     for name, group in group_of.items():

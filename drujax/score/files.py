@@ -134,7 +134,8 @@ def pairs(
 
 
 def _single(name: str, reference: str) -> Measure:
-    return Measure((name,), lambda images: [find(name).function(images, reference=reference)])
+    metric = find(name)
+    return Measure((metric.column(reference),), lambda images: [metric.function(images, reference=reference)])
 
 
 def _perceptual_index(reference: str) -> Measure:

@@ -33,7 +33,7 @@ def read_groups(
     except UsageError as error:
         raise UsageError(f"groups: {error}") from None
     if unmatched:
-        on_unknown(f"{table} names {len(unmatched)} pictures that are not scored here (first: {unmatched[0]})")
+        on_unknown(f"{table} names {len(unmatched)} pictures that are not scored here (first: {next(iter(unmatched))})")
     return groups
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drujax.console import tables
-from drujax.metrics.registry import find
+from drujax.metrics.registry import of_column
 from drujax.metrics.summary import Comparison, Groups, Scores, compare
 
 Row = Mapping[str, Any]
@@ -80,7 +80,7 @@ def by_column(rows: Sequence[Row]) -> dict[str, Scores]:
 def difference(column: str, compared: Comparison) -> dict[str, Any]:
     """Renames higher and lower to better and worse, by the metric's direction."""
     better, worse = compared.higher, compared.lower
-    if find("niqe" if column == "pi_niqe" else column).lower_is_better:
+    if of_column(column).lower_is_better:
         better, worse = worse, better
     return {
         "mean": _number(compared.mean),

@@ -19,6 +19,8 @@ def save_network(path: Path, network: ProbabilityNetwork) -> None:
     """Writes the network's variables with what `load_network` needs, atomically."""
     metadata = {
         "network": network.report["backbone"],
+        "options": network.report["options"],
+        "licence": network.report["licence"],
         "features": network.report["recipe"]["centroid_features"],
         "temperature": network.temperature,
         "resolution": network.resolution,
@@ -43,5 +45,5 @@ def load_network(path: Path) -> ProbabilityNetwork:
         metadata["temperature"],
         metadata["resolution"],
         metadata["report"],
-        scoring(name, metadata["features"]),
+        scoring(name, metadata["features"], metadata.get("options", {})),
     )

@@ -6,7 +6,7 @@ The same classifier labels the uncertain images when a dataset is prepared (F_da
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any
@@ -20,14 +20,15 @@ from drujax.data.labels import LabelUncertain
 from drujax.errors import unknown
 from drujax.models.backbones import BACKBONES, normalise
 from drujax.uncertainty import calibration, centroid
-from drujax.uncertainty.classifier_training import fit_head, fit_network, local_shardings
+from drujax.uncertainty.chunks import CHUNK, compiled, evaluate
+from drujax.uncertainty.classifier_training import fit_head, fit_network
 from drujax.uncertainty.confident_set import CLASSES, Example, Examples, gather, hold_out, resize
 from drujax.uncertainty.config import ProbabilityRecipe
-from drujax.weights.pretrained.backbones import initialise
+from drujax.uncertainty.recalibration import has_folded_norms, recalibrate
+from drujax.weights.pretrained.backbones import CODEBOOK_LICENCE, Pretrained, initialise
 from drujax.weights.torch_names import Variables
 
 CENTROID = "centroid"
-CHUNK = 64  # images evaluated at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,8 @@ class ProbabilityNetwork:
         variables: of the backbone; for `centroid`, of the feature network, with the centroids under "centroid".
         temperature: divides the logits; 1 without temperature scaling.
         resolution: side to which images are resized.
-        report: recipe, held-out accuracy and calibration, as JSON values.
+        report: recipe, initial weights, their licence and the module's options, held-out accuracy and calibration, as
+            JSON values.
         score: (variables, uint8 images b s s 3) -> logits b 2; pure.
     """
 
@@ -50,7 +52,7 @@ class ProbabilityNetwork:
 
     def logits(self, images: Iterable[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "n 2"]:
         """Computes the logits (dark, bright) of images of any size, at temperature 1, one chunk at a time."""
-        chunks = [self._score_chunk(chunk) for chunk in _chunks(images, self.resolution)]
+        chunks = [evaluate(self._compiled, self.variables, chunk) for chunk in _chunks(images, self.resolution)]
         return np.concatenate(chunks) if chunks else np.zeros((0, len(CLASSES)), np.float32)
 
     def probabilities(self, images: Iterable[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "n 2"]:
@@ -59,10 +61,7 @@ class ProbabilityNetwork:
 
     @cached_property
     def _compiled(self) -> Callable[[Variables, Any], Array]:
-        return _compile(self.score)
-
-    def _score_chunk(self, chunk: UInt8[np.ndarray, "n s s 3"]) -> Float32[np.ndarray, "n 2"]:
-        return _padded(partial(self._compiled, self.variables), chunk)
+        return compiled(self.score)
 
 
 def train_probability_network(
@@ -92,13 +91,16 @@ def train_probability_network(
     held = hold_out(gathered, recipe.held_out, recipe.seed)
     training, held_out = gathered.where(~held), gathered.where(held)
     log(f"probability network: {_counted(training)} to train on, {_counted(held_out)} held out")
-    variables = _fit(backbone, pretrained, training, recipe, log)
-    score = scoring(backbone, recipe.centroid_features)
+    initial = _initial(backbone, pretrained, recipe, log)
+    variables = _fit(backbone, initial, training, recipe, log)
+    score = scoring(backbone, recipe.centroid_features, initial.options)
     network = ProbabilityNetwork(variables, 1.0, recipe.resolution, {}, score)
     report, temperature = _assess(network, held_out, recipe, log)
     report = {
         "backbone": backbone,
         "pretrained": pretrained,
+        "licence": initial.licence or "Apache-2.0",
+        "options": initial.options,
         "recipe": dataclasses.asdict(recipe),
         "training_pictures": training.counts,
         "held_out_pictures": held_out.counts,
@@ -125,27 +127,41 @@ def labeller(
     return label
 
 
-def scoring(backbone: str, centroid_features: str) -> Callable[[Variables, Array], Array]:
-    """Builds `ProbabilityNetwork.score` for a backbone, or for centroids of features from `centroid_features`."""
+def scoring(backbone: str, centroid_features: str, options: Mapping[str, Any]) -> Callable[[Variables, Array], Array]:
+    """Builds `ProbabilityNetwork.score` for a backbone, or for centroids of features from `centroid_features`.
+
+    `options` are those of the backbone's module (`Pretrained.options`).
+    """
     if backbone == CENTROID:
-        return partial(_centroid_score, module=BACKBONES[centroid_features].build(len(CLASSES)))
-    return partial(_score, module=BACKBONES[backbone].build(len(CLASSES)))
+        return partial(_centroid_score, module=BACKBONES[centroid_features].build(len(CLASSES), **options))
+    return partial(_score, module=BACKBONES[backbone].build(len(CLASSES), **options))
 
 
 def features(
     module: nn.Module, variables: Variables, images: Iterable[UInt8[np.ndarray, "_ _ 3"]], resolution: int
 ) -> Float32[np.ndarray, "n c"]:
     """Computes the input of a backbone's last layer for at least one image of any size, without dropout."""
-    compiled = _compile(lambda variables, batch: module.apply(variables, normalise(batch), train=False, features=True))
-    return np.concatenate([_padded(partial(compiled, variables), chunk) for chunk in _chunks(images, resolution)])
+    function = compiled(lambda variables, batch: module.apply(variables, normalise(batch), train=False, features=True))
+    return np.concatenate([evaluate(function, variables, chunk) for chunk in _chunks(images, resolution)])
 
 
-def _fit(backbone: str, pretrained: str, training: Examples, recipe: ProbabilityRecipe, log) -> Variables:
-    """Returns the trained variables."""
+def _initial(backbone: str, pretrained: str, recipe: ProbabilityRecipe, log: Callable[[str], None]) -> Pretrained:
+    """Returns the initial weights; logs what is particular about them."""
     name = recipe.centroid_features if backbone == CENTROID else backbone
     key = jax.random.key(recipe.seed)
-    variables = initialise(name, pretrained, num_classes=len(CLASSES), resolution=recipe.resolution, key=key)
-    module = BACKBONES[name].build(len(CLASSES))
+    initial = initialise(name, pretrained, num_classes=len(CLASSES), resolution=recipe.resolution, key=key)
+    if initial.options.get("pooled"):
+        log(f"probability network: {pretrained} has no hidden linear layers: the features are the average of its map")
+    if initial.licence == CODEBOOK_LICENCE:
+        log(f"probability network: {pretrained} is under the {initial.licence}")
+    return initial
+
+
+def _fit(backbone: str, initial: Pretrained, training: Examples, recipe: ProbabilityRecipe, log) -> Variables:
+    """Returns the trained variables."""
+    name = recipe.centroid_features if backbone == CENTROID else backbone
+    variables = initial.variables
+    module = BACKBONES[name].build(len(CLASSES), **initial.options)
     if backbone == CENTROID:
         inputs = features(module, variables, training.images, recipe.resolution)
         return {**variables, "centroid": centroid.fit(inputs, training.labels)}
@@ -154,6 +170,9 @@ def _fit(backbone: str, pretrained: str, training: Examples, recipe: Probability
         inputs = features(module, variables, training.images, recipe.resolution)
         params = {**params, head: fit_head(params[head], inputs, training.labels, recipe, log)}
         return {**variables, "params": params}
+    if initial.licence is not None and has_folded_norms(variables):  # not random
+        log(f"probability network: folded batch norms are recalibrated on {len(training)} images")
+        variables = recalibrate(module, variables, training.images)
     return fit_network(module, variables, training.images, training.labels, recipe, log)
 
 
@@ -166,17 +185,6 @@ def _centroid_score(variables: Variables, images: UInt8[Array, "b s s 3"], *, mo
     networks = {name: part for name, part in variables.items() if name != "centroid"}
     features: Any = module.apply(networks, normalise(images), train=False, features=True)
     return centroid.logits(variables["centroid"], features)
-
-
-def _compile(score: Callable[[Variables, Array], Any]) -> Callable[[Variables, Any], Array]:
-    whole, sharded = local_shardings(CHUNK)
-    return jax.jit(score, in_shardings=(whole, sharded), out_shardings=whole)
-
-
-def _padded(compiled: Callable[[np.ndarray], Array], chunk: UInt8[np.ndarray, "n s s 3"]) -> np.ndarray:
-    """Applies `compiled` to at most CHUNK images, padded so that one compilation serves all chunks."""
-    filled = np.concatenate([chunk, np.zeros((CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)])
-    return np.asarray(compiled(filled))[: len(chunk)]
 
 
 def _chunks(images: Iterable[np.ndarray], resolution: int) -> Iterator[np.ndarray]:

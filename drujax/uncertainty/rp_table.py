@@ -14,8 +14,10 @@ from drujax.runtime.atomic_write import write_atomically
 PARTS = ("dark", "bright")
 
 
-def save_tables(path: Path, tables: dict[str, Float32[np.ndarray, " n"]], dataset: Any) -> None:
-    """Writes the tables, in record order, with the ids of their images."""
+def save_tables(
+    path: Path, tables: dict[str, Float32[np.ndarray, " n"]], dataset: Any, licence: str | None = None
+) -> None:
+    """Writes the tables, in record order, with the ids of their images and the licence that they are under, if any."""
     content = io.BytesIO()
     np.savez(
         content,
@@ -23,6 +25,7 @@ def save_tables(path: Path, tables: dict[str, Float32[np.ndarray, " n"]], datase
         bright=tables["bright"],
         dark_id=_ids(dataset, "dark"),
         bright_id=_ids(dataset, "bright"),
+        licence=licence or "",
     )
     write_atomically(path, content.getvalue())
 
@@ -61,6 +64,12 @@ def look_up_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " 
             raise UsageError(f"{path}: has no relativistic probability of {name}; it is of another dataset")
     found = {name: np.array([dark[image] for image in images], np.float32) for name, images in ids.items()}
     return {"dark": found["dark"], "bright": 1 - found["bright"]}
+
+
+def tables_licence(path: Path) -> str | None:
+    """Returns the licence that the probability network's weights impose on the tables in `path`; None without one."""
+    with np.load(path) as stored:
+        return str(stored["licence"]) or None if "licence" in stored else None
 
 
 def _ids(dataset: Any, name: str) -> np.ndarray:

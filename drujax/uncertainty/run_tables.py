@@ -11,7 +11,8 @@ from drujax.uncertainty.confident_set import Example
 from drujax.uncertainty.config import ProbabilityRecipe
 from drujax.uncertainty.probability import train_probability_network
 from drujax.uncertainty.relativistic import full_report, probabilities, relativistic_margins, write_report
-from drujax.uncertainty.rp_table import load_tables, look_up_tables, save_tables
+from drujax.uncertainty.rp_table import load_tables, look_up_tables, save_tables, tables_licence
+from drujax.weights.pretrained.backbones import results_licence
 
 NAME = "relativistic_probabilities.npz"
 
@@ -50,7 +51,7 @@ def load_or_compute_tables(
     if other is not None:
         tables = look_up_tables(other, dataset)
         if jax.process_index() == 0:
-            save_tables(path, tables, dataset)
+            save_tables(path, tables, dataset, tables_licence(other))
         return tables
     network = train_probability_network(examples, backbone, pretrained, recipe, log=print)
     margins = relativistic_margins(network, dataset)
@@ -58,5 +59,5 @@ def load_or_compute_tables(
     if jax.process_index() == 0:  # all processes have trained the same network
         write_report(workdir, full_report(network, margins))
         network_io.save_network(workdir / network_io.NAME, network)
-        save_tables(path, tables, dataset)
+        save_tables(path, tables, dataset, results_licence(pretrained))
     return tables

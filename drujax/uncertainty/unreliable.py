@@ -52,7 +52,7 @@ def unreliable_labels(
     splits = dataset.train_dark, dataset.train_bright
     rows = [row for split in splits for row in split.table]
     network = BACKBONES[backbone]
-    variables = initialise(
+    initial = initialise(
         backbone,
         pretrained,
         num_classes=len(CLASSES),
@@ -61,8 +61,9 @@ def unreliable_labels(
         option="--relabel-pretrained",
     )
     pictures = (split.image(index) for split in splits for index in range(len(split)))
-    inputs = standardised(features(network.build(len(CLASSES)), variables, pictures, resolution))
-    head = variables["params"][network.head]
+    module = network.build(len(CLASSES), **initial.options)
+    inputs = standardised(features(module, initial.variables, pictures, resolution))
+    head = initial.variables["params"][network.head]
     if epochs:
         confident = np.array([row.partition in CLASSES for row in rows])
         classes = np.array([CLASSES.index(row.partition) for row in rows if row.partition in CLASSES], np.int32)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from drujax.data.dataset import Dataset
 from drujax.data.labels import Labelled, Measured
-from drujax.data.prepare import distribute, prepare
+from drujax.data.prepare import distribute, labels_licence, prepare
 from drujax.data.records import SPLITS
 from drujax.data.scenes import paint
 from drujax.data.sources import Candidate, Scenes
@@ -192,7 +192,9 @@ def test_the_classifier_learns_from_the_training_side_and_labels_the_uncertain(t
         bright = np.array([0.1 if i % 2 else 0.9 for i in range(len(uncertain))])
         return np.stack([1 - bright, bright], axis=1)
 
-    summary = run([source], tmp_path / "d", labels="classifier", label_uncertain=label_uncertain)
+    classifier = {"backbone": "resnet18", "licence": "theirs"}
+    summary = run([source], tmp_path / "d", labels="classifier", label_uncertain=label_uncertain, classifier=classifier)
+    assert labels_licence(tmp_path / "d") == "theirs"
     found = records(tmp_path / "d")
     trained = [f"p/bright{i}.png" for i in range(5)]
     trained += sorted(name for name, (split, _) in found.items() if split == "train_dark" and "/dark" in name)

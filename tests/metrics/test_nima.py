@@ -15,6 +15,7 @@ from drujax.metrics.nima import NETWORKS, _from_keras, distribution, load_variab
 from drujax.models.quality.nima import InceptionNIMA, MobileNetNIMA
 from drujax.weights.formats import keras
 from drujax.weights.torch_names import flatten
+from tests.support.numpy_networks import convolve, convolve_depthwise, softmax
 
 MODULE = importlib.import_module("drujax.metrics.nima")  # in drujax.metrics the name is the function's
 GOLDEN_PICTURES = ["I04_dist", "anime_kspark", "synth_dark_odd", "astronaut"]
@@ -104,6 +105,40 @@ def test_mobilenet_equals_kerass(mobilenet, tmp_path, monkeypatch):
     expected = [0.0446495, 0.196939, 0.190234, 0.12195, 0.0813984, 0.0269272, 0.0948571, 0.0445348, 0.0538285, 0.144681]
     got = distribution(rgb, reference="idealo", weights=tmp_path / "a")
     np.testing.assert_allclose(got, [expected], atol=1e-6)
+
+
+def numpys_mobilenet(arrays, rgb):
+    """Ratings by Keras's arithmetic: stride 2 pads below and to the right only, ReLU6, epsilon 0.001."""
+
+    def activated(x, name):
+        gamma, beta, mean, var = (
+            arrays[f"{name}/{leaf}"] for leaf in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        return np.clip((x - mean) / np.sqrt(var + 1e-3) * gamma + beta, 0, 6)
+
+    def pointwise(x, name):
+        return activated(x @ arrays[f"{name}/kernel"][0, 0].astype(np.float64), f"{name}_bn")
+
+    x = rgb / 127.5 - 1
+    x = activated(convolve(x, arrays["conv1/kernel"].transpose(3, 2, 0, 1), stride=2, pad=(0, 1)), "conv1_bn")
+    for i in range(1, 14):
+        stride, pad = (2, (0, 1)) if i in (2, 4, 6, 12) else (1, (1, 1))
+        kernel = arrays[f"conv_dw_{i}/depthwise_kernel"]
+        x = activated(convolve_depthwise(x, kernel, stride=stride, pad=pad), f"conv_dw_{i}_bn")
+        x = pointwise(x, f"conv_pw_{i}")
+    return softmax(x.mean((0, 1)) @ arrays["dense_1/kernel"] + arrays["dense_1/bias"])
+
+
+def test_idealos_weights_equal_numpys(shared):
+    """On a photograph of idealo's repository, one of AVA's."""
+    pytest.importorskip("h5py")
+    path = shared / "weights" / "iqa" / "nima_mobilenet_aesthetic_0.07.hdf5"
+    rgb = picture(shared, "photo_ava42041")
+    nearest = np.asarray(Image.fromarray(rgb).resize((224, 224), Image.Resampling.NEAREST))
+    expected = numpys_mobilenet(keras.read_keras(path), nearest)
+    np.testing.assert_allclose(distribution(rgb, reference="idealo", weights=path)[0], expected, atol=TOLERANCE)
+    score = metrics.nima(rgb, reference="idealo", weights=path)
+    np.testing.assert_allclose(score, [expected @ np.arange(1, 11)], atol=1e-4)
 
 
 @pytest.mark.parametrize("layout", ["weights", "model"])

@@ -48,7 +48,7 @@ class Reference:
         self.info = goldens("backbones/info.json")[TORCHVISION[name]]
         keys = goldens("backbones/keys.json")[TORCHVISION[name]]
         self.names = [key for key, _ in keys]
-        self.variables = import_weights(name, formula_weights(keys))
+        self.variables, _ = import_weights(name, formula_weights(keys))
         options = {} if name.startswith(("resnet", "vit")) else {"dropout": 0.0}
         self.module = BACKBONES[name].build(1000, **options)
 
@@ -215,7 +215,7 @@ def test_features_are_the_input_of_the_last_layer(name):
 def test_dropout_depends_on_the_key_in_training():
     module = BACKBONES["mobilenet_v2"].build(2)
     x = jax.random.normal(jax.random.key(2), (2, 32, 32, 3))
-    variables = initialise("mobilenet_v2", "none", num_classes=2, resolution=32, key=jax.random.key(0))
+    variables = initialise("mobilenet_v2", "none", num_classes=2, resolution=32, key=jax.random.key(0)).variables
     trained = jax.jit(
         lambda key: module.apply(variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key})[0]
     )
@@ -265,7 +265,7 @@ def torch_resnet18():
 
 
 def test_import_transposes_and_unwraps(torch_resnet18):
-    variables = import_weights("resnet18", torch_resnet18)
+    variables, _ = import_weights("resnet18", torch_resnet18)
     conv = torch_resnet18["module.layer2.0.downsample.0.weight"]
     np.testing.assert_array_equal(variables["params"]["layer2.0"]["downsample.0"]["kernel"], conv.transpose(2, 3, 1, 0))
     np.testing.assert_array_equal(variables["params"]["fc"]["kernel"], torch_resnet18["module.fc.weight"].T)
@@ -274,7 +274,7 @@ def test_import_transposes_and_unwraps(torch_resnet18):
 
 def test_import_without_last_layer_and_in_half_precision(torch_resnet18):
     state = {key: value.astype(np.float16) for key, value in torch_resnet18.items() if ".fc." not in key}
-    variables = import_weights("resnet18", state)
+    variables, _ = import_weights("resnet18", state)
     assert "fc" not in variables["params"]
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {np.dtype("float32")}
 
@@ -297,7 +297,7 @@ def test_import_names_mismatched_arrays(torch_resnet18, change, message):
 def test_initialise_from_a_file_keeps_features_and_replaces_the_last_layer(torch_resnet18, tmp_path):
     path = tmp_path / "resnet18.npz"
     np.savez(path, **torch_resnet18)
-    variables = initialise("resnet18", str(path), num_classes=2, resolution=64, key=jax.random.key(0))
+    variables = initialise("resnet18", str(path), num_classes=2, resolution=64, key=jax.random.key(0)).variables
     conv = torch_resnet18["module.conv1.weight"]
     np.testing.assert_array_equal(variables["params"]["conv1"]["kernel"], conv.transpose(2, 3, 1, 0))
     assert variables["params"]["fc"]["kernel"].shape == (512, 2)
@@ -350,7 +350,7 @@ def test_pretrained_mobilenet_features_distinguish_images(shared):
     from PIL import Image
 
     path = shared / "weights/backbones/mobilenetv2_torch_imagenet_features_fp32.npz"
-    variables = load_pretrained("mobilenet_v2", str(path))
+    variables = load_pretrained("mobilenet_v2", str(path)).variables
     assert "classifier.1" not in variables["params"]
     files = sorted((shared / "images/anime").glob("*.jpg"))[::90]
     images = np.stack([np.asarray(Image.open(file).convert("RGB").resize((224, 224))) for file in files])

@@ -13,6 +13,8 @@ from PIL import Image
 from drujax import cli
 from drujax.errors import UsageError
 from drujax.metrics import brisque, niqe, piqe
+from drujax.metrics.nima import AESTHETIC
+from drujax.metrics.registry import of_column
 from drujax.score import files
 from tests.support.tiny_model import command_settings
 
@@ -229,3 +231,28 @@ def test_pi_prints_its_parts_and_ma_is_not_computed_twice(monkeypatch, tmp_path)
     monkeypatch.setattr(files, "fetch", lambda file: tmp_path / file.filename)
     found = files.measures(["ma", "pi", "piqe"], "matlab", lambda *_: None)
     assert [measure.columns for measure in found] == [("pi", "pi_niqe", "ma"), ("piqe",)]
+
+
+def test_scores_on_another_scale_have_another_name(folder, shared, tmp_path, monkeypatch, capsys):
+    """NIMA by idealo's MobileNet is not that of the paper."""
+    pytest.importorskip("h5py")
+    monkeypatch.setenv("DRUJAX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "weights").mkdir(parents=True)
+    weights = shared / "weights" / "iqa" / "nima_mobilenet_aesthetic_0.07.hdf5"
+    (tmp_path / "cache" / "weights" / AESTHETIC.filename).write_bytes(weights.read_bytes())
+    arguments = [folder, "--metrics=nima", "--reference=idealo", "--format=json"]
+    assert run(*arguments, f"--against={folder}") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed["mean"]) == {"nima_mobilenet"}
+    assert all(1 < row["nima_mobilenet"] < 10 for row in printed["images"])
+    assert printed["differences"]["nima_mobilenet"]["equal"] == 2
+
+
+def test_metrics_of_columns():
+    assert [of_column(name).name for name in ("brisque", "pi_niqe", "nima_mobilenet_technical")] == [
+        "brisque",
+        "pi",
+        "nima",
+    ]
+    with pytest.raises(UsageError, match="metric: unknown value 'unknown'"):
+        of_column("unknown_part")

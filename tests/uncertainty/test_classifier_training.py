@@ -16,7 +16,7 @@ from drujax.weights.pretrained.backbones import initialise
 @pytest.fixture
 def start(tiny):
     """The tiny backbone with its first variables."""
-    variables = initialise(tiny, "none", num_classes=2, resolution=16, key=jax.random.key(0))
+    variables = initialise(tiny, "none", num_classes=2, resolution=16, key=jax.random.key(0)).variables
     return BACKBONES[tiny].build(2), variables
 
 

@@ -21,12 +21,14 @@ class Backbone:
     """An architecture, its pretrained weights, and how published checkpoints convert."""
 
     name: str
-    build: Callable[..., nn.Module]  # (num_classes) -> module
-    features: int  # width of the input of the last linear layer
+    build: Callable[..., nn.Module]  # (num_classes, **options) -> module
+    features: int  # width of the input of the last linear layer, without options
     head: str  # name of the last linear layer
     weights: File | None = None  # pretrained on ImageNet
     # Renames the tensors of a published checkpoint from any supported layout to torchvision's.
     torchvision_names: Callable[[dict[str, Any]], dict[str, Any]] = lambda flat: flat
+    # Options of `build` that the tensors of a published checkpoint need, as JSON values.
+    options: Callable[[dict[str, Any]], dict[str, Any]] = lambda flat: {}
     # Adapts pretrained parameters to another resolution; convolutional networks need no change.
     fit_resolution: Callable[[dict[str, Any], int], dict[str, Any]] = lambda params, resolution: params
     # Adapts pretrained variables for inputs in [-1, 1] to ImageNet normalisation; None if they use the latter.
