@@ -20,6 +20,8 @@ from drujax.runtime.atomic_write import write_atomically
 Subset = Literal["all", "confident", "uncertain"]
 SUBSETS: tuple[Subset, ...] = get_args(Subset)
 
+LABELS_FILE = "labels.csv"  # in the folder of a run: the label of the dataset, and that of the run
+
 Labels = Mapping[str, Label]  # of the records of train_dark and train_bright, by id
 
 

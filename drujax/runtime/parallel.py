@@ -87,6 +87,7 @@ def _apply(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result
 def _start_worker() -> None:
     """Ends this worker with its parent, even a killed one, and leaves Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("VIPS_CONCURRENCY", "1")  # libvips would start threads for every picture, in every worker
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.join,), daemon=True).start()

@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drujax.data.dataset import Dataset
-from drujax.data.relabel import flipped_labels, label_changes, read_labels, relabelled, restricted, write_labels
+from drujax.data.relabel import (
+    LABELS_FILE,
+    flipped_labels,
+    label_changes,
+    read_labels,
+    relabelled,
+    restricted,
+    write_labels,
+)
 from drujax.methods.config import TrainConfig
 from drujax.uncertainty.confident_set import Example, confident_examples, examples_of_sets
-
-LABELS = "labels.csv"  # of a run whose training sets are relabelled: the label of the dataset, and that of the run
 
 
 class Study(NamedTuple):
@@ -57,7 +63,7 @@ def _relabelled(config: TrainConfig, dataset: Dataset, workdir: Path) -> Dataset
 
     from drujax.runtime import mesh as meshes
 
-    path = workdir / LABELS
+    path = workdir / LABELS_FILE
     if jax.process_index() == 0 and not path.exists():
         write_labels(path, relabelled(dataset, _labels(config, dataset)))
     meshes.barrier("labels")

@@ -116,9 +116,9 @@ h3 { font-size: .95rem; margin: 1rem 0 .35rem; }
 p { max-width: 48rem; margin: .6rem 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; font-size: .9rem; }
-th, td { padding: .2rem .7rem; text-align: start; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+th, td { padding: .2rem .7rem; text-align: start; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
 th { font-weight: 600; white-space: nowrap; }
-th.number, td.number { text-align: end; font-variant-numeric: tabular-nums; }
+th.number, td.number { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.total td { font-weight: 600; background: var(--stripe); }
 pre { padding: .6rem .8rem; background: var(--stripe); white-space: pre-wrap; overflow-wrap: anywhere;
   font-size: .85rem; }

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from drujax.data.dataset import Dataset
-from drujax.data.relabel import label_changes, read_labels, relabelled
+from drujax.data.relabel import LABELS_FILE, label_changes, read_labels, relabelled
 from drujax.errors import UsageError
 
-# The names under which `drujax.uncertainty` and `experiments.train` write them.
-REPORT, TABLES, LABELS = "probability.json", "relativistic_probabilities.npz", "labels.csv"
+# The names under which `drujax.uncertainty` writes them.
+REPORT, TABLES = "probability.json", "relativistic_probabilities.npz"
 
 
 class RunResults(NamedTuple):
@@ -46,6 +46,6 @@ def read_run(workdir: Path, dataset: Dataset) -> RunResults:
     if foreign := sorted({*rp["dark"], *rp["bright"]} - own):
         raise UsageError(f"run: {workdir} was trained on another dataset ({foreign[0]} is not in {dataset.path})")
     changes = None
-    if (workdir / LABELS).is_file():
-        changes = label_changes(relabelled(dataset, read_labels(workdir / LABELS)))
+    if (workdir / LABELS_FILE).is_file():
+        changes = label_changes(relabelled(dataset, read_labels(workdir / LABELS_FILE)))
     return RunResults(json.loads((workdir / REPORT).read_text(encoding="utf-8")), rp, changes)
