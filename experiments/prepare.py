@@ -3,6 +3,7 @@
     python -m experiments.prepare --source=frames/ --source=backgrounds/ --groups=groups.csv --out=data/
     python -m experiments.prepare --source=frames/ --labels=classifier --out=data/  # the paper's way, sec. 3.1
     python -m experiments.prepare --source=scenes --count=400 --out=data/           # synthetic scenes
+    python -m experiments.prepare --source=backgrounds/ --films.source=FILMS --photos.source=photos/ --out=data/
     python -m experiments.prepare films --films=FILMS --out=frames/                 # pictures from films, before that
     python -m experiments.prepare photos --source=photos/ --out=pseudo/             # photographs -> anime pictures
     python -m experiments.prepare review --data=data/ --out=review.html             # a page to correct labels on
@@ -33,6 +34,7 @@ from drujax.errors import UsageError, unknown
 from drujax.runtime.parallel import cores
 from drujax.uncertainty.config import ProbabilityRecipe
 from experiments._prepare import card, films, photos, review
+from experiments._prepare.made import Films, Photos, make_sources
 
 SUBCOMMANDS = {"films": films, "photos": photos, "review": review, "card": card}
 
@@ -48,10 +50,15 @@ class Config:
     # Folder to write; an error if it holds anything but this dataset.
     out: Path
     # Folder of pictures, searched recursively (repeatable); or the word "scenes": synthetic scenes.
-    source: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+    source: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    # Films whose frames are a source, too; and photographs, as anime pictures.
+    films: Films = Films()
+    photos: Photos = Photos()
+    # Folder for the pictures that are made of films and photographs; <out>-sources by default.
+    made: Path | None = None
     # CSV (file,group): the pictures of a group stay on one side of the split. A file that is not listed is a group of
-    # its own.
-    groups: Path | None = None
+    # its own. Repeatable; frames of films have their groups in any case.
+    groups: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     # Merges groups with identical files or nearly identical pictures (recompressed, resized, or drawn under another
     # illumination), so that no copy of a training picture is tested on.
     merge_copies: bool = True
@@ -106,13 +113,14 @@ def main(arguments: list[str]) -> int:
 def build(arguments: list[str]) -> int:
     """Prepares a dataset, and writes its card; returns 1 if pictures were skipped as unreadable."""
     config = command_line.parse(Config, arguments, program="prepare")
-    source = _source(config)
+    made = make_sources(config.made or config.out.with_name(f"{config.out.name}-sources"), config.films, config.photos)
+    source = _source(config, made.folders)
     folders = {} if isinstance(source, Scenes) else dict(zip(source_names(source), source, strict=True))
     licences = parsed_notes(config.licence, sources=folders or ["scenes"])
     summary = prepare(
         source,
         config.out,
-        groups=_existing("--groups", config.groups) if config.groups else None,
+        groups=[*(_existing("--groups", table) for table in config.groups), *made.groups],
         merge=config.merge_copies,
         corrections=[_existing("--corrections", table) for table in config.corrections],
         crop=config.crop,
@@ -127,13 +135,14 @@ def build(arguments: list[str]) -> int:
         print(f"prepare: skipped: {line}", file=sys.stderr)
     print(summary)
     card.write_after_build(config.out, arguments, folders, licences)
-    return 1 if summary.skipped else 0
+    return 1 if summary.skipped or not made.complete else 0
 
 
-def _source(config: Config) -> list[Path] | Scenes:
+def _source(config: Config, made: list[Path]) -> list[Path] | Scenes:
+    """Returns the sources: folders, with those that were made, or synthetic scenes."""
     if "scenes" not in config.source:
-        return [Path(source) for source in config.source]
-    if len(config.source) > 1:
+        return [*map(Path, config.source), *made]
+    if len(config.source) > 1 or made:
         raise UsageError(
             '--source: "scenes" (synthetic) cannot be combined with folders; a folder of that name is ./scenes'
         )

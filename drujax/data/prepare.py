@@ -43,7 +43,7 @@ def prepare(
     source: Sequence[Path] | Scenes,
     out: Path,
     *,
-    groups: Path | None = None,
+    groups: Sequence[Path] = (),
     merge: bool = True,
     labels: str | Path = "qab",
     label_uncertain: LabelUncertain | None = None,
@@ -63,7 +63,7 @@ def prepare(
     Args:
         source: folders of pictures, or synthetic scenes.
         out: the folder to write.
-        groups: CSV (file,group); a file that is not listed is a group of its own.
+        groups: CSV files (file,group); a file that none lists is a group of its own.
         merge: merges groups with identical files or nearly identical pictures (see `drujax.data.grouping`); synthetic
             scenes are independent and never merged.
         labels: "qab", "classifier" (needs `label_uncertain`) or a CSV (file,label).
@@ -98,7 +98,7 @@ def prepare(
     files = hash_files([] if scenes else from_folders(source, ignored), quiet=quiet)  # pyright: ignore[reportArgumentType]
     settings = {
         "source": dataclasses.asdict(scenes) if scenes else files.key,
-        "groups": file_hash(groups) if groups else None,
+        "groups": [file_hash(table) for table in groups] or None,
         "labels": labels if isinstance(labels, str) else file_hash(labels),
         "classifier": dict(classifier or {}),
         "corrections": [file_hash(table) for table in corrections] or None,
@@ -173,12 +173,17 @@ def distribute(
     return splits, dict(left_out)
 
 
-def _read_groups(table: Path | None, candidates: Sequence[Candidate]) -> tuple[dict[str, str], list[str]]:
-    """Reads the groups by candidate id; also returns notes on the table."""
-    if table is None:
-        return {}, []
-    group_of, unmatched = read_assignments(table, "group", candidates)
-    return group_of, [unmatched_note(table, unmatched)] if unmatched else []
+def _read_groups(tables: Sequence[Path], candidates: Sequence[Candidate]) -> tuple[dict[str, str], list[str]]:
+    """Reads the groups by candidate id; also returns notes on the tables."""
+    group_of: dict[str, str] = {}
+    notes = []
+    for table in tables:
+        found, unmatched = read_assignments(table, "group", candidates)
+        for name, group in found.items():
+            if group_of.setdefault(name, group) != group:
+                raise UsageError(f"{table}: {name} is of group {group}, but of {group_of[name]} in another table")
+        notes += [unmatched_note(table, unmatched)] if unmatched else []
+    return group_of, notes
 
 
 def _group(measured: Measurements, named: frozenset[str], *, merge: bool) -> tuple[list[Measured], Copies]:

@@ -118,9 +118,8 @@ def quasi_pairs(table: Path, on_left_out: Callable[[str], None]) -> list[QuasiPa
     by_id = {candidate.id: candidate for candidate in candidates}
     group_of, unmatched = read_assignments(table, "group", candidates)
     if unmatched:
-        raise UsageError(
-            f"pairs: {table} names {len(unmatched)} pictures that are not in its folder (first: {next(iter(unmatched))})"
-        )
+        first = next(iter(unmatched))
+        raise UsageError(f"pairs: {table} names {len(unmatched)} pictures that are not in its folder (first: {first})")
     groups = collections.defaultdict(list)
     for name, group in group_of.items():
         groups[group].append(by_id[name])

@@ -98,7 +98,7 @@ def test_groups_from_a_table_and_bright_pictures_of_test_scenes(tmp_path, save_p
     lines = [f"dark{i}.png,scene{i // 2}" for i in range(10)] + [f"bright{i}.png,scene{i}" for i in range(5)]
     groups = tmp_path / "groups.csv"
     groups.write_text("file,group\n" + "\n".join(lines))
-    summary = run([source], tmp_path / "d", groups=groups)
+    summary = run([source], tmp_path / "d", groups=[groups])
     assert lengths(tmp_path / "d") == {"train_dark": 6, "train_bright": 4, "test_dark": 2, "val_dark": 2}
     assert summary.left_out == {"bright ones of test and val groups": 2}
     split_of, found = {}, records(tmp_path / "d")
@@ -126,7 +126,7 @@ def test_a_table_may_name_pictures_in_many_ways(tmp_path, save_pictures, names):
     groups = tmp_path / "groups.csv"
     rows = [form.format(stem=f"dark{i}", folder=source) for i in range(4)]
     groups.write_text(f"group,{column}\n" + "\n".join(f"g{i % 2},{row}" for i, row in enumerate(rows)), "utf-8-sig")
-    run([source], tmp_path / "d", groups=groups)
+    run([source], tmp_path / "d", groups=[groups])
     assert {name: metadata.group for name, (_, metadata) in records(tmp_path / "d").items()} == {
         f"p/dark{i}.png": f"g{i % 2}" for i in range(4)
     }
@@ -151,14 +151,14 @@ def test_a_wrong_table_is_refused(tmp_path, save_pictures, save_picture, table, 
     groups = tmp_path / "groups.csv"
     groups.write_text(table)
     with pytest.raises(UsageError, match=message):
-        run([source], tmp_path / "d", groups=groups)
+        run([source], tmp_path / "d", groups=[groups])
     assert not (tmp_path / "d").exists()
 
 
 def test_names_that_match_no_picture_are_noted(tmp_path, save_pictures):
     groups = tmp_path / "groups.csv"
     groups.write_text("file,group\ndark0.png,a\nlost.png,a\ndark1.png,\n")
-    summary = run([save_pictures(tmp_path / "p", dark=3, bright=1)], tmp_path / "d", groups=groups)
+    summary = run([save_pictures(tmp_path / "p", dark=3, bright=1)], tmp_path / "d", groups=[groups])
     assert summary.notes == [f"{groups} names 1 pictures that are not in the sources (first: lost.png)"]
     assert records(tmp_path / "d")["p/dark1.png"][1].group == "p/dark1.png"
 
@@ -417,7 +417,7 @@ def test_copies_merge_the_groups_of_a_table(doubled, tmp_path):
     groups = tmp_path / "groups.csv"
     lines = [f"p/{i}.png,film a" for i in range(4)] + [f"p/copies/{i}.png,film b" for i in range(3, 8)]
     groups.write_text("file,group\n" + "\n".join(lines))
-    run([doubled], tmp_path / "d", groups=groups)
+    run([doubled], tmp_path / "d", groups=[groups])
     found = {name: metadata.group for name, (_, metadata) in records(tmp_path / "d").items()}
     assert {found[f"p/{folder}{i}.png"] for folder in ("", "copies/") for i in range(8)} == {"film a"}
     assert {found[f"p/small/{i}.jpg"] for i in range(8)} == {"film a"}
@@ -435,7 +435,7 @@ def test_flat_pictures_merge_only_with_identical_files(tmp_path):
     groups = tmp_path / "groups.csv"
     rows = [f"p/{film}/named/{film}{level}.png,{film}" for film in "ab" for level in (0, 1, 40)]
     groups.write_text("file,group\n" + "\n".join(rows))
-    run([source], tmp_path / "d", groups=groups)
+    run([source], tmp_path / "d", groups=[groups])
     found = {name: metadata.group for name, (_, metadata) in records(tmp_path / "d").items()}
     assert {found[f"p/a/named/a{level}.png"] for level in (0, 1, 40)} == {"a"}
     assert {found[f"p/b/named/b{level}.png"] for level in (0, 1, 40)} == {"b"}
@@ -530,7 +530,7 @@ def test_the_shared_pictures_keep_their_variants_together(tmp_path, shared):
     names = [line.split(",")[1] for line in variants.read_text().splitlines()[1:26]]
     for name in names:
         (folder / f"{name}.jpg").symlink_to(shared / "images" / "anime" / f"{name}.jpg")
-    summary = prepare([folder], tmp_path / "d", groups=variants, low=100.0, high=110.0, quiet=True)
+    summary = prepare([folder], tmp_path / "d", groups=[variants], low=100.0, high=110.0, quiet=True)
     assert len(summary.notes) == 1
     sides = {}
     for split, metadata in records(tmp_path / "d").values():

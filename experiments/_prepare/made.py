@@ -1,0 +1,83 @@
+"""Sources that are made before the dataset is built: frames of films, and photographs as anime pictures."""
+
+import dataclasses
+from pathlib import Path
+
+from drujax.console.output import complain, show
+from drujax.data.films.crops import Crops
+from drujax.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Films:
+    """Films whose frames become a source (docs/films.md)."""
+
+    # Folder of films, or one film.
+    source: Path | None = None
+    # JSON object: title -> frame numbers. Without it frames of each shot are chosen.
+    frame_list: Path | None = None
+    # squares: three of the frame's height. whole: the frame.
+    crops: Crops = "squares"
+
+
+@dataclasses.dataclass(frozen=True)
+class Photos:
+    """Photographs that become a source of anime pictures (docs/translators.md)."""
+
+    # Folder of photographs, or tfds:NAME:SPLIT.
+    source: str | None = None
+    # Network: scenimefy, cartoongan or animegan_v2.
+    translator: str = "cartoongan"
+    # Its weights: a file, a folder, or a name that drujax models lists.
+    weights: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """Sources that were made.
+
+    Attributes:
+        folders: of pictures.
+        groups: tables of their groups.
+        complete: whether all films and photographs could be read.
+    """
+
+    folders: list[Path]
+    groups: list[Path]
+    complete: bool
+
+
+def make_sources(folder: Path, films: Films, photos: Photos) -> Made:
+    """Makes the pictures in `folder`/films and `folder`/photos; those that were made before are kept.
+
+    Raises:
+        UsageError: an invalid argument, or nothing can be read.
+        OSError: a picture cannot be written.
+    """
+    folders, groups, complete = [], [], True
+    if films.source is not None:
+        from drujax.data.films import extract_films
+
+        out = folder / "films"
+        extraction = extract_films(films.source, out, frame_list=films.frame_list, crops=films.crops)
+        for line in extraction.skipped:
+            complain(f"prepare: skipped: {line}")
+        show(str(extraction))
+        folders.append(out)
+        groups.append(out / "groups.csv")
+        complete = not extraction.skipped
+    elif films != Films():
+        raise UsageError("films.frame_list and films.crops need films.source")
+    if photos.source is not None:
+        from drujax.runtime.compile_cache import enable_compilation_cache
+        from drujax.translators import translate_photos
+
+        enable_compilation_cache()
+        out = folder / "photos"
+        summary = translate_photos(photos.source, out, translator=photos.translator, weights=photos.weights)
+        show(str(summary))
+        folders.append(out)
+        complete = complete and not summary.failures
+    elif photos != Photos():
+        raise UsageError("photos.translator and photos.weights need photos.source")
+    return Made(folders, groups, complete)
