@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drujax.data.dataset import Dataset
+from drujax.data.description import labels_licence
 from drujax.data.labels import Labelled, Measured
-from drujax.data.prepare import distribute, labels_licence, prepare
+from drujax.data.prepare import distribute, prepare
 from drujax.data.records import SPLITS
 from drujax.data.scenes import paint
 from drujax.data.sources import Candidate, Scenes
