@@ -258,5 +258,5 @@ def test_a_run_shows_its_probabilities(copied, tmp_path):
 def test_a_damaged_picture_is_reported(copied):
     (file,) = copied.rglob("*val_dark.array_record*")
     file.write_bytes(file.read_bytes()[:-400])
-    with pytest.raises(UsageError, match="its record is damaged"):
+    with pytest.raises(UsageError, match="val_dark.array_record.*: damaged file of the dataset"):
         card(copied)
