@@ -63,8 +63,10 @@ def make_sources(folder: Path, films: Films, photos: Photos) -> Made:
         for line in extraction.skipped:
             complain(f"prepare: skipped: {line}")
         show(str(extraction))
+        if not any(film.pictures for film in extraction.films):
+            raise UsageError(f"films.source: no frame of {films.source} shows more than one colour or text")
         folders.append(out)
-        groups.append(out / "groups.csv")
+        groups.append(extraction.groups)
         complete = not extraction.skipped
     elif films != Films():
         raise UsageError("films.frame_list and films.crops need films.source")

@@ -102,6 +102,17 @@ def test_bars_are_found(choice):
     assert BAR <= choice.bars.rows <= BAR + 4
 
 
+@pytest.mark.parametrize(("gap", "expected"), [(1, 3), (3, 3), (12, 5)])
+def test_shots_with_black_frames_between_them(tmp_path, gap, expected):
+    """A few black frames belong to the shot before; many are one of their own."""
+    black = [np.zeros_like(picture(0))] * gap
+    frames = [rgb for seed in (1, 2, 3) for rgb in [*[picture(seed)] * 30, *(black if seed < 3 else [])]]
+    with Film(encode(tmp_path / "a.mp4", frames, options={"bf": "0"})) as film:
+        shots = find_shots(film.sweep())
+    assert len(shots) == expected
+    assert {30 + gap, 60 + 2 * gap} <= {shot.first for shot in shots}
+
+
 def test_shots_with_a_repeated_frame_are_one_group(tmp_path):
     """A conversation: the frames of A B A B that are left belong to two groups."""
     frames = [picture(seed) for seed in (1, 2, 1, 2) for _ in range(30)]
