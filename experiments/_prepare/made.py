@@ -1,6 +1,8 @@
 """Sources that are made before the dataset is built: frames of films, and photographs as anime pictures."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 from drujax.console.output import complain, show
@@ -59,7 +61,8 @@ def make_sources(folder: Path, films: Films, photos: Photos) -> Made:
         from drujax.data.films import extract_films
 
         out = folder / "films"
-        extraction = extract_films(films.source, out, frame_list=films.frame_list, crops=films.crops)
+        with _arguments_of("films", films="source", frame_list="frame-list", crops="crops"):
+            extraction = extract_films(films.source, out, frame_list=films.frame_list, crops=films.crops)
         for line in extraction.skipped:
             complain(f"prepare: skipped: {line}")
         show(str(extraction))
@@ -69,17 +72,30 @@ def make_sources(folder: Path, films: Films, photos: Photos) -> Made:
         groups.append(extraction.groups)
         complete = not extraction.skipped
     elif films != Films():
-        raise UsageError("films.frame_list and films.crops need films.source")
+        raise UsageError("films.source: needed by --films.frame-list and --films.crops")
     if photos.source is not None:
         from drujax.runtime.compile_cache import enable_compilation_cache
         from drujax.translators import translate_photos
 
         enable_compilation_cache()
         out = folder / "photos"
-        summary = translate_photos(photos.source, out, translator=photos.translator, weights=photos.weights)
+        with _arguments_of("photos", source="source", translator="translator", weights="weights"):
+            summary = translate_photos(photos.source, out, translator=photos.translator, weights=photos.weights)
         show(str(summary))
         folders.append(out)
         complete = complete and not summary.failures
     elif photos != Photos():
-        raise UsageError("photos.translator and photos.weights need photos.source")
+        raise UsageError("photos.source: needed by --photos.translator and --photos.weights")
     return Made(folders, groups, complete)
+
+
+@contextlib.contextmanager
+def _arguments_of(group: str, **names: str) -> Iterator[None]:
+    """Names the arguments of a function, at the beginning of its errors, as options of a group."""
+    try:
+        yield
+    except UsageError as error:
+        argument, colon, rest = str(error).partition(": ")
+        if argument not in names:
+            raise
+        raise UsageError(f"{group}.{names[argument]}{colon}{rest}") from error
