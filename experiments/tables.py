@@ -12,17 +12,21 @@ processes may share a WORKDIR (one for each GPU, chosen by CUDA_VISIBLE_DEVICES)
 dash and the reason. Pictures are the network's own, as `drujax enhance --plain --strength=1`.
 """
 
-import base64
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from drujax.console import command_line
 from drujax.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from experiments._tables.jobs import Job
+    from experiments._tables.report import Table
+    from experiments._tables.studies import Row
 
 STUDIES = ("table1", "table2", "table3", "controls")
 
@@ -69,9 +73,13 @@ class Config:
 def main(config: Config) -> int:
     """Makes the table; returns 1 if a row has no result."""
     rows = chosen_rows(config)
+    import numpy as np
+
     from drujax.data.dataset import Dataset
     from drujax.runtime.compile_cache import enable_compilation_cache
     from experiments._tables import jobs, work
+    from experiments._tables.report import Table
+    from experiments._tables.results import collect
 
     Dataset.open(config.data)
     enable_compilation_cache()
@@ -90,7 +98,7 @@ def main(config: Config) -> int:
         for row in rows
         for seed in (range(seeds_of(config, row.name)) if row.train is not None else (0,))
     }
-    ordered = _unique([job for of_row in todo.values() for job in of_row])
+    ordered = list({job.key: job for of_row in todo.values() for job in of_row}.values())
     if config.dry_run:
         print(plan(ordered, config.workdir))
         return 0
@@ -100,11 +108,16 @@ def main(config: Config) -> int:
         return stopped.code
 
     # Report.
-    write(config, rows, todo, impossible, setting, missing)
+    results, shown = collect(todo, impossible, config.workdir)
+    groups = work.groups(setting)
+    title = {"controls": "Controls of the weighting"}.get(config.study, f"Table {config.study[-1]}")
+    below = about(config, len(groups), len(np.unique(groups)), missing)
+    table = Table(title, results, setting.metrics, groups, below)
+    write(config, table, shown)
     return 1 if impossible else 0
 
 
-def chosen_rows(config: Config) -> list:
+def chosen_rows(config: Config) -> "list[Row]":
     """Returns the rows of --rows, or all of the study. Raises UsageError for an unknown study, row or arm."""
     from experiments._tables import studies
 
@@ -139,7 +152,7 @@ def seeds_of(config: Config, row: str) -> int:
     return config.seeds
 
 
-def plan(ordered: Sequence, workdir: Path) -> str:
+def plan(ordered: "Sequence[Job]", workdir: Path) -> str:
     """Returns a line for each job: done, or about how many hours; the time of a kind is measured once."""
     seconds: dict[str, float] = {job.kind: job.seconds(workdir) for job in ordered if job.is_done(workdir)}
     lines, total, unknown_kinds = [], 0.0, set()
@@ -159,56 +172,29 @@ def plan(ordered: Sequence, workdir: Path) -> str:
     return "\n".join([*lines, f"{total / 3600:.2f} hours to go{without}"])
 
 
-def write(config: Config, rows: Sequence, todo: dict, impossible: dict, setting, missing: dict[str, str]) -> None:
+def write(config: Config, table: "Table", shown: Mapping[str, Sequence[str]]) -> None:
     """Writes the table in its three forms, and prints it."""
-    import numpy as np
-
     from drujax.runtime.atomic_write import write_atomically
-    from experiments._tables import report, scoring, work
+    from experiments._tables import report
 
-    names = [name for name, _ in work.pictures(setting)]
-    group_of = work.groups(setting)
-    numbers = np.unique([group_of[name] for name in names], return_inverse=True)[1]
-    results, shown = [], {}
-    for row in rows:
-        of_row = [jobs for (other, _), jobs in todo.items() if other is row]
-        reason = next((impossible[job] for jobs in of_row for job in jobs if job in impossible), "")
-        if reason:
-            results.append(report.Result(row, reason=reason))
-            continue
-        folders = [jobs[-1].folder(config.workdir) for jobs in of_row]
-        read = [scoring.read_scores(folder) for folder in folders]
-        columns = [name for name in read[0][0] if name != "picture"]
-        scores = {c: np.array([[r[c] for r in seed] for seed in read], float) for c in columns}
-        trained = [job for jobs in of_row for job in jobs[:-1]]
-        hours = sum(job.seconds(config.workdir) for job in trained) / 3600 if trained else None
-        results.append(report.Result(row, scores, hours))
-        shown[row.name] = [_address(picture) for picture in scoring.shown_pictures(folders[0])]
-    about = [
-        f"{len(names)} pictures of {config.split} of {config.data.name}, {len(set(numbers.tolist()))} scenes; preset "
-        f"{config.preset}{f', {config.steps} steps' if config.steps else ''}.",
-        "± is half of the 95 % interval (bootstrap over seeds and scenes); it says nothing of other seeds with one.",
-        *(f"No {report.TITLES[name]}: {why}" for name, why in missing.items()),
-    ]
-    title = {"controls": "Controls of the weighting"}.get(config.study, f"Table {config.study[-1]}")
-    table = report.Table(title, results, setting.metrics, numbers, about)
     base = config.workdir / config.study
-    write_atomically(base.with_suffix(".md"), report.markdown(table).encode())
+    text = report.markdown(table)
+    write_atomically(base.with_suffix(".md"), text.encode())
     write_atomically(base.with_suffix(".csv"), report.as_csv(table).encode())
     write_atomically(base.with_suffix(".html"), report.page(table, shown).encode())
-    print(report.markdown(table))
-    print(f"{base}.md, .csv, .html")
+    print(f"{text}\n{base}.md, .csv, .html")
 
 
-def _address(picture) -> str:
-    """A picture as a lossless WebP in a data address."""
-    import io
+def about(config: Config, pictures: int, scenes: int, missing: Mapping[str, str]) -> list[str]:
+    """Returns what is said below a table of its pictures, its intervals, and metrics that are missing."""
+    from experiments._tables.report import TITLES
 
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "webp", lossless=True)
-    return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"
+    steps = f", {config.steps} steps" if config.steps else ""
+    return [
+        f"{pictures} pictures of {config.split} of {config.data.name}, {scenes} scenes; preset {config.preset}{steps}.",
+        "± is half of the 95 % interval (bootstrap over seeds and scenes); it says nothing of other seeds with one.",
+        *(f"No {TITLES[name]}: {why}" for name, why in missing.items()),
+    ]
 
 
 def _named(given: Sequence[str], argument: str) -> list[tuple[str, str]]:
@@ -217,11 +203,6 @@ def _named(given: Sequence[str], argument: str) -> list[tuple[str, str]]:
         if "=" not in text:
             raise UsageError(f"{argument}: {text!r} is not NAME=VALUE")
     return [(name, value) for name, _, value in (text.partition("=") for text in given)]
-
-
-def _unique(jobs: Sequence) -> list:
-    """The jobs, those with the same result once."""
-    return list({job.key: job for job in reversed(jobs)}.values())[::-1]
 
 
 def run(arguments: Sequence[str]) -> int:

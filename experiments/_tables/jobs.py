@@ -62,30 +62,31 @@ class Stopped(Exception):
         self.code = code
 
 
-def do_all(jobs: Iterable[Job], workdir: Path, log: Callable[[str], None]) -> dict[Job, str]:
+def do_all(jobs: Iterable[Job], workdir: Path, log: Callable[[str], None]) -> dict[str, str]:
     """Does the jobs that are not done yet; those that another process works on are waited for.
 
     Args:
-        jobs: in the order in which they should be done; jobs that are needed come first.
+        jobs: in the order in which they should be done; jobs that are needed come first. Of jobs with one key one is
+            done.
         workdir: the folder of all jobs.
         log: called with a line for each job that starts.
 
     Returns:
-        The jobs that cannot be done, for example without a weight file, each with the reason.
+        The keys of jobs that cannot be done, for example without a weight file, each with the reason.
 
     Raises:
         Stopped: a job ended with an exit code other than 0.
     """
-    impossible: dict[Job, str] = {}
-    waiting = list(dict.fromkeys(jobs))
+    impossible: dict[str, str] = {}
+    waiting = list({job.key: job for job in jobs}.values())
     while waiting:
         left = []
         for job in waiting:
-            reason = next((impossible[need] for need in job.needs if need in impossible), None)
+            reason = next((impossible[need.key] for need in job.needs if need.key in impossible), None)
             if reason is None and not job.is_done(workdir):
                 reason = _do(job, workdir, log)
             if reason is not None:
-                impossible[job] = reason
+                impossible[job.key] = reason
             elif not job.is_done(workdir):
                 left.append(job)
         if len(left) == len(waiting):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from jaxtyping import Int
 
 from drujax.errors import UsageError
 from drujax.methods.config import TrainConfig
@@ -219,11 +220,12 @@ def pictures(setting: Setting) -> list[tuple[str, Any]]:
     return [(table[i].id, partial(split.image, i)) for i in spread(len(split), setting.pictures)]
 
 
-def groups(setting: Setting) -> dict[str, str]:
-    """Returns the scene group of each picture of the split."""
+def groups(setting: Setting) -> Int[np.ndarray, " n"]:
+    """Returns the number of the scene group of each test picture."""
     from drujax.data.dataset import Dataset
 
-    return {row.id: row.group for row in Dataset.open(setting.data).table(setting.split)}
+    of = {row.id: row.group for row in Dataset.open(setting.data).table(setting.split)}
+    return np.unique([of[name] for name, _ in pictures(setting)], return_inverse=True)[1]
 
 
 def metrics(setting: Setting) -> scoring.Metrics:

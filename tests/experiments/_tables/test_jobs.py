@@ -47,9 +47,9 @@ def test_what_cannot_be_done_is_reported_with_what_needs_it(tmp_path):
         raise UsageError("no weights")
 
     first = job("first", refuse)
-    second, third = job("second", needs=[first]), job("third")
+    second, third = job("second", needs=[job("first", refuse)]), job("third")
     impossible = do_all([first, second, third], tmp_path, print)
-    assert impossible == {first: "no weights", second: "no weights"}
+    assert impossible == {first.key: "no weights", second.key: "no weights"}
     assert third.is_done(tmp_path)
 
 
