@@ -10,7 +10,6 @@ import dataclasses
 import fcntl
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -43,8 +42,8 @@ class Job:
     estimate: Callable[[], float] | None = None
 
     def folder(self, workdir: Path) -> Path:
-        name = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
-        return workdir / "jobs" / f"{name}-{self.key[:12]}"
+        """Returns the folder of the job, which rows of any name with the same job share."""
+        return workdir / "jobs" / f"{self.kind.replace(' ', '-')}-{self.key[:12]}"
 
     def is_done(self, workdir: Path) -> bool:
         return (self.folder(workdir) / DONE).is_file()

@@ -37,6 +37,14 @@ def test_jobs_are_done_once_in_order(tmp_path):
     assert second.seconds(tmp_path) >= 0
 
 
+def test_rows_of_two_names_share_a_job(tmp_path):
+    first, same = job("first", key="k"), job("first of another row", key="k")
+    second = job("second", needs=[same])
+    assert do_all([first, second], tmp_path, print) == {}
+    assert same.is_done(tmp_path)
+    assert log_of(same, tmp_path) == "first\n"
+
+
 def test_a_job_with_another_key_is_another_job(tmp_path):
     do_all([job("a", key="1")], tmp_path, print)
     assert not job("a", key="2").is_done(tmp_path)
