@@ -472,6 +472,11 @@ SPEC = MethodSpec(
             "DRU-EnlightenGAN from exposure-slim: 4,000 steps of the paper's losses, uncertainty from mobilenet_v2",
             "Train it: python -m experiments.train --data=DIR --preset=released; its stage 3-dru serves as --model.",
         ),
+        Model(
+            "vanilla-slim",
+            "Vanilla EnlightenGAN from exposure-slim: data, steps and seed of dru-slim",
+            "Train it: python -m experiments.train --data=DIR --preset=released --backbone=none; its stage 3-dru.",
+        ),
         *(
             Model(name, f"DRU-EnlightenGAN, uncertainty from {backbone}", _how_to_train(backbone))
             for name, backbone in _DRU_MODELS.items()
