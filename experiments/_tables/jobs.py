@@ -78,6 +78,8 @@ def do_all(jobs: Iterable[Job], workdir: Path, log: Callable[[str], None]) -> di
     """
     impossible: dict[str, str] = {}
     waiting = list({job.key: job for job in jobs}.values())
+    known = {job.key for job in waiting}
+    assert all(need.key in known for job in waiting for need in job.needs), "would wait forever"
     while waiting:
         left = []
         for job in waiting:
