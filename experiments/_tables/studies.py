@@ -4,13 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 
 VANILLA = "Vanilla EnlightenGAN"
-METRICS: Mapping[str, bool] = {
-    "brisque": False,
-    "piqe": False,
-    "niqe": False,
-    "pi": False,
-    "nima": True,
-}  # higher is better
+# Metric -> whether higher is better.
+METRICS: Mapping[str, bool] = {"brisque": False, "piqe": False, "niqe": False, "pi": False, "nima": True}
 
 Scores = Mapping[str, float]
 
