@@ -87,7 +87,7 @@ def test_a_run_folder_is_accepted_as_model(frames, model, tmp_path, capsys):
     assert run("enhance", frames / "a.png", "--model", tmp_path / "run") == 0
 
 
-@pytest.mark.parametrize("name", [DEFAULT_MODEL, "enlightengan"])
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, "dru-slim", "vanilla-slim"])
 def test_models_that_ship_with_the_package_are_found(name):
     path = resolve(name)
     assert path.is_relative_to(Path(drujax.__file__).parent)
