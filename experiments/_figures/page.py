@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from drujax.console.web_page import web_page
 from experiments._figures.grid import Box
 
 LARGEST_WEBP = 16383
@@ -38,14 +39,14 @@ def page(labels: Sequence[str], rows: Sequence[Shown]) -> str:
         for value, text in buttons
     )
     models = escape(", ".join(labels[1:]))
-    return _PAGE.format(style=_STYLE, script=_SCRIPT, sections=sections, zoom=zoom, models=models)
+    return web_page(f"drujax: {models}", _STYLE, _BODY.format(sections=sections, zoom=zoom), _SCRIPT)
 
 
 def _section(labels: Sequence[str], row: Shown) -> str:
     h, w, _ = row.versions[0].shape
     box = "" if row.box is None else f' data-box="{",".join(map(str, row.box))}"'
     figures = "\n".join(
-        f'<figure><img src="{_uri(version)}" width="{w}" height="{h}" alt="{escape(row.name)}: {escape(label)}">'
+        f'<figure><img src="{image_uri(version)}" width="{w}" height="{h}" alt="{escape(row.name)}: {escape(label)}">'
         f"<figcaption>{escape(label)}</figcaption></figure>"
         for label, version in zip(labels, row.versions, strict=True)
     )
@@ -55,25 +56,15 @@ def _section(labels: Sequence[str], row: Shown) -> str:
     )
 
 
-def _uri(picture: UInt8[np.ndarray, "_ _ 3"]) -> str:
+def image_uri(picture: UInt8[np.ndarray, "_ _ 3"]) -> str:
+    """Returns a picture as a data address, without loss."""
     kind = "webp" if max(picture.shape) <= LARGEST_WEBP else "png"
     content = io.BytesIO()
     Image.fromarray(picture).save(content, kind, **({"lossless": True} if kind == "webp" else {}))
     return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>drujax: {models}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
+_BODY = """<header>
 <h1>Before and after</h1>
 <div id="controls" hidden>
 <span role="group" aria-label="Zoom">{zoom}</span>
@@ -84,11 +75,7 @@ pan.</p>
 </header>
 <main>
 {sections}
-</main>
-<script>{script}</script>
-</body>
-</html>
-"""
+</main>"""
 
 _STYLE = """
 :root { color-scheme: light dark; --back: #f4f4f4; --text: #1a1a1a; --line: #999; }

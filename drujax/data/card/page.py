@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from drujax.console.web_page import web_page
 from drujax.data.card.charts import svg
 from drujax.data.card.content import Block, Code, Histogram, Section, Sheet, Table, Thumbnail, Verdict
 from drujax.data.card.markdown import TITLE
@@ -15,7 +16,8 @@ from drujax.data.card.sheets import HEIGHT
 def page(sections: Sequence[Section]) -> str:
     """Returns the text of dataset.html."""
     links = " ".join(f'<a href="#{_anchor(section)}">{escape(section.title)}</a>' for section in sections)
-    return _PAGE.format(title=TITLE, style=_STYLE, links=links, sections="\n".join(map(_section, sections)))
+    body = _BODY.format(title=TITLE, links=links, sections="\n".join(map(_section, sections)))
+    return web_page(TITLE, _STYLE, body)
 
 
 def _anchor(section: Section) -> str:
@@ -78,26 +80,13 @@ def _thumbnail(thumbnail: Thumbnail) -> str:
     )
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
+_BODY = """<header>
 <h1>{title}</h1>
 <nav>{links}</nav>
 </header>
 <main>
 {sections}
-</main>
-</body>
-</html>
-"""
+</main>"""
 
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1a1a1a; --soft: #666; --line: #ccc; --stripe: #f4f4f4;
