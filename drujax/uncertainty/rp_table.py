@@ -1,7 +1,6 @@
 """Saves and loads the tables of relativistic probabilities of a run."""
 
 import io
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +45,26 @@ def load_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " n"]
 def look_up_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " n"]]:
     """Finds the tables of `dataset` in `path`, which may be those of a dataset with other labels or more images.
 
-    The two outputs of F_q add up to 1, so an image of the other class there has the complement here.
+    The two outputs of F_q add up to 1, so an image that was of the other class there has the complement here.
 
     Raises:
         UsageError: the file is no such table, or lacks an image.
     """
     try:
         with np.load(path) as stored:
-            known = [*zip(stored["dark_id"].tolist(), stored["dark"].tolist(), strict=True)]
-            known += zip(stored["bright_id"].tolist(), (1 - stored["bright"]).tolist(), strict=True)
+            of = {name: dict(zip(stored[f"{name}_id"].tolist(), stored[name], strict=True)) for name in PARTS}
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{path}: no table of relativistic probabilities ({error})") from None
-    dark = dict(known)
-    ids = {name: _ids(dataset, name).tolist() for name in PARTS}
-    for name in itertools.chain.from_iterable(ids.values()):
-        if name not in dark:
-            raise UsageError(f"{path}: has no relativistic probability of {name}; it is of another dataset")
-    found = {name: np.array([dark[image] for image in images], np.float32) for name, images in ids.items()}
-    return {"dark": found["dark"], "bright": 1 - found["bright"]}
+
+    def probability(name: str, image: str) -> np.float32:
+        (other,) = set(PARTS) - {name}
+        if image in of[name]:
+            return of[name][image]
+        if image in of[other]:
+            return 1 - of[other][image]
+        raise UsageError(f"{path}: has no relativistic probability of {image}; it is of another dataset")
+
+    return {name: np.array([probability(name, i) for i in _ids(dataset, name).tolist()], np.float32) for name in PARTS}
 
 
 def tables_licence(path: Path) -> str | None:

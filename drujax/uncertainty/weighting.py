@@ -19,8 +19,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from drujax.errors import UsageError
 
@@ -66,6 +64,8 @@ def luma_probabilities(dataset: Any) -> Tables:
     for kind, values in confident.items():
         if not len(values):
             raise UsageError(f"weighting: luma is fitted to confident images, but none is {kind}")
+    from scipy.special import expit  # here, as below
+
     slope, offset = fit_sigmoid(confident["dark"], confident["bright"])
     return {
         name: expit((-1 if name == "dark" else 1) * (slope * values + offset)).astype(np.float32)
@@ -78,6 +78,9 @@ def fit_sigmoid(low: Float[np.ndarray, " n"], high: Float[np.ndarray, " m"]) -> 
 
     Each class counts half, and the targets are Platt's.
     """
+    from scipy.optimize import minimize  # here, because enhancing loads this module, too
+    from scipy.special import expit
+
     x = np.concatenate([low, high])
     center, scale = x.mean(), x.std() or 1.0
     x = (x - center) / scale

@@ -35,6 +35,8 @@ def test_tables_of_other_labels_are_looked_up_by_image(tmp_path):
     """b became bright: what was RP_d is its complement, RP_b."""
     tables = {"dark": np.array([0.25, 0.9], np.float32), "bright": np.array([0.75, 0.5], np.float32)}
     save_tables(tmp_path / "rp.npz", tables, Dataset(["a", "b"], ["c", "d"]))
+    for name, table in look_up_tables(tmp_path / "rp.npz", Dataset(["a", "b"], ["c", "d"])).items():
+        np.testing.assert_array_equal(table, tables[name])
     found = look_up_tables(tmp_path / "rp.npz", Dataset(["d", "a"], ["b"]))
     np.testing.assert_allclose(found["dark"], [0.5, 0.25], rtol=1e-6)
     np.testing.assert_allclose(found["bright"], [0.1], rtol=1e-6)
