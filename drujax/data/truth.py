@@ -3,11 +3,10 @@
 truth = illuminations(Dataset.open("runs/study/dataset"))       # {"scenes/000012.png": 0.18, ...}
 """
 
-import json
 from pathlib import PurePosixPath
 
 from drujax.data.dataset import Dataset
-from drujax.data.description import DESCRIPTION
+from drujax.data.description import read_description
 from drujax.data.records import SPLITS
 from drujax.data.scenes import illumination
 from drujax.errors import UsageError
@@ -21,7 +20,7 @@ def illuminations(dataset: Dataset) -> dict[str, float]:
     Raises:
         UsageError: the pictures are not synthetic scenes, so nobody knows their illumination.
     """
-    source = json.loads((dataset.path / DESCRIPTION).read_text())["settings"]["source"]
+    source = read_description(dataset.path)["settings"]["source"]
     if not isinstance(source, dict) or "seed" not in source:
         raise UsageError(f"{dataset.path}: its pictures are not synthetic scenes, whose illumination is known")
     rows = [row for split in SPLITS for row in dataset.table(split)]

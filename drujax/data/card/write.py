@@ -1,6 +1,5 @@
 """Writes the card of a dataset into its folder."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from drujax.data.card.page import page
 from drujax.data.card.run_results import read_run
 from drujax.data.card.sections import Facts, sections
 from drujax.data.dataset import Dataset
-from drujax.data.description import DESCRIPTION
+from drujax.data.description import read_description
 from drujax.data.records import SPLITS
 from drujax.runtime.atomic_write import write_atomically
 from drujax.runtime.version import __version__
@@ -51,7 +50,7 @@ def write_card(
     """
     dataset = Dataset.open(data)
     results = None if run is None else read_run(run, dataset)
-    description = json.loads((data / DESCRIPTION).read_text(encoding="utf-8"))
+    description = read_description(data)
     known = read_build(data)
     painted = {"scenes": PAINTED} if isinstance(description["settings"]["source"], dict) else {}
     notes = licence_notes(sources_of(dataset), folders or {}, licences or {}, {**painted, **known.licences})
