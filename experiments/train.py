@@ -15,7 +15,7 @@ pictures with them).
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,6 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     from drujax.training.step import compile_step, create
     from drujax.training.warm_start import warm_start
     from drujax.training.workdir import claim_workdir
-    from drujax.uncertainty.run_tables import load_or_compute_tables
-    from drujax.uncertainty.weighting import weight_tables
-    from experiments._train.before_after import write_before_after
     from experiments._train.study import study
 
     # Devices and the run's folder.
@@ -66,7 +63,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     check_images(dataset, recipe.size, recipe.view, recipe.short_side)
     dataset, confident = study(config, dataset, workdir)
     about = weights_metadata(config, dataset)
-    check_images(dataset, recipe.size, recipe.view, recipe.short_side)
+    check_images(dataset, recipe.size, recipe.view, recipe.short_side)  # wrong labels may leave a set empty
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
     rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
     method = config.spec.build(config, rate)
@@ -77,19 +74,7 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     step = compile_step(method, mesh)
 
     # Relativistic probabilities.
-    rp = None
-    if config.uncertainty != "none":
-        probabilities = partial(
-            load_or_compute_tables,
-            workdir,
-            dataset,
-            confident,
-            config.uncertainty,
-            config.pretrained,
-            config.probability,
-            other=config.probabilities,
-        )
-        rp = weight_tables(config.weighting, dataset, probabilities, config.seed)
+    rp = loss_weights(config, workdir, dataset, confident)
     rp, frozen = (meshes.put(tree, meshes.replicated(mesh)) for tree in (rp, method.frozen))
 
     # Training.
@@ -131,13 +116,34 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
         print(f"experiments.train: {error}", file=sys.stderr)
         return 1
 
-    # Weights, and what they make of dark pictures.
     if jax.process_index() == 0:
-        path = export_weights(method, state, workdir, about=about)
-        print(path, flush=True)
-        write_before_after(workdir / "enhanced.png", path, dataset)
-        print(f"Before and after: {workdir}/enhanced.png\nTry it: drujax enhance DARK_PICTURE --model={workdir}")
+        finish(export_weights(method, state, workdir, about=about), dataset)
     return 0
+
+
+def loss_weights(config: TrainConfig, workdir: Path, dataset: Any, confident: Iterator[Any]) -> dict[str, Any] | None:
+    """Return the weight of each training image, relativistic probabilities or a control; None for Vanilla.
+
+    `confident` are the examples that the probability network is trained on, if it has to be.
+    """
+    from drujax.uncertainty.run_tables import load_or_compute_tables
+    from drujax.uncertainty.weighting import weight_tables
+
+    if config.uncertainty == "none":
+        return None
+    arguments = (workdir, dataset, confident, config.uncertainty, config.pretrained, config.probability)
+    probabilities = partial(load_or_compute_tables, *arguments, other=config.probabilities)
+    return weight_tables(config.weighting, dataset, probabilities, config.seed)
+
+
+def finish(weights: Path, dataset: Any) -> None:
+    """Print where a run's weights are, and what they make of dark pictures."""
+    from experiments._train.before_after import write_before_after
+
+    print(weights, flush=True)
+    picture = weights.with_name("enhanced.png")
+    write_before_after(picture, weights, dataset)
+    print(f"Before and after: {picture}\nTry it: drujax enhance DARK_PICTURE --model={weights.parent}")
 
 
 def run_summary(config: TrainConfig) -> str:
