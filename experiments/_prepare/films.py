@@ -10,11 +10,15 @@ docs/films.md describes what is chosen. Repeating the command continues a stoppe
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drujax.console import command_line
 from drujax.console.output import complain, show
 from drujax.data.films.crops import Crops
 from drujax.errors import UsageError
+
+if TYPE_CHECKING:
+    from drujax.data.films import Extraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +45,12 @@ def main(arguments: Sequence[str]) -> int:
     from drujax.data.films.extract import extract_films
 
     extraction = extract_films(config.films, config.out, frame_list=config.frame_list, crops=config.crops)
+    return 0 if report(extraction) else 1
+
+
+def report(extraction: "Extraction") -> bool:
+    """Prints what was extracted; returns whether all could be read."""
     for line in extraction.skipped:
         complain(f"prepare: skipped: {line}")
     show(str(extraction))
-    return 1 if extraction.skipped else 0
+    return not extraction.skipped

@@ -5,9 +5,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from drujax.console.output import complain, show
 from drujax.data.films.crops import Crops
 from drujax.errors import UsageError
+from experiments._prepare import films as films_command
+from experiments._prepare import photos as photos_command
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +64,11 @@ def make_sources(folder: Path, films: Films, photos: Photos) -> Made:
         out = folder / "films"
         with _arguments_of("films", films="source", frame_list="frame-list", crops="crops"):
             extraction = extract_films(films.source, out, frame_list=films.frame_list, crops=films.crops)
-        for line in extraction.skipped:
-            complain(f"prepare: skipped: {line}")
-        show(str(extraction))
+        complete = films_command.report(extraction)
         if not any(film.pictures for film in extraction.films):
             raise UsageError(f"films.source: no frame of {films.source} shows more than one colour or text")
         folders.append(out)
         groups.append(extraction.groups)
-        complete = not extraction.skipped
     elif films != Films():
         raise UsageError("films.source: needed by --films.frame-list and --films.crops")
     if photos.source is not None:
@@ -81,9 +79,8 @@ def make_sources(folder: Path, films: Films, photos: Photos) -> Made:
         out = folder / "photos"
         with _arguments_of("photos", source="source", translator="translator", weights="weights"):
             summary = translate_photos(photos.source, out, translator=photos.translator, weights=photos.weights)
-        show(str(summary))
+        complete = photos_command.report(summary) and complete
         folders.append(out)
-        complete = complete and not summary.failures
     elif photos != Photos():
         raise UsageError("photos.source: needed by --photos.translator and --photos.weights")
     return Made(folders, groups, complete)

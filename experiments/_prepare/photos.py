@@ -11,9 +11,13 @@ docs/translators.md lists the translators and where their weights come from. Run
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drujax.console import command_line, output
 from drujax.translators.sizes import LIMIT
+
+if TYPE_CHECKING:
+    from drujax.translators import Summary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,11 @@ def main(arguments: Sequence[str]) -> int:
         limit_size=config.limit_size,
         data_dir=config.data_dir,
     )
+    return 0 if report(summary) else 1
+
+
+def report(summary: "Summary") -> bool:
+    """Prints what was translated; returns whether all could be read."""
     for line in str(summary).splitlines():
         output.say(line)
-    return 1 if summary.failures else 0
+    return not summary.failures
