@@ -75,13 +75,12 @@ def main(config: Config) -> int:
     rows = chosen_rows(config)
     import numpy as np
 
-    from drujax.data.dataset import Dataset
     from drujax.runtime.compile_cache import enable_compilation_cache
     from experiments._tables import jobs, work
     from experiments._tables.report import Table
     from experiments._tables.results import collect
 
-    Dataset.open(config.data)
+    work.dataset_of(config.data)
     enable_compilation_cache()
     weights = dict(_named(config.weights, "weights"))
     metrics, missing = work.available_metrics(config.metrics, weights)

@@ -33,19 +33,18 @@ def seed_interval(values: Float[np.ndarray, "s n"], groups: Int[np.ndarray, " n"
     if seeds < 2 and len(sizes) < 2:
         return math.nan, math.nan
     rng = np.random.default_rng(0)
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        of_seeds, of_groups = rng.integers(0, seeds, seeds), rng.integers(0, len(sizes), len(sizes))
-        means[i] = sums[of_seeds].sum(axis=0)[of_groups].sum() / (seeds * sizes[of_groups].sum())
+    # How often each seed and each group is drawn.
+    of_seeds, of_groups = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) for n in sums.shape)
+    means = ((of_seeds @ sums) * of_groups).sum(axis=1) / (seeds * (of_groups @ sizes))
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Returns Spearman's rank correlation, -1..1; ties share their mean rank. NaN without any order."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    ranks = np.stack([rankdata(first), rankdata(second)])
-    if ranks.shape[1] < 2 or not np.ptp(ranks, axis=1).all():
+    if len(first) < 2 or not (np.ptp(first) and np.ptp(second)):
         return math.nan
-    return float(np.corrcoef(ranks)[0, 1])
+    correlation, _ = spearmanr(first, second)
+    return float(correlation)  # pyright: ignore[reportArgumentType]

@@ -24,6 +24,7 @@ def key(packages: Sequence[str], **parts: Any) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+@functools.cache
 def data_key(dataset: Path) -> str:
     """Returns a hash of a dataset's records and settings; its pictures enter these by their own hashes."""
     return fingerprint(dataset / "dataset.json") + fingerprint(dataset / "records.csv")

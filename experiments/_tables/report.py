@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from drujax.console.web_page import web_page
 from drujax.metrics.seeds import rank_correlation, seed_interval
 from experiments._tables.studies import METRICS, VANILLA, Row
 
@@ -18,7 +20,7 @@ TITLES = {"brisque": "BRISQUE", "piqe": "PIQE", "niqe": "NIQE", "pi": "PI", "nim
 MATCHED = "matched_"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Result:
     """What is known of a row.
 
@@ -43,7 +45,7 @@ class Result:
         return float(np.nanmean(values)) if values is not None and not np.isnan(values).all() else math.nan
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Table:
     """A table: its results, the metrics and scene groups of its pictures, and what is said of it."""
 
@@ -109,7 +111,7 @@ def page(table: Table, pictures: Mapping[str, Sequence[str]]) -> str:
             for name, of in pictures.items()
         )
         sections.append(f'<div class="row">{figures}</div>')
-    return _PAGE.format(title=escape(table.title), style=_STYLE, body="\n".join(sections))
+    return web_page(escape(table.title), _STYLE, "\n".join(sections))
 
 
 # ----- rows of text
@@ -165,15 +167,14 @@ def _difference_rows(table: Table) -> list[dict[str, str]]:
         row = {"": result.row.name}
         for metric in table.metrics:
             for title, prefix in ((TITLES[metric], ""), (f"{TITLES[metric]}, same luma", MATCHED)):
-                mean, low, high = difference(result, vanilla, prefix + metric, table.groups)
+                mean, low, high = difference(result, vanilla, prefix + metric, table)
                 row[title] = "–" if math.isnan(mean) else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
         rows.append(row)
     return rows
 
 
-def difference(
-    result: Result, vanilla: Result, metric: str, groups: Int[np.ndarray, " n"]
-) -> tuple[float, float, float]:
+@functools.cache
+def difference(result: Result, vanilla: Result, metric: str, table: Table) -> tuple[float, float, float]:
     """Returns the mean difference of two rows, and its 95 % interval, paired by seed and picture.
 
     A row without seeds is compared with every seed of the other.
@@ -186,9 +187,10 @@ def difference(
     known = ~np.isnan(apart).any(axis=0)
     if not known.any():
         return math.nan, math.nan, math.nan
-    return float(apart[:, known].mean()), *seed_interval(apart[:, known], _renumbered(groups[known]))
+    return float(apart[:, known].mean()), *seed_interval(apart[:, known], _renumbered(table.groups[known]))
 
 
+@functools.cache
 def _interval(result: Result, metric: str, table: Table) -> tuple[float, float]:
     values = result.scores.get(metric)
     if values is None:
@@ -250,21 +252,6 @@ def _html(rows: Sequence[Mapping[str, str]]) -> str:
 def _digits(value: float | None, digits: int) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
 
 _STYLE = """
 :root { color-scheme: light dark; }

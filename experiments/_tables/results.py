@@ -1,14 +1,11 @@
 """The results of a table's rows, from the folders of their jobs."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
+from experiments._figures.page import image_uri
 from experiments._tables import scoring
 from experiments._tables.jobs import Job
 from experiments._tables.report import Result
@@ -34,7 +31,7 @@ def collect(
             continue
         folders = [jobs[-1].folder(workdir) for jobs in of_seeds]
         results.append(Result(row, _scores(folders), _hours(of_seeds, workdir)))
-        shown[row.name] = [_address(picture) for picture in scoring.shown_pictures(folders[0])]
+        shown[row.name] = [image_uri(picture) for picture in scoring.shown_pictures(folders[0])]
     return results, shown
 
 
@@ -49,10 +46,3 @@ def _hours(of_seeds: Sequence[Sequence[Job]], workdir: Path) -> float | None:
     """The time of all that was trained for a row, each part once; None if nothing was."""
     trained = {job.key: job for jobs in of_seeds for job in jobs[:-1]}.values()
     return sum(job.seconds(workdir) for job in trained) / 3600 if trained else None
-
-
-def _address(picture: UInt8[np.ndarray, "h w 3"]) -> str:
-    """A picture as a lossless WebP in a data address."""
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "webp", lossless=True)
-    return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from drujax.console.progress import Progress
 from drujax.data.qab import mean_luma
+from drujax.pictures.color import LUMA_WEIGHTS
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
 
@@ -74,15 +75,17 @@ def at_mean_luma(rgb: Rgb, target: float = COMMON_LUMA) -> Rgb:
     Black and white stay; a picture without levels between them stays as it is.
     """
     levels = np.arange(256) / 255
+    shares = np.stack([np.bincount(rgb[..., c].ravel(), minlength=256) for c in range(3)]) / (rgb.size / 3)
+
+    def raised(power: float) -> UInt8[np.ndarray, "256"]:
+        return np.round(255 * levels**power).astype(np.uint8)
+
     low, high = 0.05, 20.0  # the mean falls as the power rises
-
-    def at(power: float) -> Rgb:
-        return np.round(255 * levels**power).astype(np.uint8)[rgb]
-
     for _ in range(STEPS):
         middle = np.sqrt(low * high)
-        low, high = (middle, high) if mean_luma(at(middle)) > target else (low, middle)
-    return at(np.sqrt(low * high))
+        mean = LUMA_WEIGHTS @ (shares @ raised(middle))  # luma is linear in the levels
+        low, high = (middle, high) if mean > target else (low, middle)
+    return raised(np.sqrt(low * high))[rgb]
 
 
 def _row(name: str, rgb: Rgb, metrics: Metrics) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The jobs of a table: relativistic probabilities, trainings, and scores of the test pictures."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from jaxtyping import Int
 from drujax.errors import UsageError
 from drujax.methods.config import TrainConfig
 from experiments import train
+from experiments._evaluate.light import INPUT, PLAIN, enhancer
 from experiments._tables import keys, scoring
 from experiments._tables.jobs import Job
 from experiments._tables.studies import Row
@@ -56,6 +58,14 @@ class Setting:
     split: str
     pictures: int | None
     metrics: tuple[str, ...]
+
+
+@functools.cache
+def dataset_of(path: Path) -> Any:
+    """Opens a dataset, once. Raises UsageError."""
+    from drujax.data.dataset import Dataset
+
+    return Dataset.open(path)
 
 
 def jobs_of(row: Row, seed: int, setting: Setting) -> list[Job]:
@@ -127,12 +137,11 @@ def _probability(backbone: str, setting: Setting) -> Job:
     config = train.configuration(arguments)
 
     def make(folder: Path) -> int:
-        from drujax.data.dataset import Dataset
         from drujax.uncertainty.confident_set import confident_examples
         from drujax.uncertainty.run_tables import load_or_compute_tables
 
         folder.mkdir(parents=True, exist_ok=True)
-        dataset = Dataset.open(setting.data)
+        dataset = dataset_of(setting.data)
         examples = confident_examples(dataset)
         load_or_compute_tables(folder, dataset, examples, config.uncertainty, config.pretrained, config.probability)
         return 0
@@ -155,11 +164,10 @@ def _trial(arguments: Sequence[str]) -> float:
     """Seconds that a training takes, by a few steps of it without relativistic probabilities."""
     import tempfile
 
-    from drujax.data.dataset import Dataset
     from drujax.training.schedule import run_length
 
     config: TrainConfig = train.configuration(list(arguments))
-    steps, _ = run_length(config.recipe, config.spec.epoch, Dataset.open(cast(Path, config.data)))
+    steps, _ = run_length(config.recipe, config.spec.epoch, dataset_of(cast(Path, config.data)))
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         short = [argument for argument in arguments if not argument.startswith(("--weighting", "--recipe.steps"))]
@@ -186,8 +194,8 @@ def _without_paths(arguments: Iterable[str]) -> list[str]:
 def _score(row: Row, name: str, setting: Setting, *, training: Job | None = None, model: str | None = None) -> Job:
     def make(folder: Path) -> int:
         trained = None if training is None else training.folder(folder.parents[1]) / "weights.safetensors"
-        source = str(trained or model)
-        scoring.score(folder, partial(_enhancer, source, composed=row.composed), pictures(setting), metrics(setting))
+        name = str(trained or model) + (PLAIN if not row.composed and model != INPUT else "")
+        scoring.score(folder, partial(enhancer, name), pictures(setting), metrics(setting))
         return 0
 
     return Job(
@@ -210,10 +218,9 @@ def _score(row: Row, name: str, setting: Setting, *, training: Job | None = None
 
 def pictures(setting: Setting) -> list[tuple[str, Any]]:
     """Returns the names of the test pictures, and functions that decode them."""
-    from drujax.data.dataset import Dataset
     from drujax.score.evaluation import spread
 
-    split = Dataset.open(setting.data).split(setting.split)
+    split = dataset_of(setting.data).split(setting.split)
     if not len(split):
         raise UsageError(f"split: {setting.split} of {setting.data} has no picture")
     table = split.table
@@ -222,9 +229,7 @@ def pictures(setting: Setting) -> list[tuple[str, Any]]:
 
 def groups(setting: Setting) -> Int[np.ndarray, " n"]:
     """Returns the number of the scene group of each test picture."""
-    from drujax.data.dataset import Dataset
-
-    of = {row.id: row.group for row in Dataset.open(setting.data).table(setting.split)}
+    of = {row.id: row.group for row in dataset_of(setting.data).table(setting.split)}
     return np.unique([of[name] for name, _ in pictures(setting)], return_inverse=True)[1]
 
 
@@ -256,14 +261,3 @@ def _metric(name: str, weights: Mapping[str, str]) -> Any:
     for file in metric.needs("pyiqa"):
         fetch(file)
     return metric.function
-
-
-def _enhancer(model: str, *, composed: bool) -> scoring.Enhance:
-    from drujax.enhance.enhancer import Enhancer
-
-    if model == "input":
-        return lambda batch: np.asarray(batch)
-    if composed:
-        return Enhancer(model)
-    plain = Enhancer(model, guided=False)
-    return lambda batch: plain(batch, 1.0)
