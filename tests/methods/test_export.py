@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from drujax.data.prepare import DESCRIPTION
+from drujax.data.description import DESCRIPTION
 from drujax.methods.export import weights_metadata
 from drujax.weights.pretrained.backbones import CODEBOOK_LICENCE
 from experiments import train
