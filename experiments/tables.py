@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from experiments._tables.jobs import Job
     from experiments._tables.report import Table
     from experiments._tables.studies import Row
+    from experiments._tables.work import Setting
 
 STUDIES = ("table1", "table2", "table3", "controls")
 
@@ -41,8 +42,9 @@ class Config:
     data: Path
     # Folder of the tables and of all jobs.
     workdir: Path = Path("runs/tables")
-    # Recipe of the trainings: paper, laptop (small networks and crops), or debug (to try the command).
-    preset: Literal["paper", "laptop", "debug"] = "paper"
+    # Recipe of the trainings: paper, laptop (narrow networks, small crops), small (smaller still, for many seeds), or
+    # debug (to try the command).
+    preset: Literal["paper", "laptop", "small", "debug"] = "paper"
     # Steps of every training; those of the preset by default.
     steps: int | None = None
     # Seeds of every training, 0 to N-1.
@@ -57,13 +59,19 @@ class Config:
     weights: tuple[str, ...] = ()
     # Shares of the training labels that are flipped (table3, controls).
     noise: tuple[float, ...] = ()
+    # Shares of the uncertain pictures that are trained on (controls).
+    uncertain: tuple[float, ...] = (1.0,)
     # Weightings of controls.
     arms: tuple[str, ...] = ("rp", "mean", "normalised", "shuffled", "luma")
-    # Scores: brisque, piqe, niqe, pi, nima.
-    metrics: tuple[str, ...] = ("brisque", "piqe", "niqe", "pi", "nima")
-    # Pictures that are scored.
-    split: Literal["test_dark", "val_dark"] = "test_dark"
-    # Maximum number of them, evenly spaced; all by default.
+    # Scores: psnr, ssim, luma_correlation, chroma_distance (which need the truth), brisque, piqe, niqe, pi, nima; all
+    # that the pictures allow by default.
+    metrics: tuple[str, ...] = ()
+    # Pictures that are scored: a split of the dataset, or pictures whose truth is known: pairs (--pairs) or painted
+    # scenes.
+    split: Literal["test_dark", "val_dark", "pairs", "scenes"] = "test_dark"
+    # CSV of pairs, with the columns dark and bright (files beside it), or group and file as in experiments.evaluate.
+    pairs: Path | None = None
+    # Maximum number of pictures, evenly spaced; by default all, or 64 painted scenes.
     pictures: int | None = None
     # Print what is missing and about how long it takes (measured by a few steps of each kind), and stop.
     dry_run: bool = False
@@ -76,20 +84,13 @@ def main(config: Config) -> int:
     import numpy as np
 
     from drujax.runtime.compile_cache import enable_compilation_cache
-    from experiments._tables import jobs, work
+    from experiments._tables import dark_pictures, jobs, work
     from experiments._tables.report import Table
     from experiments._tables.results import collect
 
     work.dataset_of(config.data)
     enable_compilation_cache()
-    weights = dict(_named(config.weights, "weights"))
-    metrics, missing = work.available_metrics(config.metrics, weights)
-    if not metrics:
-        raise UsageError(f"metrics: none of {', '.join(config.metrics)} is available ({next(iter(missing.values()))})")
-    options = () if config.steps is None else (f"--recipe.steps={config.steps}",)
-    setting = work.Setting(
-        config.data, config.preset, config.backbone, options, weights, config.split, config.pictures, metrics
-    )
+    setting, missing = setting_of(config)
 
     # Jobs of each row and seed.
     todo = {
@@ -108,12 +109,37 @@ def main(config: Config) -> int:
 
     # Report.
     results, shown = collect(todo, impossible, config.workdir)
-    groups = work.groups(setting)
+    pictures = work.pictures(setting)
+    groups = dark_pictures.groups(pictures)
     title = {"controls": "Controls of the weighting"}.get(config.study, f"Table {config.study[-1]}")
-    below = about(config, len(groups), len(np.unique(groups)), missing)
-    table = Table(title, results, setting.metrics, groups, below)
+    below = about(config, len(pictures), len(np.unique(groups)), missing)
+    table = Table(title, results, setting.metrics, groups, below, truth=config.split in ("pairs", "scenes"))
     write(config, table, shown)
     return 1 if impossible else 0
+
+
+def setting_of(config: Config) -> "tuple[Setting, dict[str, str]]":
+    """Returns what all rows share, and the metrics that are missing, each with the reason."""
+    from experiments._tables import studies, work
+
+    wanted = config.metrics or (*studies.TRUTH, *studies.NO_REFERENCE)
+    if not config.metrics and config.split not in ("pairs", "scenes"):
+        wanted = tuple(studies.NO_REFERENCE)
+    setting = work.Setting(
+        data=config.data,
+        preset=config.preset,
+        backbone=config.backbone,
+        options=() if config.steps is None else (f"--recipe.steps={config.steps}",),
+        weights=dict(_named(config.weights, "weights")),
+        split=config.split,
+        pairs=config.pairs,
+        pictures=config.pictures,
+        metrics=wanted,
+    )
+    metrics, missing = work.available_metrics(wanted, setting)
+    if not metrics:
+        raise UsageError(f"metrics: none of {', '.join(wanted)} is available ({next(iter(missing.values()))})")
+    return dataclasses.replace(setting, metrics=metrics), missing
 
 
 def chosen_rows(config: Config) -> "list[Row]":
@@ -130,7 +156,7 @@ def chosen_rows(config: Config) -> "list[Row]":
         "table1": lambda: studies.TABLE1,
         "table2": lambda: studies.table2(config.backbone),
         "table3": lambda: studies.table3(config.backbone, config.noise),
-        "controls": lambda: studies.controls(config.backbone, config.arms, config.noise or (0.0,)),
+        "controls": lambda: studies.controls(config.backbone, config.arms, config.noise or (0.0,), config.uncertain),
     }[config.study]()
     by_name = {row.name: row for row in rows}
     for name in (*config.rows, *(name for name, _ in _named(config.more_seeds, "more-seeds"))):
@@ -189,8 +215,13 @@ def about(config: Config, pictures: int, scenes: int, missing: Mapping[str, str]
     from experiments._tables.report import TITLES
 
     steps = f", {config.steps} steps" if config.steps else ""
+    kinds = {
+        "scenes": f"{pictures} painted scenes under a dark lighting, against the same by day",
+        "pairs": f"{pictures} pairs, the darker picture against the brighter",
+    }
+    kind = kinds.get(config.split, f"{pictures} pictures of {config.split}, {scenes} scenes")
     return [
-        f"{pictures} pictures of {config.split} of {config.data.name}, {scenes} scenes; preset {config.preset}{steps}.",
+        f"{kind}; trained on {config.data.name}, preset {config.preset}{steps}.",
         "± is half of the 95 % interval (bootstrap over seeds and scenes); it says nothing of other seeds with one.",
         *(f"No {TITLES[name]}: {why}" for name, why in missing.items()),
     ]

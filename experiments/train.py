@@ -187,7 +187,12 @@ def method_flags(config: TrainConfig) -> str:
 def default_workdir(config: TrainConfig) -> Path:
     """Return runs/<method>-<backbone>[-<preset>][-<study>]; the paper's preset is not named."""
     name = "" if config.preset == "paper" else f"-{config.preset}"
-    names = {"partition": config.partition, "relabel": config.relabel, "label_noise": f"noise{config.label_noise:g}"}
+    names = {
+        "partition": config.partition,
+        "uncertain_share": f"uncertain{config.uncertain_share:g}",
+        "relabel": config.relabel,
+        "label_noise": f"noise{config.label_noise:g}",
+    }
     name += "".join(f"-{names[option]}" for option in config.study if option in names)
     name += "-noisy" * (config.probability_labels == "noisy")
     return Path("runs") / f"{config.method}-{config.uncertainty}{name}"

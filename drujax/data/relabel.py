@@ -25,21 +25,35 @@ LABELS_FILE = "labels.csv"  # in the folder of a run: the label of the dataset, 
 Labels = Mapping[str, Label]  # of the records of train_dark and train_bright, by id
 
 
-def restricted(dataset: Dataset, subset: Subset) -> Dataset:
+def restricted(dataset: Dataset, subset: Subset, uncertain_share: float = 1.0) -> Dataset:
     """Selects the training pictures with a confident or an uncertain QAB class; "all" selects all.
 
+    Of the uncertain ones, `uncertain_share` stays. Which depends on their ids only: a larger share keeps the same ones,
+    and more.
+
     Raises:
-        UsageError: a training set would be empty.
+        UsageError: a training set would be empty, or the share is not in 0..1.
     """
-    if subset == "all":
+    if not 0 <= uncertain_share <= 1:
+        raise UsageError(f"uncertain_share: must be between 0 and 1, got {uncertain_share}")
+    if subset == "all" and uncertain_share == 1:
         return dataset
+
+    def stays(row: Metadata) -> bool:
+        if row.partition != "uncertain":
+            return subset != "uncertain"
+        return subset != "confident" and _uniform(f"uncertain share/{row.id}") < uncertain_share
+
     kept = {}
     for label in LABELS:
         split = getattr(dataset, f"train_{label}")
-        kept[f"train_{label}"] = split.where(lambda row: (row.partition == "uncertain") == (subset == "uncertain"))
+        kept[f"train_{label}"] = split.where(stays)
         if not kept[f"train_{label}"]:
+            kind = (
+                subset if subset != "all" else f"confident or among the chosen {uncertain_share:.0%} of the uncertain"
+            )
             raise UsageError(
-                f"partition: none of the {len(split)} pictures of train_{label} in {dataset.path} is {subset} by QAB"
+                f"partition: none of the {len(split)} pictures of train_{label} in {dataset.path} is {kind} by QAB"
                 + "; experiments.prepare --labels=classifier labels uncertain pictures" * (subset == "uncertain")
             )
     return _with(dataset, **kept)

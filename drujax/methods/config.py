@@ -42,8 +42,8 @@ class TrainConfig:
     # relativistic_probabilities.npz of another run, to take instead of training the probability network again. Labels
     # may differ, and images may be fewer.
     probabilities: Path | None = None
-    # Weights of the losses: rp as in the paper, or a control: mean, normalised, shuffled, inverted, threshold, luma
-    # (docs/controls.md).
+    # Weights of the losses: rp as in the paper, or a control: mean, normalised, shuffled, inverted, threshold, luma,
+    # illumination (docs/controls.md).
     weighting: Weighting = "rp"
     # Weights to start the method's network from: a .safetensors file, or the name of a model that ships; random by
     # default.
@@ -65,6 +65,8 @@ class TrainConfig:
     # Training pictures by QAB class: all, confident ones only, or uncertain ones only (the paper's Table 2). The test
     # pictures stay the same.
     partition: Subset = "all"
+    # Share of the uncertain training pictures that is kept, the same ones for every seed.
+    uncertain_share: float = 1.0
     # Relabels the training pictures (Table 3): unreliable, by ImageNet features that were never trained for the task,
     # under a random last layer; or none. docs/studies.md defines it.
     relabel: Literal["none", "unreliable"] = "none"
@@ -108,8 +110,11 @@ class TrainConfig:
         self.spec.check(self)
 
     def _check_study(self) -> None:
-        if not 0 <= self.label_noise <= 1:
-            raise UsageError(f"label_noise: must be between 0 and 1, got {self.label_noise}")
+        for name in ("label_noise", "uncertain_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name}: must be between 0 and 1, got {getattr(self, name)}")
+        if self.uncertain_share < 1 and self.partition == "confident":
+            raise UsageError("uncertain_share: has no effect on confident pictures")
         if self.label_noise and self.relabel != "none":
             raise UsageError(f"label_noise: cannot be combined with relabel={self.relabel}")
         if self.probability_labels == "noisy" and self.probabilities is not None:
@@ -123,7 +128,7 @@ class TrainConfig:
     @property
     def study(self) -> dict[str, Any]:
         """The options of sec. 4.3 that change the training sets, if any does."""
-        options = {"partition": "all", "relabel": "none", "label_noise": 0.0}
+        options = {"partition": "all", "uncertain_share": 1.0, "relabel": "none", "label_noise": 0.0}
         changed = {name: getattr(self, name) for name, default in options.items() if getattr(self, name) != default}
         if self.relabel != "none":
             names = ("relabel_backbone", "relabel_pretrained", "relabel_epochs")

@@ -192,7 +192,7 @@ def restoration(config: TrainConfig) -> Restoration:
         pairs.append(painted_pairs(options.painted, size, config.seed))
         per_step.append(options.painted_per_step)
     if options.variants_per_step:
-        dataset = restricted(Dataset.open(cast(Path, config.data)), config.partition)
+        dataset = restricted(Dataset.open(cast(Path, config.data)), config.partition, config.uncertain_share)
         pairs.append(variant_pairs(dataset, size))
         per_step.append(options.variants_per_step)
     return Restoration(pairs=tuple(pairs), pairs_per_step=tuple(per_step))

@@ -12,6 +12,7 @@ also scales the former against the latter. A control keeps one part of what RP d
     inverted     1 - RP: the uncertain images count
     threshold    1 above RP 1/2, where F_q agrees with the label, and 0 below
     luma         a sigmoid of the mean luma, fitted to the confident images: no probability network
+    illumination a sigmoid of the true illumination of synthetic scenes, fitted alike: what RP should follow
 """
 
 from collections.abc import Callable
@@ -20,9 +21,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
+from drujax.data.truth import illuminations
 from drujax.errors import UsageError
 
-Weighting = Literal["rp", "mean", "normalised", "shuffled", "inverted", "threshold", "luma"]
+Weighting = Literal["rp", "mean", "normalised", "shuffled", "inverted", "threshold", "luma", "illumination"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 Tables = dict[str, Any]  # dark: Float32 n, in the order of train_dark; bright: Float32 m, in that of train_bright
 
@@ -33,43 +35,54 @@ def weight_tables(weighting: Weighting, dataset: Any, probabilities: Callable[[]
     Args:
         weighting: see the module.
         dataset: the training images.
-        probabilities: computes the tables of RP; not called for "luma".
+        probabilities: computes the tables of RP; not called for "luma" and "illumination".
         seed: of "shuffled".
 
     Raises:
-        UsageError: "normalised" of RP that are all 0, or "luma" without confident images of both classes.
+        UsageError: "normalised" of RP that are all 0, "luma" or "illumination" without confident images of both
+            classes, or "illumination" of images that are not synthetic scenes.
     """
     if weighting == "luma":
-        return luma_probabilities(dataset)
+        return sigmoid_probabilities(dataset, "luma", lambda row: float(np.mean(row.quartile_means)))
+    if weighting == "illumination":
+        truth = illuminations(dataset)
+        return sigmoid_probabilities(dataset, "illumination", lambda row: truth[row.id])
     return {
         name: _changed(weighting, table, (seed, number)) for number, (name, table) in enumerate(probabilities().items())
     }
 
 
-def luma_probabilities(dataset: Any) -> Tables:
-    """Computes P(dark) and P(bright) from the mean luma alone, as tables like those of RP.
+def sigmoid_probabilities(dataset: Any, name: str, measure: Callable[[Any], float]) -> Tables:
+    """Computes P(dark) and P(bright) from one measured number of each image, as tables like those of RP.
 
-    Logistic regression of the class on the mean luma of the confident training images. They can be separated, so the
+    Logistic regression of the class on that number, of the confident training images. They can be separated, so the
     fit is to Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) for n images of the class (Platt 1999, sec. 2.2), which
     keep its slope finite.
+
+    Args:
+        dataset: the training images.
+        name: of the number, for messages.
+        measure: metadata of an image -> the number, which rises from dark to bright.
+
+    Raises:
+        UsageError: no confident image is dark, or none is bright.
     """
-    luma = {
-        name: np.array([np.mean(row.quartile_means) for row in dataset.table(f"train_{name}")])
-        for name in ("dark", "bright")
-    }
-    partitions = {name: np.array([row.partition for row in dataset.table(f"train_{name}")]) for name in luma}
-    confident = {
-        kind: np.concatenate([luma[name][partitions[name] == kind] for name in luma]) for kind in ("dark", "bright")
-    }
-    for kind, values in confident.items():
-        if not len(values):
-            raise UsageError(f"weighting: luma is fitted to confident images, but none is {kind}")
     from scipy.special import expit  # here, as below
 
+    rows = {label: dataset.table(f"train_{label}") for label in ("dark", "bright")}
+    values = {label: np.array([measure(row) for row in table]) for label, table in rows.items()}
+    partitions = {label: np.array([row.partition for row in table]) for label, table in rows.items()}
+    confident = {
+        kind: np.concatenate([values[label][partitions[label] == kind] for label in rows])
+        for kind in ("dark", "bright")
+    }
+    for kind, measured in confident.items():
+        if not len(measured):
+            raise UsageError(f"weighting: {name} is fitted to confident images, but none is {kind}")
     slope, offset = fit_sigmoid(confident["dark"], confident["bright"])
     return {
-        name: expit((-1 if name == "dark" else 1) * (slope * values + offset)).astype(np.float32)
-        for name, values in luma.items()
+        label: expit((-1 if label == "dark" else 1) * (slope * measured + offset)).astype(np.float32)
+        for label, measured in values.items()
     }
 
 

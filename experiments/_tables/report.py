@@ -14,10 +14,22 @@ from jaxtyping import Float, Int
 
 from drujax.console.web_page import web_page
 from drujax.metrics.seeds import rank_correlation, seed_interval
-from experiments._tables.studies import METRICS, VANILLA, Row
+from experiments._tables.scoring import COMMON_LUMA
+from experiments._tables.studies import METRICS, Row
 
-TITLES = {"brisque": "BRISQUE", "piqe": "PIQE", "niqe": "NIQE", "pi": "PI", "nima": "NIMA (MobileNet)"}
+TITLES = {
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "luma_correlation": "luma correlation",
+    "chroma_distance": "chroma distance",
+    "brisque": "BRISQUE",
+    "piqe": "PIQE",
+    "niqe": "NIQE",
+    "pi": "PI",
+    "nima": "NIMA (MobileNet)",
+}
 MATCHED = "matched_"
+DIFFERENCES = "Differences, paired by seed and picture, with 95 % intervals"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,19 +66,29 @@ class Table:
     metrics: Sequence[str]
     groups: Int[np.ndarray, " n"]
     about: Sequence[str]  # lines below the table
+    truth: bool = False  # whether the scenes are known by day
 
     @property
-    def vanilla(self) -> Result | None:
-        """The row that the others are compared with."""
-        return next((result for result in self.results if result.row.name == VANILLA and result.scores), None)
+    def matched_title(self) -> str:
+        day = "that of the day" if self.truth else f"{COMMON_LUMA:.0f}"
+        return f"Gamma-corrected, each picture to a mean luma of {day}"
+
+    def compared(self) -> "list[tuple[Result, Result]]":
+        """Pairs of a result and the one that it is compared with."""
+        there = {result.row.name: result for result in self.results if result.scores}
+        return [
+            (result, there[result.row.against])
+            for result in there.values()
+            if result.row.against in there and result.row.against != result.row.name
+        ]
 
 
 def markdown(table: Table) -> str:
-    """The table, the same at a common mean luma, the differences from Vanilla, and notes."""
+    """The table, the same at a common mean luma, the differences of rows, and notes."""
     parts = [f"# {table.title}", _grid(_main_rows(table))]
-    parts += ["Gamma-corrected to the same mean luma:", _grid(_score_rows(table, MATCHED))]
+    parts += [f"{table.matched_title}:", _grid(_score_rows(table, MATCHED))]
     if differences := _difference_rows(table):
-        parts += [f"Differences from {VANILLA}, paired by seed and picture, with 95 % intervals:", _grid(differences)]
+        parts += [f"{DIFFERENCES}:", _grid(differences)]
     parts += [f"- {line}" for line in [*_notes(table), *_rank_lines(table)]]
     return "\n\n".join(parts[:-1] if not parts[-1] else parts).replace("\n\n- ", "\n- ") + "\n"
 
@@ -99,9 +121,9 @@ def page(table: Table, pictures: Mapping[str, Sequence[str]]) -> str:
         pictures: row -> data addresses of its pictures, in the same order for all rows.
     """
     sections = [f"<h1>{escape(table.title)}</h1>", _html(_main_rows(table))]
-    sections += ["<h2>At the same mean luma</h2>", _html(_score_rows(table, MATCHED))]
+    sections += [f"<h2>{table.matched_title}</h2>", _html(_score_rows(table, MATCHED))]
     if differences := _difference_rows(table):
-        sections += [f"<h2>Differences from {escape(VANILLA)}</h2>", _html(differences)]
+        sections += [f"<h2>{DIFFERENCES}</h2>", _html(differences)]
     items = "".join(f"<li>{escape(line)}</li>" for line in [*_notes(table), *_rank_lines(table)])
     sections += [f"<ul>{items}</ul>", "<h2>Pictures</h2>"]
     for number in range(max(map(len, pictures.values()), default=0)):
@@ -157,30 +179,25 @@ def _places(table: Table, metric: str, *, higher: bool) -> dict[int, int]:
 
 
 def _difference_rows(table: Table) -> list[dict[str, str]]:
-    vanilla = table.vanilla
-    if vanilla is None:
-        return []
     rows = []
-    for result in table.results:
-        if result is vanilla or not result.scores:
-            continue
-        row = {"": result.row.name}
+    for result, other in table.compared():
+        row = {"": f"{result.row.name} − {other.row.name}"}
         for metric in table.metrics:
             for title, prefix in ((TITLES[metric], ""), (f"{TITLES[metric]}, same luma", MATCHED)):
-                mean, low, high = difference(result, vanilla, prefix + metric, table)
+                mean, low, high = difference(result, other, prefix + metric, table)
                 row[title] = "–" if math.isnan(mean) else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
         rows.append(row)
     return rows
 
 
 @functools.cache
-def difference(result: Result, vanilla: Result, metric: str, table: Table) -> tuple[float, float, float]:
-    """Returns the mean difference of two rows, and its 95 % interval, paired by seed and picture.
+def difference(result: Result, other: Result, metric: str, table: Table) -> tuple[float, float, float]:
+    """Returns the mean difference of a row from another, and its 95 % interval, paired by seed and picture.
 
     A row without seeds is compared with every seed of the other.
     """
-    first, second = result.scores[metric], vanilla.scores[metric]
-    if result.hours is not None and vanilla.hours is not None:
+    first, second = result.scores[metric], other.scores[metric]
+    if result.hours is not None and other.hours is not None:
         common = min(len(first), len(second))
         first, second = first[:common], second[:common]
     apart = first - second

@@ -1,4 +1,4 @@
-"""Scores what a model makes of dark pictures, as it is and at a common mean luma; resumable picture by picture."""
+"""Scores what a model makes of dark pictures, as it is and at a given mean luma; resumable picture by picture."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,29 +13,28 @@ from drujax.data.qab import mean_luma
 from drujax.pictures.color import LUMA_WEIGHTS
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
+from experiments._tables.dark_pictures import DarkPicture, Rgb
 
-Rgb = UInt8[np.ndarray, "h w 3"]
 Enhance = Callable[[np.ndarray], np.ndarray]  # uint8 b h w 3 -> the same
-Metrics = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # name -> (uint8 b h w 3 -> b)
+Metrics = Mapping[str, Callable[[Rgb, Rgb | None], float]]  # name -> score of a picture, beside the truth if known
 
 SCORES = "scores.jsonl"
-# Some metrics favour dark and smooth pictures (NIMA, paper sec. 4.3), so all are also scored at this mean luma.
+# Some metrics favour dark and smooth pictures (NIMA, paper sec. 4.3), so all are also scored at the mean luma of the
+# truth, or this one where nobody knows the truth.
 COMMON_LUMA = 110.0
 STEPS = 30  # of the bisection
 SHOWN = 6  # pictures that are kept for the page of the table
 
 
-def score(
-    folder: Path, enhance: Callable[[], Enhance], pictures: Sequence[tuple[str, Callable[[], Rgb]]], metrics: Metrics
-) -> None:
+def score(folder: Path, enhance: Callable[[], Enhance], pictures: Sequence[DarkPicture], metrics: Metrics) -> None:
     """Writes a line for each picture to `scores.jsonl` in `folder`, which may hold the first of them already, and keeps
     the first few enhanced pictures (`shown_pictures`).
 
     Args:
         folder: created if missing.
         enhance: loads the model.
-        pictures: their names, and functions that decode them.
-        metrics: functions of batches; NaN is written as null.
+        pictures: to enhance.
+        metrics: scores, of which NaN is written as null.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SCORES
@@ -49,11 +48,12 @@ def score(
     ):
         file.truncate(sum(len(line) for line in rows))
         file.seek(0, 2)
-        for done, (name, decode) in enumerate(pictures[len(rows) :], start=len(rows) + 1):
-            enhanced = model(decode()[None])[0]
+        for done, picture in enumerate(pictures[len(rows) :], start=len(rows) + 1):
+            dark, truth = picture.read()
+            enhanced = model(dark[None])[0]
             if done <= SHOWN:
                 write_picture(folder / f"{done}.png", Picture(enhanced))
-            file.write((json.dumps(_row(name, enhanced, metrics)) + "\n").encode())
+            file.write((json.dumps(_row(picture.name, enhanced, truth, metrics)) + "\n").encode())
             file.flush()
             progress.to(done)
 
@@ -88,9 +88,10 @@ def at_mean_luma(rgb: Rgb, target: float = COMMON_LUMA) -> Rgb:
     return raised(np.sqrt(low * high))[rgb]
 
 
-def _row(name: str, rgb: Rgb, metrics: Metrics) -> dict[str, Any]:
-    versions = {"": rgb, "matched_": at_mean_luma(rgb)}
-    scores = {prefix + key: metric(x[None])[0] for prefix, x in versions.items() for key, metric in metrics.items()}
+def _row(name: str, rgb: Rgb, truth: Rgb | None, metrics: Metrics) -> dict[str, Any]:
+    target = COMMON_LUMA if truth is None else float(mean_luma(truth))
+    versions = {"": rgb, "matched_": at_mean_luma(rgb, target)}
+    scores = {prefix + key: metric(x, truth) for prefix, x in versions.items() for key, metric in metrics.items()}
     return {"picture": name, "luma": float(mean_luma(rgb)), **{key: _number(value) for key, value in scores.items()}}
 
 

@@ -1,11 +1,14 @@
 """The rows of each table: what is trained, how, and the scores that the paper reports for it (Tables 1 to 3)."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 
 VANILLA = "Vanilla EnlightenGAN"
 # Metric -> whether higher is better.
-METRICS: Mapping[str, bool] = {"brisque": False, "piqe": False, "niqe": False, "pi": False, "nima": True}
+NO_REFERENCE: Mapping[str, bool] = {"brisque": False, "piqe": False, "niqe": False, "pi": False, "nima": True}
+TRUTH: Mapping[str, bool] = {"psnr": True, "ssim": True, "luma_correlation": True, "chroma_distance": False}
+METRICS: Mapping[str, bool] = {**TRUTH, **NO_REFERENCE}
 
 Scores = Mapping[str, float]
 
@@ -22,6 +25,7 @@ class Row:
         composed: whether the pictures are those of `drujax enhance`, not of the network alone.
         paper: the paper's scores.
         note: said below the table.
+        against: the row that it is compared with, paired by seed and picture.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Row:
     composed: bool = False
     paper: Scores = dataclasses.field(default_factory=dict)
     note: str = ""
+    against: str = VANILLA
 
 
 def _paper(brisque: float, piqe: float, pi: float, nima: float) -> Scores:
@@ -88,49 +93,59 @@ def table2(backbone: str) -> tuple[Row, ...]:
     """Trained on the confident pictures, on the uncertain ones, and on all (the paper's F_q is ResNet18)."""
     return tuple(
         row
-        for setting, (dru, vanilla) in _SETTINGS.items()
-        for row in (
-            Row(f"DRU, {setting}", ("--method=enlightengan", f"--partition={setting}"), backbone, paper=dru),
-            Row(f"Vanilla, {setting}", (*_VANILLA, f"--partition={setting}"), paper=vanilla),
-        )
+        for setting, papers in _SETTINGS.items()
+        for row in _dru_and_vanilla(setting, (f"--partition={setting}",), backbone, *papers)
     )
 
 
 def table3(backbone: str, rates: tuple[float, ...]) -> tuple[Row, ...]:
     """Trained on the labels as they are, on those of an unreliable classifier, and on some flipped at random."""
-    noisy = {"--relabel=unreliable": (_pair(26.8293, 4.7996), _pair(29.1476, 4.8016))}
-    noise = {"original": ("", _SETTINGS["all"]), "unreliable": ("--relabel=unreliable", noisy["--relabel=unreliable"])}
-    noise |= {f"{rate:.0%} flipped": (f"--label-noise={rate:g}", ({}, {})) for rate in rates}
-    return tuple(
-        row
-        for title, (flag, (dru, vanilla)) in noise.items()
-        for extra in [(flag,) if flag else ()]
-        for row in (
-            Row(f"DRU, {title}", ("--method=enlightengan", *extra), backbone, paper=dru),
-            Row(f"Vanilla, {title}", (*_VANILLA, *extra), paper=vanilla),
-        )
+    unreliable = (_pair(26.8293, 4.7996), _pair(29.1476, 4.8016))
+    rows = _dru_and_vanilla("original", (), backbone, *_SETTINGS["all"])
+    rows += _dru_and_vanilla("unreliable", ("--relabel=unreliable",), backbone, *unreliable)
+    for rate in rates:
+        rows += _dru_and_vanilla(f"{rate:.0%} flipped", (f"--label-noise={rate:g}",), backbone, {}, {})
+    return rows
+
+
+def _dru_and_vanilla(
+    setting: str, options: tuple[str, ...], backbone: str, dru: Scores, vanilla: Scores
+) -> tuple[Row, ...]:
+    other = f"Vanilla, {setting}"
+    return (
+        Row(f"DRU, {setting}", ("--method=enlightengan", *options), backbone, paper=dru, against=other),
+        Row(other, (*_VANILLA, *options), paper=vanilla),
     )
 
 
-ARMS: Mapping[str, str] = {
-    "rp": "DRU",
-    "mean": "each term times its mean RP",
-    "normalised": "RP normalised to mean 1",
-    "shuffled": "RP shuffled within its class",
-    "inverted": "1 - RP",
-    "luma": "sigmoid of the mean luma",
-    "threshold": "RP above 1/2",
+ARMS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # name in tables, options
+    "rp": ("DRU", ()),
+    "mean": ("each term times its mean RP", ("--weighting=mean",)),
+    "normalised": ("RP normalised to mean 1", ("--weighting=normalised",)),
+    "shuffled": ("RP shuffled within its class", ("--weighting=shuffled",)),
+    "inverted": ("1 - RP", ("--weighting=inverted",)),
+    "luma": ("sigmoid of the mean luma", ("--weighting=luma",)),
+    "threshold": ("RP above 1/2", ("--weighting=threshold",)),
+    "illumination": ("sigmoid of the true illumination", ("--weighting=illumination",)),
+    "temperature": (
+        "RP with its temperature scaled",
+        ("--probability.temperature-scaling", "--probability.sharpen"),
+    ),
 }
 
 
-def controls(backbone: str, arms: tuple[str, ...], rates: tuple[float, ...]) -> tuple[Row, ...]:
-    """Vanilla (RP = 1), DRU and its controls (`drujax.uncertainty.weighting`), under each share of wrong labels."""
+def controls(
+    backbone: str, arms: tuple[str, ...], rates: tuple[float, ...], shares: tuple[float, ...]
+) -> tuple[Row, ...]:
+    """Vanilla (RP = 1), DRU and its controls (`drujax.uncertainty.weighting`), for each share of wrong labels and each
+    share of the uncertain pictures. All are compared with DRU."""
     rows = []
-    for rate in rates:
-        noise = (f"--label-noise={rate:g}",) if rate else ()
-        where = f", {rate:.0%} of the labels wrong" if rate else ""
-        rows.append(Row(f"{VANILLA}{where}", (*_VANILLA, *noise)))
+    for rate, share in itertools.product(rates, shares):
+        dials = (f"--label-noise={rate:g}",) * (rate != 0) + (f"--uncertain-share={share:g}",) * (share != 1)
+        where = f", {rate:.0%} of the labels wrong" * (rate != 0) + f", {share:.0%} of the uncertain" * (share != 1)
+        dru = f"{ARMS['rp'][0]}{where}"
+        rows.append(Row(f"{VANILLA}{where}", (*_VANILLA, *dials), against=dru))
         for arm in arms:
-            train = ("--method=enlightengan", *noise, *((f"--weighting={arm}",) if arm != "rp" else ()))
-            rows.append(Row(f"{ARMS[arm]}{where}", train, backbone))
+            name, options = ARMS[arm]
+            rows.append(Row(f"{name}{where}", ("--method=enlightengan", *dials, *options), backbone, against=dru))
     return tuple(rows)

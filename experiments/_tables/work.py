@@ -3,35 +3,44 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from jaxtyping import Int
-
+from drujax.console.output import complain
 from drujax.errors import UsageError
 from drujax.methods.config import TrainConfig
 from experiments import train
 from experiments._evaluate.light import INPUT, PLAIN, enhancer
-from experiments._tables import keys, scoring
+from experiments._tables import dark_pictures, keys, scoring
+from experiments._tables.dark_pictures import PAIRS, SCENES, DarkPicture
 from experiments._tables.jobs import Job
-from experiments._tables.studies import Row
+from experiments._tables.studies import TRUTH, Row
 
-# What the tables' presets change in a method's preset of that name: laptop trains a generator of a quarter of the width
-# on small crops, so that a table takes hours and not weeks.
+# What the tables' presets change in a method's preset: laptop trains a narrow EnlightenGAN on small crops, so that a
+# table takes hours and not weeks, and small one that makes studies of many seeds possible. Both have the paper's losses
+# alone, with a narrow random VGG16: under ImageNet's a generator of this size keeps returning its input for hundreds of
+# steps, and it takes most of the time.
+_NARROW = (
+    *("--gan.no-frozen-batch-norm", "--gan.reconstruction=0", "--gan.generator-rests=0", "--gan.patches=2"),
+    *("--gan.perceptual=random", "--gan.perceptual-width=16", "--recipe.learning-rate=1e-3"),
+)
 CHANGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "laptop": {
         "enlightengan": (
-            "--gan.width=8",
-            "--gan.discriminator-features=32",
-            "--gan.patches=2",
-            "--recipe.size=96",
-            "--recipe.short-side=192",
+            *("--gan.width=16", "--gan.discriminator-features=32", *_NARROW),
+            *("--recipe.size=96", "--recipe.short-side=192"),
+        ),
+    },
+    "small": {
+        "enlightengan": (
+            *("--gan.width=8", "--gan.discriminator-features=16", *_NARROW),
+            *("--recipe.size=64", "--recipe.batch-size=8", "--recipe.steps=400", "--recipe.ema-decay=0.98"),
         ),
     },
 }
+TRAIN_PRESET = {"small": "laptop"}  # where experiments.train has none of that name
 TRIAL = 3  # steps that are timed for an estimate, after the first, which compiles
 
 
@@ -45,7 +54,8 @@ class Setting:
         backbone: of the unreliable classifier.
         options: further arguments of all trainings.
         weights: file by name: backbones, "vgg16" and "nima"; those that are missing are downloaded.
-        split: whose pictures are scored.
+        split: whose pictures are scored, "pairs" or "scenes".
+        pairs: table of pairs, for that split.
         pictures: at most so many of them, evenly spaced.
         metrics: names.
     """
@@ -56,6 +66,7 @@ class Setting:
     options: tuple[str, ...]
     weights: Mapping[str, str]
     split: str
+    pairs: Path | None
     pictures: int | None
     metrics: tuple[str, ...]
 
@@ -85,7 +96,7 @@ def jobs_of(row: Row, seed: int, setting: Setting) -> list[Job]:
 
 
 def _train(row: Row, seed: int, setting: Setting) -> Job:
-    probability = None if row.backbone is None else _probability(row.backbone, setting)
+    probability = None if row.backbone is None else _probability(row, setting)
     arguments = _arguments(row, seed, setting)
 
     def run(workdir: Path, folder: Path, *more: str) -> int:
@@ -113,15 +124,19 @@ def _train(row: Row, seed: int, setting: Setting) -> Job:
 def _arguments(row: Row, seed: int, setting: Setting) -> list[str]:
     assert row.train is not None
     method = _method(row)
-    arguments = [f"--data={setting.data}", f"--preset={setting.preset}", f"--seed={seed}"]
+    arguments = [f"--data={setting.data}", f"--preset={_preset(setting)}", f"--seed={seed}"]
     arguments += CHANGES.get(setting.preset, {}).get(method, ())
     arguments += [*row.train, *(() if row.backbone is None else (f"--backbone={row.backbone}",))]
     if "--relabel=unreliable" in row.train:
         name = row.backbone or setting.backbone
         arguments += [f"--relabel-backbone={name}", f"--relabel-pretrained={setting.weights.get(name, 'imagenet')}"]
-    if method == "enlightengan" and "vgg16" in setting.weights:
+    if method == "enlightengan" and "vgg16" in setting.weights and "--gan.perceptual=random" not in arguments:
         arguments.append(f"--gan.perceptual={setting.weights['vgg16']}")
     return [*arguments, *setting.options]
+
+
+def _preset(setting: Setting) -> str:
+    return TRAIN_PRESET.get(setting.preset, setting.preset)
 
 
 def _method(row: Row) -> str:
@@ -129,10 +144,13 @@ def _method(row: Row) -> str:
     return next(flag.partition("=")[2] for flag in row.train if flag.startswith("--method="))
 
 
-def _probability(backbone: str, setting: Setting) -> Job:
+def _probability(row: Row, setting: Setting) -> Job:
     """The relativistic probabilities of all pictures by F_q, which is the same for all seeds of a training."""
-    pretrained = setting.weights.get(backbone)
-    arguments = [f"--data={setting.data}", f"--preset={setting.preset}", f"--backbone={backbone}"]
+    assert row.train is not None
+    assert row.backbone is not None
+    backbone, pretrained = row.backbone, setting.weights.get(row.backbone)
+    arguments = [f"--data={setting.data}", f"--preset={_preset(setting)}", f"--backbone={backbone}"]
+    arguments += [option for option in row.train if option.startswith("--probability.")]
     arguments += [f"--pretrained={pretrained}"] if pretrained else []
     config = train.configuration(arguments)
 
@@ -206,7 +224,7 @@ def _score(row: Row, name: str, setting: Setting, *, training: Job | None = None
             model=model if model is None or not Path(model).is_file() else Path(model),
             training=training.key if training else None,
             composed=row.composed,
-            data=keys.data_key(setting.data),
+            data=_pictures_key(setting),
             split=setting.split,
             pictures=setting.pictures,
             metrics=setting.metrics,
@@ -216,40 +234,61 @@ def _score(row: Row, name: str, setting: Setting, *, training: Job | None = None
     )
 
 
-def pictures(setting: Setting) -> list[tuple[str, Any]]:
-    """Returns the names of the test pictures, and functions that decode them."""
-    from drujax.score.evaluation import spread
+def pictures(setting: Setting) -> list[DarkPicture]:
+    """Returns the test pictures. Raises UsageError if there are none."""
+    if setting.split == SCENES:
+        return dark_pictures.of_scenes(setting.pictures)
+    if setting.split != PAIRS:
+        return dark_pictures.of_split(dataset_of(setting.data), setting.split, setting.pictures)
+    if setting.pairs is None:
+        raise UsageError("split: pairs needs --pairs=CSV")
+    return dark_pictures.of_pairs(setting.pairs, setting.pictures, lambda why: complain(f"skipped {why}"))
 
-    split = dataset_of(setting.data).split(setting.split)
-    if not len(split):
-        raise UsageError(f"split: {setting.split} of {setting.data} has no picture")
-    table = split.table
-    return [(table[i].id, partial(split.image, i)) for i in spread(len(split), setting.pictures)]
 
-
-def groups(setting: Setting) -> Int[np.ndarray, " n"]:
-    """Returns the number of the scene group of each test picture."""
-    of = {row.id: row.group for row in dataset_of(setting.data).table(setting.split)}
-    return np.unique([of[name] for name, _ in pictures(setting)], return_inverse=True)[1]
+def _pictures_key(setting: Setting) -> str:
+    if setting.split == SCENES:
+        return SCENES
+    return keys.data_key(setting.data) if setting.pairs is None else dark_pictures.pairs_key(setting.pairs)
 
 
 def metrics(setting: Setting) -> scoring.Metrics:
-    """Returns the metrics as functions of batches. Raises UsageError if the weights of one are not there."""
+    """Returns the metrics as functions. Raises UsageError if the weights of one are not there."""
     return {name: _metric(name, setting.weights) for name in setting.metrics}
 
 
-def available_metrics(names: Iterable[str], weights: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Returns the metrics that this machine can compute, and for each of the others why not."""
+def available_metrics(names: Iterable[str], setting: Setting) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Returns the metrics that this machine can compute of these pictures, and for each of the others why not."""
     missing = {}
     for name in names:
         try:
-            _metric(name, weights)
+            _metric(name, setting.weights)
         except UsageError as error:
             missing[name] = str(error)
+        if name in TRUTH and setting.split not in (PAIRS, SCENES):
+            missing[name] = f"nobody knows the scenes of {setting.split} by day"
     return tuple(name for name in names if name not in missing), missing
 
 
-def _metric(name: str, weights: Mapping[str, str]) -> Any:
+def _metric(name: str, weights: Mapping[str, str]) -> Callable[[Any, Any], float]:
+    if name in TRUTH:
+        return partial(_with_truth, name)
+    score = _no_reference(name, weights)
+    return lambda rgb, truth: score(rgb[None])[0]
+
+
+def _with_truth(name: str, rgb: Any, truth: Any) -> float:
+    from drujax.metrics import exposure
+    from drujax.metrics.ssim import psnr, ssim
+    from drujax.pictures.color import luma
+
+    if name in ("psnr", "ssim"):
+        return float((psnr if name == "psnr" else ssim)(rgb, truth)[0])
+    if name == "luma_correlation":
+        return exposure.correlation(*(exposure.log_luma(luma(x.astype(float))) for x in (rgb, truth)))
+    return exposure.chroma_distance(rgb.astype(float), truth.astype(float))
+
+
+def _no_reference(name: str, weights: Mapping[str, str]) -> Any:
     """NIMA is idealo's MobileNet, whose weights are smaller and free; its scale is not the paper's."""
     from drujax.metrics.registry import find
     from drujax.weights.download import fetch

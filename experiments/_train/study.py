@@ -1,4 +1,5 @@
-"""The training sets of the studies in sec. 4.3: applies `--partition`, `--relabel` and `--label-noise`."""
+"""The training sets of the studies in sec. 4.3: applies `--partition`, `--uncertain-share`, `--relabel` and
+`--label-noise`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +37,14 @@ def study(config: TrainConfig, dataset: Dataset, workdir: Path) -> Study:
     Raises:
         UsageError: a training set would be empty, or the weights of the classifier are unavailable.
     """
-    restricted(dataset, config.partition)  # refuses before the long work
+    restricted(dataset, config.partition, config.uncertain_share)  # refuses before the long work
     if config.relabel == "none" and not config.label_noise:
-        return Study(restricted(dataset, config.partition), confident_examples(dataset))
+        return Study(restricted(dataset, config.partition, config.uncertain_share), confident_examples(dataset))
     changed = _relabelled(config, dataset, workdir)
     print(f"Labels of the training sets: {summary(changed)}", flush=True)
     noisy = config.probability_labels == "noisy"
     confident = examples_of_sets(changed) if noisy else confident_examples(dataset)
-    return Study(restricted(changed, config.partition), confident)
+    return Study(restricted(changed, config.partition, config.uncertain_share), confident)
 
 
 def summary(dataset: Dataset) -> str:

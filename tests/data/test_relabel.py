@@ -153,6 +153,19 @@ def test_parts_by_qab_class():
     assert uncertain.test_dark is mixed.test_dark
 
 
+def test_a_share_of_the_uncertain_pictures_is_part_of_a_larger_one():
+    mixed = dataset(["dark"] + ["uncertain"] * 60, ["bright"] + ["uncertain"] * 60)
+    few, many = (restricted(mixed, "all", share) for share in (0.3, 0.6))
+    for name in ("train_dark", "train_bright"):
+        small, large, whole = (ids(getattr(part, name)) for part in (few, many, mixed))
+        assert set(small) < set(large) < set(whole)
+        assert whole[0] in small
+        assert 8 <= len(small) - 1 <= 30
+    none = restricted(mixed, "all", 0.0)
+    assert (ids(none.train_dark), ids(none.train_bright)) == (["a/dark0"], ["a/bright0"])
+    assert len(restricted(mixed, "uncertain", 0.3).train_dark) == len(few.train_dark) - 1
+
+
 def test_an_empty_part_is_refused_in_one_line(tiny):
     with pytest.raises(
         UsageError, match=r"partition: none of the 7 pictures of train_dark .* is uncertain by QAB; exp"
@@ -162,3 +175,7 @@ def test_an_empty_part_is_refused_in_one_line(tiny):
         UsageError, match=r"partition: none of the 1 pictures of train_bright in D is confident by QAB$"
     ):
         restricted(dataset(["dark"], ["uncertain"]), "confident")
+    with pytest.raises(UsageError, match=r"train_bright in D is confident or among the chosen 0% of the uncertain by"):
+        restricted(dataset(["dark"], ["uncertain"]), "all", 0.0)
+    with pytest.raises(UsageError, match=r"^uncertain_share: must be between 0 and 1, got 2.0$"):
+        restricted(tiny, "all", 2.0)

@@ -121,6 +121,6 @@ def test_every_row_of_the_paper_is_there():
         "DRU, unreliable",
         "Vanilla, unreliable",
     ]
-    names = [row.name for row in studies.controls("resnet18", ("rp", "mean"), (0.0, 0.3))]
+    names = [row.name for row in studies.controls("resnet18", ("rp", "mean"), (0.0, 0.3), (1.0,))]
     assert names[0] == studies.VANILLA
     assert names[-1] == "each term times its mean RP, 30% of the labels wrong"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drujax.errors import UsageError
+from drujax.uncertainty import weighting
 from drujax.uncertainty.weighting import WEIGHTINGS, fit_sigmoid, weight_tables
 
 RP = {"dark": np.array([1.0, 0.9, 0.3, 0.6], np.float32), "bright": np.array([0.2, 0.8], np.float32)}
@@ -18,11 +19,14 @@ class Dataset:
         self._rows = {"train_dark": dark, "train_bright": bright}
 
     def table(self, split):
-        return [SimpleNamespace(quartile_means=(y,) * 4, partition=kind) for y, kind in self._rows[split]]
+        return [
+            SimpleNamespace(id=f"{split}/{number}", quartile_means=(y,) * 4, partition=kind)
+            for number, (y, kind) in enumerate(self._rows[split])
+        ]
 
 
-def tables(weighting, seed=0, rp=RP):
-    return weight_tables(weighting, None, lambda: rp, seed)
+def tables(name, seed=0, rp=RP):
+    return weight_tables(name, None, lambda: rp, seed)
 
 
 def test_rp_is_the_papers():
@@ -69,6 +73,16 @@ def test_luma_needs_no_network():
     np.testing.assert_allclose(found["bright"][1], 2 / 3, atol=0.01)
 
 
+def test_illumination_is_the_truth_whatever_the_luma(monkeypatch):
+    truth = {"train_dark/0": 0.1, "train_dark/1": 0.5, "train_bright/0": 0.6, "train_bright/1": 0.9}
+    monkeypatch.setattr(weighting, "illuminations", lambda dataset: truth)
+    dataset = Dataset(dark=[(40, "dark"), (20, "uncertain")], bright=[(20, "uncertain"), (40, "bright")])
+    found = weight_tables("illumination", dataset, lambda: pytest.fail("computed RP"), 0)
+    np.testing.assert_allclose([found["dark"][0], found["bright"][1]], 2 / 3, atol=0.01)
+    np.testing.assert_allclose(found["dark"][1], 0.5, atol=0.01)  # half-way between the confident ones
+    assert 0.5 < found["bright"][0] < found["bright"][1]
+
+
 def test_luma_needs_confident_images_of_both_classes():
     with pytest.raises(UsageError, match="^weighting: luma is fitted to confident images, but none is bright$"):
         weight_tables("luma", Dataset([(20, "dark")], [(90, "uncertain")]), lambda: RP, 0)
@@ -85,10 +99,14 @@ def test_normalised_needs_a_mean():
         tables("normalised", rp={"dark": np.zeros(3, np.float32), "bright": np.ones(2, np.float32)})
 
 
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_every_weighting_gives_float32_of_the_same_length(weighting):
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_every_weighting_gives_float32_of_the_same_length(name, monkeypatch):
     dataset = Dataset(dark=[(20, "dark")] * 4, bright=[(180, "bright")] * 2)
-    found = weight_tables(weighting, dataset, lambda: RP, 3)
+    truth = {
+        row.id: row.quartile_means[0] / 255 for split in ("dark", "bright") for row in dataset.table(f"train_{split}")
+    }
+    monkeypatch.setattr(weighting, "illuminations", lambda dataset: truth)
+    found = weight_tables(name, dataset, lambda: RP, 3)
     assert {name: (table.dtype, len(table)) for name, table in found.items()} == {
         "dark": (np.float32, 4),
         "bright": (np.float32, 2),

@@ -7,13 +7,18 @@ import pytest
 
 from drujax.data.qab import mean_luma
 from drujax.data.scenes import paint
+from experiments._tables.dark_pictures import DarkPicture
 from experiments._tables.scoring import SCORES, at_mean_luma, read_scores, score, shown_pictures
 
-METRICS = {"spread": lambda batch: batch.std(axis=(1, 2, 3)), "none": lambda batch: np.full(len(batch), np.nan)}
+METRICS = {
+    "spread": lambda rgb, truth: rgb.std(),
+    "none": lambda rgb, truth: np.nan,
+    "apart": lambda rgb, truth: 0.0 if truth is None else abs(mean_luma(rgb) - mean_luma(truth)),
+}
 
 
-def pictures(count=4):
-    return [(f"s/{i}.png", lambda i=i: paint(0, i, (24, 32))) for i in range(count)]
+def pictures(count=4, truth=None):
+    return [DarkPicture(f"s/{i}.png", str(i), lambda i=i: (paint(0, i, (24, 32)), truth)) for i in range(count)]
 
 
 def enhance(batch):
@@ -23,13 +28,23 @@ def enhance(batch):
 def test_each_picture_has_a_line(tmp_path):
     score(tmp_path, lambda: enhance, pictures(), METRICS)
     rows = read_scores(tmp_path)
-    assert [row["picture"] for row in rows] == [name for name, _ in pictures()]
+    assert [row["picture"] for row in rows] == [picture.name for picture in pictures()]
     enhanced = 255 - paint(0, 1, (24, 32))
     assert rows[1]["spread"] == pytest.approx(enhanced.std())
     assert rows[1]["luma"] == pytest.approx(mean_luma(enhanced))
     assert rows[1]["matched_spread"] == pytest.approx(at_mean_luma(enhanced).std())
     assert rows[1]["none"] is None
     np.testing.assert_array_equal(shown_pictures(tmp_path)[1], enhanced)
+
+
+def test_beside_the_truth_a_picture_is_matched_to_its_luma(tmp_path):
+    truth = np.full((24, 32, 3), 90, np.uint8)
+    score(tmp_path, lambda: enhance, pictures(2, truth), METRICS)
+    enhanced = 255 - paint(0, 1, (24, 32))
+    row = read_scores(tmp_path)[1]
+    assert row["apart"] == pytest.approx(abs(mean_luma(enhanced) - 90))
+    assert row["matched_apart"] == pytest.approx(0, abs=1.5)
+    assert row["apart"] > 5
 
 
 def test_a_killed_run_goes_on_after_its_last_whole_line(tmp_path):
