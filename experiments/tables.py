@@ -92,11 +92,13 @@ def main(config: Config) -> int:
     enable_compilation_cache()
     setting, missing = setting_of(config)
 
-    # Jobs of each row and seed.
+    # Jobs of each row and seed: first those of seed 0 of all rows.
+    seeds = {row: seeds_of(config, row.name) if row.train is not None else 1 for row in rows}
     todo = {
         (row, seed): work.jobs_of(row, seed, setting)
+        for seed in range(max(seeds.values()))
         for row in rows
-        for seed in (range(seeds_of(config, row.name)) if row.train is not None else (0,))
+        if seed < seeds[row]
     }
     ordered = list({job.key: job for of_row in todo.values() for job in of_row}.values())
     if config.dry_run:

@@ -36,7 +36,8 @@ CHANGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "small": {
         "enlightengan": (
             *("--gan.width=8", "--gan.discriminator-features=16", *_NARROW),
-            *("--recipe.size=64", "--recipe.batch-size=8", "--recipe.steps=400", "--recipe.ema-decay=0.98"),
+            *("--recipe.size=64", "--recipe.batch-size=8", "--recipe.steps=300", "--recipe.ema-decay=0.98"),
+            "--loop.sample-every=1000",
         ),
     },
 }
