@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from drujax.console import command_line, output, tables
+from drujax.console import command_line, completion, output, tables
 from drujax.console.option_types import Flag, optional, positionals_together
 from drujax.enhance import command as enhance
 from drujax.errors import UsageError, unknown
@@ -82,6 +82,14 @@ class Selfcheck:
     weights: Annotated[Path | None, optional(Path, "MAT"), tyro.conf.arg(help_behavior_hint="")] = None
     # How the rows are printed.
     format: tables.Format = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """Prints the script that completes commands and options in a shell; docs/files.md says where to put it."""
+
+    # The shell: bash or zsh.
+    shell: Annotated[completion.Shell, tyro.conf.Positional]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +214,13 @@ def _selfcheck(options: Selfcheck) -> int:
     return 1 if reports.close() or any(row["agrees"] == "NO" for row in rows) else 0
 
 
+def _completion(options: Completion) -> int:
+    output.show(
+        completion.script(options.shell, "drujax", {name: command.options for name, command in COMMANDS.items()})
+    )
+    return 0
+
+
 COMMANDS = {
     "enhance": Command(enhance.Enhance, enhance.run),
     "score": Command(score.Score, score.run),
@@ -213,6 +228,7 @@ COMMANDS = {
     "convert": Command(Convert, _convert),
     "models": Command(Models, _models),
     "selfcheck": Command(Selfcheck, _selfcheck),
+    "completion": Command(Completion, _completion),
 }
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ from drujax.enhance.zoo import DEFAULT_MODEL, named_models
 from drujax.errors import UsageError, unknown
 from drujax.pictures.color import to_float, to_uint8
 from drujax.pictures.discovery import pictures_of
+from drujax.pictures.grid import Box, detail, draw, fitted, framed
 from drujax.pictures.io import output_format, read_picture, write_picture
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import check_folder
-from experiments._figures.grid import Box, detail, draw, fitted, framed
 from experiments._figures.page import Shown, page
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]

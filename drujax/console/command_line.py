@@ -35,10 +35,30 @@ Strength = Annotated[
     float | Literal["auto"],
     tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
-        metavar="0..1|auto",
+        metavar="0..1.5|auto",
         instance_from_str=_strength,
         is_instance=lambda value: value == "auto" or isinstance(value, float),
         str_from_instance=lambda value: [str(value)],
+    ),
+]
+
+
+def _exposure(word: str) -> float | None:
+    try:
+        return None if word == "auto" else float(word)
+    except ValueError:
+        raise ValueError(f"{word!r} is neither a number nor auto") from None
+
+
+# The exposure of `drujax.enhance.enhancer.Enhancer` as a command-line option; auto is None.
+Exposure = Annotated[
+    float | None,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="auto|LUMA",
+        instance_from_str=lambda words: _exposure(words[0]),
+        is_instance=lambda value: value is None or isinstance(value, float),
+        str_from_instance=lambda value: ["auto" if value is None else str(value)],
     ),
 ]
 

@@ -16,7 +16,8 @@ def apply(picture: Any, gains: Gains, strength: float, *, rounding: str = "neare
     Args:
         picture: a lazy image: RGB, of 8 or 16 bits or floats in 0..1.
         gains: of this one picture, without the batch's dimension.
-        strength: factor of the log gains: 0 none, 1 all.
+        strength: factor of the log gains: 0 none, 1 all; more than 1 raises the exposure further, within the same
+            bounds.
         rounding: of levels, "nearest" or "floor".
     """
     height, width, top = picture.height, picture.width, vips.top(picture)
@@ -26,13 +27,14 @@ def apply(picture: Any, gains: Gains, strength: float, *, rounding: str = "neare
     # At the strength wanted, and last at full strength, by which the headroom is measured; often these are one.
     tinted = [
         image * (enlarged((tint * share).exp() - 1, height, width) * under + 1)
-        for share in dict.fromkeys((strength, 1.0))
+        for share in dict.fromkeys((min(strength, 1.0), 1.0))
     ]
     # Lamps are brighter than the samples of the fit; extrapolation must neither dim them nor make them white.
     headroom = (_largest(tinted[-1]) + DARKEST).log() * -HEADROOM
     slope, offset = enlarged(exposure, height, width).bandsplit()
-    gain = (slope * (_luma(image) + DARKEST).log() + offset).minpair(headroom).clamp(min=0, max=MAX_GAIN)
-    enhanced = tinted[0] * (gain * strength).exp()
+    gain = (slope * (_luma(image) + DARKEST).log() + offset) * max(strength, 1.0)
+    gain = gain.minpair(headroom).clamp(min=0, max=MAX_GAIN)
+    enhanced = tinted[0] * (gain * min(strength, 1.0)).exp()
     if picture.format == "float":
         return enhanced.clamp(min=0, max=1)
     # A cast truncates, and clips. A tint at most neutralises a cast, so only green may exceed white, by a little.

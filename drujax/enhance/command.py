@@ -3,9 +3,11 @@
 import contextlib
 import dataclasses
 import errno
+import os
 import traceback
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
@@ -13,6 +15,7 @@ import tyro
 from drujax.console import command_line, output
 from drujax.console.option_types import Flag, optional
 from drujax.errors import UsageError
+from drujax.pictures.discovery import NoPictures
 from drujax.pictures.inputs import MAX_PIXELS, Inputs, MaxPixels, Quiet, Recursive, Reports, limit_pixels
 from drujax.runtime.device_choice import Device, on_device
 
@@ -32,6 +35,12 @@ def _quality(word: str) -> int:
     return int(word)
 
 
+def _jobs(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and int(word) >= 1):
+        raise ValueError(f"must be a whole number of at least 1, got {word!r}")
+    return int(word)
+
+
 @dataclasses.dataclass(frozen=True)
 class Enhance:
     """Brightens dark pictures; size, bit depth, alpha, colour profile and metadata are preserved."""
@@ -42,9 +51,14 @@ class Enhance:
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
     model: str = "exposure-slim"
-    # Strength of the enhancement, 0 (none) to 1 (full). auto is 1, but makes no picture lighter than bright, and leaves
-    # bright ones unchanged.
+    # Strength of the enhancement: 0 none, 1 full, up to 1.5. auto is 1, but makes no picture lighter than bright, and
+    # leaves bright ones unchanged.
     strength: command_line.Strength = "auto"
+    # Mean luma of the result, 0..255, instead of a strength: as near to it as strengths of 0 to 1.5 come. With auto the
+    # strength decides.
+    exposure: command_line.Exposure = None
+    # Picture that says where to enhance: white in full, black or transparent not at all. Resized to each picture.
+    mask: Annotated[Path | None, optional(Path, "FILE"), tyro.conf.arg(help_behavior_hint="")] = None
     # Use the network's own output, computed at full size. By default EnlightenGAN only determines exposure and colour,
     # from a small copy of the picture.
     plain: Flag = False
@@ -63,6 +77,13 @@ class Enhance:
     overwrite: Flag = False
     # Keep existing results and enhance only what is missing: continues an interrupted run.
     skip_existing: Flag = False
+    # Keep running, and enhance pictures that appear or change, until interrupted (Ctrl-C).
+    watch: Flag = False
+    # Picture to write with small copies of all pictures, before and after.
+    contact_sheet: Annotated[Path | None, optional(Path, "FILE"), tyro.conf.arg(help_behavior_hint="")] = None
+    # Pictures that are read at a time, ahead of the one that is enhanced, and as many that are written. By default the
+    # number of processor cores, at most 4.
+    jobs: Annotated[int | None, optional(_jobs, "N"), tyro.conf.arg(help_behavior_hint="")] = None
     # Print what would be written, and write nothing.
     dry_run: Annotated[Flag, tyro.conf.arg(aliases=["-n"], help_behavior_hint="")] = False
     recursive: Recursive = True
@@ -81,12 +102,56 @@ def run(options: Enhance) -> int:
         UsageError: the options are invalid, or the only picture cannot be enhanced.
         OSError: the only input cannot be read.
     """
-    from drujax.enhance.plan import plan_jobs
+    from drujax.enhance.standard_streams import STANDARD, through_files
 
     _check(options)
     limit_pixels(options.max_pixels)
+    if options.watch:
+        return _watch(options)
+    silent = options.output == STANDARD or (options.output is None and STANDARD in map(str, options.inputs))
+    with through_files(options.inputs, options.output) as (inputs, target):
+        given = dataclasses.replace(options, inputs=tuple(inputs), output=target, quiet=options.quiet or silent)
+        return _run(given)
+
+
+def _run(options: Enhance) -> int:
     reports = Reports(quiet=options.quiet)
-    jobs = plan_jobs(
+    jobs = _plan(options, reports)
+    reports.fail_folders()
+    if options.dry_run:
+        counts = _report(_dry_run(jobs, options), jobs, options, reports)
+    else:
+        with _enhancing(options, reports) as enhanced:
+            counts = _report(enhanced(jobs), jobs, options, reports)
+    if not options.quiet:
+        output.say(_summary(counts, jobs, options))
+    code = reports.close()
+    return 1 if counts["exists"] and not options.skip_existing else code
+
+
+def _watch(options: Enhance) -> int:
+    """Enhances what appears or changes, until it is interrupted."""
+    from drujax.enhance.watch import watched
+
+    reports = Reports(quiet=options.quiet)
+    options = dataclasses.replace(options, overwrite=True)  # only of what is older than its picture
+    with _enhancing(options, reports) as enhanced:
+        if not options.quiet:
+            output.say(f"watching {', '.join(map(str, options.inputs))}; Ctrl-C ends")
+            output.flush()
+        for jobs in watched(lambda: _plan_if_any(options)):
+            for outcome in enhanced(jobs):
+                _report_one(outcome, options, reports)
+                if outcome.error is None and not options.quiet:
+                    output.say(f"{outcome.status}: {outcome.job.target}")
+                    output.flush()
+    return 0
+
+
+def _plan(options: Enhance, reports: Reports) -> "list[Job]":
+    from drujax.enhance.plan import plan_jobs
+
+    return plan_jobs(
         options.inputs,
         options.output,
         suffix=options.suffix,
@@ -94,23 +159,34 @@ def run(options: Enhance) -> int:
         recursive=options.recursive,
         skipped=reports.skipped,
     )
-    reports.fail_folders()
-    outcomes = _dry_run(jobs, options) if options.dry_run else _enhanced(jobs, options)
-    counts = _report(outcomes, jobs, options, reports)
-    if not options.quiet:
-        output.say(_summary(counts, jobs, options))
-    code = reports.close()
-    return 1 if counts["exists"] and not options.skip_existing else code
+
+
+def _plan_if_any(options: Enhance) -> "list[Job]":
+    """The jobs of what there is now; none while a folder is still empty."""
+    for path in options.inputs:
+        if not path.is_dir():
+            raise UsageError(f"--watch: {path} is not a folder")
+    try:
+        return _plan(options, Reports(quiet=True))
+    except NoPictures:
+        return []
 
 
 def _check(options: Enhance) -> None:
-    from drujax.enhance.strength import check_strength
+    from drujax.enhance.strength import check_exposure, check_strength
+    from drujax.pictures.formats import output_format
 
-    check_strength(options.strength)
-    if options.overwrite and options.skip_existing:
-        raise UsageError("--overwrite and --skip-existing: give one of them")
+    check_exposure(options.exposure, check_strength(options.strength))
+    given = [flag for flag in ("overwrite", "skip_existing", "watch", "dry_run") if getattr(options, flag)]
+    for first, second in (("overwrite", "skip_existing"), ("watch", "dry_run"), ("watch", "skip_existing")):
+        if first in given and second in given:
+            raise UsageError(f"--{first.replace('_', '-')} and --{second.replace('_', '-')}: give one of them")
     if options.quiet and options.verbose:
         raise UsageError("--quiet and --verbose: give one of them")
+    if options.watch and options.contact_sheet is not None:
+        raise UsageError("--contact-sheet: is written at the end, which --watch has not")
+    if options.contact_sheet is not None:
+        output_format(options.contact_sheet)
     if not options.inputs:
         raise UsageError("INPUT: give at least one picture or folder")
 
@@ -122,30 +198,53 @@ def _dry_run(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
         yield early_outcome(job, overwrite=options.overwrite) or Outcome(job, "enhanced")
 
 
-def _enhanced(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
+@contextlib.contextmanager
+def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequence[Job]], Outcomes]]":
+    """Loads the model; yields what enhances jobs, and writes the contact sheet of all."""
     with on_device(options.device):
+        from drujax.enhance.contact_sheet import ContactSheet
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files
+        from drujax.enhance.mask import read_mask
         from drujax.pictures.streaming import Stream
         from drujax.runtime.compile_cache import enable_compilation_cache
         from drujax.runtime.malloc import return_freed_memory
 
         enable_compilation_cache()
+        mask = None if options.mask is None else read_mask(options.mask)
         enhancer = Enhancer(options.model, guided=False if options.plain else None, rounding=options.rounding)
+        sheet = ContactSheet()
 
         def enhance(picture: Any) -> Any:
+            amount = {"strength": options.strength, "exposure": options.exposure, "mask": mask}
             if isinstance(picture, Stream):
                 return_freed_memory()
-                return enhancer.stream(picture, options.strength)
-            return enhancer.picture(picture, options.strength)
+                return enhancer.stream(picture, **amount)
+            return enhancer.picture(picture, **amount)
 
-        yield from enhance_files(
-            jobs,
-            enhance,
-            streams=enhancer.guided,
-            overwrite=options.overwrite,
-            quality=options.quality,
-        )
+        def show(job: "Job", before: Any, after: Any) -> None:
+            sheet.add(job.source.name, before, after)
+
+        def enhanced(jobs: Sequence["Job"]) -> "Outcomes":
+            yield from enhance_files(
+                jobs,
+                enhance,
+                streams=enhancer.guided,
+                overwrite=options.overwrite,
+                quality=options.quality,
+                at_once=options.jobs or min(os.cpu_count() or 1, 4),
+                on_enhanced=show if options.contact_sheet is not None else _nothing,
+            )
+
+        yield enhanced
+        if options.contact_sheet is not None:
+            sheet.write(options.contact_sheet)
+            if sheet.left_out:
+                reports.say(f"{options.contact_sheet}: {sheet.left_out} more pictures are not shown")
+
+
+def _nothing(*_: Any) -> None:
+    pass
 
 
 def _report(outcomes: "Outcomes", jobs: Sequence["Job"], options: Enhance, reports: Reports) -> Counter[str]:
@@ -204,7 +303,8 @@ def _report_one(outcome: "Outcome", options: Enhance, reports: Reports) -> None:
 
 def _summary(counts: Counter[str], jobs: Sequence["Job"], options: Enhance) -> str:
     where = jobs[0].target if len(jobs) == 1 else options.output or "next to the inputs"
-    bright = "already bright (--strength=1 enhances them, too)" if options.strength == "auto" else "unchanged"
+    by_default = options.strength == "auto" and options.exposure is None
+    bright = "already bright (--strength=1 enhances them, too)" if by_default else "unchanged"
     exist = "existing" if options.skip_existing else "existing (--overwrite replaces them)"
     words = {
         "enhanced": "would be enhanced" if options.dry_run else "enhanced",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,16 @@ from drujax.data.qab import HIGH, quartile_means, quartile_means_of_image
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains, gains
 from drujax.enhance.loading import Loaded, build_model, load_model
-from drujax.enhance.strength import Strength, check_strength, darkness, enough
+from drujax.enhance.mask import Mask, check_mask, masked
+from drujax.enhance.strength import (
+    Exposure,
+    Strength,
+    check_exposure,
+    check_strength,
+    darkness,
+    enough,
+    share_for,
+)
 from drujax.enhance.working_scale import SIDE, at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
@@ -42,6 +51,7 @@ class Enhancer:
         enhancer = Enhancer()
         bright = enhancer(dark)                 # (h, w, 3) or (b, h, w, 3) -> the same shape and dtype
         half_way = enhancer(dark, strength=0.5)
+        as_light_as_wanted = enhancer(dark, exposure=120)       # mean luma, 0..255
 
     The network runs on a small copy of the image (`drujax.enhance.working_scale`); its change of exposure and colour
     becomes smooth gains, which are applied at full size (`drujax.enhance.composition`). So an image of any size needs
@@ -115,7 +125,14 @@ class Enhancer:
         self._gains = jax.jit(working)
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
-    def __call__(self, image: ArrayLike, strength: Strength = "auto") -> Shaped[np.ndarray, "*b h w 3"]:
+    def __call__(
+        self,
+        image: ArrayLike,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Shaped[np.ndarray, "*b h w 3"]:
         """Enhances an image or batch; the result is clipped and rounded, with the input's size and dtype.
 
         A model with the option `crop` (Zero-DCE++) drops the last rows and columns.
@@ -123,24 +140,29 @@ class Enhancer:
         Args:
             image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; see
                 `drujax.pictures.arrays.as_images`. Computed in float32.
-            strength: fraction of the change, 0..1: of the gains in stops, or with `guided=False` of the levels;
+            strength: fraction of the change, 0..1.5: of the gains in stops, or with `guided=False` of the levels;
                 "auto": 1, or as much as makes the image bright; bright images are unchanged.
+            exposure: mean luma of the result, 0..255, instead of a strength: of those from 0 to 1.5, the one that comes
+                nearest. No image becomes darker.
+            mask: (h, w) in 0..1, of any size and the image's aspect ratio: the share of the change at each place.
 
         Raises:
-            UsageError: invalid shape, dtype, range or strength; NaN or infinity from the model; too little memory.
+            UsageError: invalid shape, dtype, range, strength, exposure or mask; NaN or infinity from the model; too
+                little memory.
         """
         given = as_images(image, "image")
-        strength = check_strength(strength)
+        amount = _amount(strength, exposure, mask)
         h, w, _ = given.shape[-3:]
         batch = native(given).reshape(-1, h, w, 3)
         with self._memory_errors(h, w):
             if self._guided:
-                enhanced = np.stack([self._composed(image, None, strength) for image in batch])
+                enhanced = np.stack([self._composed(image, None, amount) for image in batch])
             else:
-                share = _blend_weights(batch, strength)
-                if not share.any():
+                enhanced = self._enhanced(batch, amount)
+                if enhanced is None:
                     return given.copy()
-                enhanced = self._enhanced(batch, share)
+                if amount.mask is not None:
+                    enhanced = np.stack([_masked(*pair, amount.mask) for pair in zip(batch, enhanced, strict=True)])
         return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
 
     @contextlib.contextmanager
@@ -156,18 +178,21 @@ class Enhancer:
             ) from error
 
     def _composed(
-        self, image: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None, strength: Strength
+        self, image: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None, amount: "Amount"
     ) -> Shaped[np.ndarray, "h w 3"]:
         """Returns the enhanced image in its dtype; the same object if nothing changes."""
         rgb = np.ascontiguousarray(image, np.float32 if is_floating(image.dtype) else image.dtype)
-        found = self._found(vips.of_array(rgb, alpha), lambda: quartile_means(_levels(rgb)), strength)
+        found = self._found(vips.of_array(rgb, alpha), lambda: quartile_means(_levels(rgb)), amount)
         if found is None:
             return image
-        enhanced = apply(vips.of_array(rgb), *found, rounding=self._rounding)
+        before = vips.of_array(rgb)
+        enhanced = apply(before, *found, rounding=self._rounding)
+        if amount.mask is not None:
+            enhanced = masked(before, enhanced, amount.mask)
         return vips.pixels(enhanced).astype(image.dtype, copy=False)
 
     def _found(
-        self, image: Any, means: Callable[[], Float[np.ndarray, "4"]], strength: Strength, *, compact: bool = False
+        self, image: Any, means: Callable[[], Float[np.ndarray, "4"]], amount: "Amount", *, compact: bool = False
     ) -> tuple[Gains, float] | None:
         """Returns the gains of a lazy image, RGB or RGBA, and their factor; None if nothing is to be changed.
 
@@ -176,27 +201,43 @@ class Enhancer:
         small = at_working_scale(image, compact=compact)
         if small is None:
             return None
+        strength, exposure, _ = amount
         # Eq. 1 is defined at full size, but there for what is visible only without opacity.
-        if strength == "auto" and (_darkest(small) >= HIGH or (image.bands == 3 and means().min() >= HIGH)):
+        by_default = strength == "auto" and exposure is None
+        if by_default and (_darkest(small) >= HIGH or (image.bands == 3 and means().min() >= HIGH)):
             return None
-        if strength == 0:
+        if strength == 0 or (exposure is not None and _mean_luma(small) >= exposure):
             return None
         of_batch, finite = jax.device_get(self._gains(self._variables, small[None]))
         if not finite:
             raise UsageError(NOT_FINITE)
         found = Gains(*(x[0] for x in of_batch))
-        if strength == "auto":
-            strength = enough(lambda share: _darkest(vips.pixels(apply(vips.of_array(small), found, share))))
+
+        def enhanced(share: float) -> Float[np.ndarray, "h2 w2 3"]:
+            return vips.pixels(apply(vips.of_array(small), found, share))
+
+        if exposure is not None:
+            strength = share_for(exposure, lambda share: _mean_luma(enhanced(share)))
+        elif strength == "auto":
+            strength = enough(lambda share: _darkest(enhanced(share)))
         return (found, strength) if strength else None
 
     def _enhanced(
-        self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"]
-    ) -> Shaped[np.ndarray, "b h2 w2 3"]:
+        self, batch: Shaped[np.ndarray, "b h w 3"], amount: "Amount"
+    ) -> Shaped[np.ndarray, "b h2 w2 3"] | None:
+        """Returns the network's own output, as far as wanted; None if nothing is."""
+        strength, exposure, _ = amount
+        share = _blend_weights(batch, strength)
+        if exposure is None and not share.any():
+            return None
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
         program = self._program((len(batch), sum(rows) + h, sum(columns) + w, 3), (w, h))
         x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
         y, finite = program(self._variables, x)
+        if exposure is not None:
+            seen = slice(rows[0], rows[0] + h), slice(columns[0], columns[0] + w)
+            share = _shares_for(exposure, *(np.asarray(image[:, *seen]) for image in (x, y)))
         blended = _blend(x, y, share, dtype=batch.dtype, rounding=self._rounding)
         enhanced, finite = jax.device_get((blended, finite))
         if not finite:
@@ -246,7 +287,14 @@ class Enhancer:
         rest = -(side + 2 * self._margin) % self._multiple
         return self._margin + rest // 2, self._margin + rest - rest // 2
 
-    def stream(self, stream: Stream, strength: Strength = "auto") -> Stream:
+    def stream(
+        self,
+        stream: Stream,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Stream:
         """Enhances the colours of a picture that is too large to hold, when it is written; see `picture`.
 
         Raises:
@@ -254,17 +302,20 @@ class Enhancer:
         """
         if not self._guided:
             raise UsageError("stream: the network's own output needs the whole picture")
-        strength = check_strength(strength)
+        amount = _amount(strength, exposure, mask)
         seen = _rgb(stream.pixels(), opacity=True)
         with bounded_memory(seen.width):
             found = self._found(
-                seen, lambda: quartile_means_of_image(_rgb(stream.pixels())), strength, compact=seen.bands == 3
+                seen, lambda: quartile_means_of_image(_rgb(stream.pixels())), amount, compact=seen.bands == 3
             )
         if found is None:
             return stream
 
         def change(image: Any) -> Any:
-            enhanced = apply(_rgb(image), *found, rounding=self._rounding)
+            before = _rgb(image)
+            enhanced = apply(before, *found, rounding=self._rounding)
+            if amount.mask is not None:
+                enhanced = masked(before, enhanced, amount.mask)
             if image.bands == 1:  # three equal channels
                 return enhanced[0]
             return enhanced.bandjoin(image[3]) if image.bands == 4 else enhanced
@@ -276,7 +327,14 @@ class Enhancer:
         """Whether only exposure and colour are the network's."""
         return self._guided
 
-    def picture(self, picture: Picture, strength: Strength = "auto") -> Picture:
+    def picture(
+        self,
+        picture: Picture,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Picture:
         """Enhances the colours of a picture and keeps everything else; a grey picture stays grey.
 
         Returns the same object if nothing changes.
@@ -285,9 +343,9 @@ class Enhancer:
             raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
         if self._guided:
             with self._memory_errors(*picture.rgb.shape[:2]):
-                rgb = self._composed(picture.rgb, picture.alpha, check_strength(strength))
+                rgb = self._composed(picture.rgb, picture.alpha, _amount(strength, exposure, mask))
         else:
-            rgb = self(picture.rgb, strength)
+            rgb = self(picture.rgb, strength, exposure=exposure, mask=mask)
         if np.array_equal(rgb, picture.rgb):
             return picture
         if (picture.rgb == picture.rgb[..., :1]).all():
@@ -297,6 +355,32 @@ class Enhancer:
         if alpha is not None and alpha.shape != rgb.shape[:2]:
             alpha = alpha[: rgb.shape[0], : rgb.shape[1]]
         return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
+
+
+class Amount(NamedTuple):
+    """How much a picture is enhanced: by a strength, or to an exposure; and where."""
+
+    strength: Strength
+    exposure: Exposure
+    mask: Mask | None
+
+
+def _amount(strength: Any, exposure: Any, mask: Any) -> Amount:
+    """Raises UsageError for invalid ones, or both a strength and an exposure."""
+    strength = check_strength(strength)
+    return Amount(strength, check_exposure(exposure, strength), check_mask(mask))
+
+
+def _masked(before: Shaped[np.ndarray, "h w 3"], after: Shaped[np.ndarray, "h2 w2 3"], mask: Mask) -> np.ndarray:
+    before = np.ascontiguousarray(before[: after.shape[0], : after.shape[1]])
+    if is_floating(before.dtype):
+        before, after = before.astype(np.float32), after.astype(np.float32)
+    return vips.pixels(masked(vips.of_array(before), vips.of_array(np.ascontiguousarray(after)), mask))
+
+
+def _mean_luma(image: Float[np.ndarray, "h w 3"]) -> float:
+    """Mean luma, 0..255, of an image in 0..1."""
+    return float(luma(image).mean() * 255)
 
 
 def _darkest(image: Float[np.ndarray, "h w 3"]) -> float:
@@ -322,6 +406,19 @@ def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> 
     return shares.astype(np.float32)[:, None, None, None]
 
 
+def _shares_for(
+    exposure: float, x: Float[np.ndarray, "b h w 3"], y: Float[np.ndarray, "b h2 w2 3"]
+) -> Float[np.ndarray, "b 1 1 1"]:
+    """Returns the strength for each image that gives its blend with the network's output a mean luma."""
+    x, y = x[:, : y.shape[1], : y.shape[2]], y.clip(0, 1)
+
+    def luma_of(image: int, share: float) -> float:
+        return _mean_luma(((1 - share) * x[image] + share * y[image]).clip(0, 1))
+
+    shares = [share_for(exposure, partial(luma_of, image)) for image in range(len(x))]
+    return np.array(shares, np.float32)[:, None, None, None]
+
+
 def _levels(images: Shaped[np.ndarray, "*b h w 3"]) -> Shaped[np.ndarray, "*b h w 3"]:
     """Returns floating images in 0..255, and others as they are."""
     return images.astype(np.float32) * 255 if is_floating(images.dtype) else images
@@ -338,7 +435,7 @@ def _to_float(batch):
 @partial(jax.jit, static_argnames=("dtype", "rounding"))
 def _blend(x, y, strength, *, dtype, rounding):
     x = x[:, : y.shape[1], : y.shape[2]]
-    blended = (1 - strength) * x + strength * jnp.clip(y, 0, 1)  # exactly y at strength 1, for floor
+    blended = jnp.clip((1 - strength) * x + strength * jnp.clip(y, 0, 1), 0, 1)  # exactly y at strength 1, for floor
     if jnp.issubdtype(dtype, jnp.floating):
         return blended
     levels = blended * jnp.iinfo(dtype).max

@@ -1,6 +1,7 @@
 """Enhances the planned files in order; the failure of one does not stop the others.
 
-Reading and writing run in threads, a few pictures ahead of the network and behind it.
+Reading and writing run in threads, a few pictures ahead of the network and behind it: while one is enhanced, others are
+decoded and encoded.
 """
 
 import collections
@@ -22,7 +23,6 @@ from drujax.pictures.picture import Picture
 from drujax.pictures.streaming import Stream, open_stream, write_stream
 from drujax.runtime.atomic_write import remove_leftovers, replacing
 
-AHEAD = 2  # pictures read ahead of the network, and waiting to be written
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Status = Literal["enhanced", "unchanged", "exists", "failed"]
@@ -51,6 +51,8 @@ def enhance_files(
     streams: bool = False,
     overwrite: bool = False,
     quality: int | None = None,
+    at_once: int = 2,
+    on_enhanced: Callable[[Job, Any, Any], None] = lambda job, before, after: None,
 ) -> Iterator[Outcome]:
     """Runs the jobs in order; creates folders as needed, and removes temporary files of killed runs.
 
@@ -63,6 +65,8 @@ def enhance_files(
         streams: whether `enhance` also takes streams, as which large files are then read (`drujax.pictures.streaming`).
         overwrite: replace existing files; otherwise they are kept, and their pictures are not read.
         quality: of JPEG and WebP, see `write_picture`.
+        at_once: pictures that are read at a time, ahead of the one that is enhanced, and as many that are written.
+        on_enhanced: called with each picture before and after.
 
     Raises:
         OSError: the disk is full, which would affect the next pictures too.
@@ -73,17 +77,17 @@ def enhance_files(
     reading: collections.deque[Future] = collections.deque()
     writing: collections.deque[Future] = collections.deque()
     todo = iter(jobs)
-    with ThreadPoolExecutor(AHEAD) as readers, ThreadPoolExecutor(AHEAD) as writers:
+    with ThreadPoolExecutor(at_once) as readers, ThreadPoolExecutor(at_once) as writers:
         try:
             while True:
-                while len(reading) <= AHEAD and (job := next(todo, None)) is not None:
+                while len(reading) <= at_once and (job := next(todo, None)) is not None:
                     reading.append(readers.submit(_read, job, overwrite=overwrite, streams=streams))
                 if not reading:
                     break
-                work = _enhanced(reading.popleft().result(), enhance)
+                work = _enhanced(reading.popleft().result(), enhance, on_enhanced)
                 writing.append(writers.submit(_write, work, quality=quality))
                 del work
-                if len(writing) > AHEAD:
+                if len(writing) > at_once:
                     yield writing.popleft().result()
             while writing:
                 yield writing.popleft().result()
@@ -125,11 +129,14 @@ def _read(job: Job, *, overwrite: bool, streams: bool) -> _Work | Outcome:
         return _failed(job, error)
 
 
-def _enhanced(work: _Work | Outcome, enhance: Callable[[Any], Any]) -> _Work | Outcome:
+def _enhanced(
+    work: _Work | Outcome, enhance: Callable[[Any], Any], on_enhanced: Callable[[Job, Any, Any], None]
+) -> _Work | Outcome:
     if isinstance(work, Outcome):
         return work
     try:
         picture = enhance(work.picture)
+        on_enhanced(work.job, work.picture, picture)
     except Exception as error:
         return _failed(work.job, error, f"{work.job.source}: ")
     return _Work(work.job, picture, changed=picture is not work.picture)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drujax.errors import UsageError, describe
-from drujax.pictures.discovery import CONVERT, EXTRACT, Skipped, expand, pictures_of
+from drujax.pictures.discovery import CONVERT, EXTRACT, NoPictures, Skipped, expand, pictures_of
 from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS, output_format, output_suffix
 
 MARK = "_enhanced"
@@ -75,7 +75,7 @@ def plan_jobs(
     jobs = _without_collisions([Job(source, naming.target(source, below)) for source, below in pairs], naming)
     if not jobs:
         reasons = [*map(describe, skipped.failures.values()), *([str(skipped)] if len(skipped) else [])]
-        raise UsageError(f"INPUT: no pictures to enhance: {'; '.join(reasons)}")
+        raise NoPictures(f"INPUT: no pictures to enhance: {'; '.join(reasons)}")
     errors = [job.error for job in jobs if job.error is not None]
     if len(errors) == len(jobs) or (errors and len(paths) == 1 and _same_folder(paths[0], naming.path)):
         raise UsageError(errors[0] + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""))

@@ -1,9 +1,11 @@
-"""The default strength of a picture: `enough` of its gains, or its `darkness` for a network's own output."""
+"""The strength of a picture: by default `enough` of its gains, or its `darkness` for a network's own output; or as much
+as gives it a wanted exposure (`share_for`).
+"""
 
 import numbers
 import reprlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -12,8 +14,10 @@ from drujax.data.qab import HIGH
 from drujax.errors import UsageError
 
 Strength = float | Literal["auto"]
+Exposure = float | None  # mean luma of the result, 0..255; None: the strength decides
+STRONGEST = 1.5
 STEPS = 7  # of the bisection: to less than a level
-
+FINE_STEPS = 10
 
 # Below this mean luma of the darkest quartile an image gets a network's own output in full.
 FULL = 120.0
@@ -50,17 +54,51 @@ def enough(darkest: Callable[[float], float], bright: float = HIGH) -> float:
     return low
 
 
+def share_for(exposure: float, mean_luma: Callable[[float], float]) -> float:
+    """Computes the share of gains that gives a picture a mean luma, or comes as near as 0..`STRONGEST` allows.
+
+    Args:
+        exposure: mean luma, 0..255.
+        mean_luma: share of the enhancement -> mean luma, 0..255, of the enhanced picture; it rises with the share.
+    """
+    low, high = 0.0, STRONGEST
+    if mean_luma(low) >= exposure:
+        return low
+    if mean_luma(high) <= exposure:
+        return high
+    for _ in range(FINE_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean_luma(middle) <= exposure else (low, middle)
+    return (low + high) / 2
+
+
 def check_strength(strength: Any) -> Strength:
     """Returns `strength` as a float, or "auto".
 
     Raises:
-        UsageError: it is neither "auto" nor a number in 0..1 (of Python, NumPy or JAX).
+        UsageError: it is neither "auto" nor a number in 0..`STRONGEST` (of Python, NumPy or JAX).
     """
     if isinstance(strength, str) and strength == "auto":
         return "auto"
     number = _scalar(strength)
-    if isinstance(number, bool) or not isinstance(number, numbers.Real) or not _is_share(number):
-        raise UsageError(f"strength: must be a number in 0..1 or 'auto', got {reprlib.repr(number)}")
+    if not _is_within(number, STRONGEST):
+        raise UsageError(f"strength: must be a number in 0..{STRONGEST} or 'auto', got {reprlib.repr(number)}")
+    return float(number)
+
+
+def check_exposure(exposure: Any, strength: Strength) -> Exposure:
+    """Returns `exposure` as a float, or None.
+
+    Raises:
+        UsageError: it is neither None nor a number in 0..255, or the strength is a number, too.
+    """
+    if exposure is None:
+        return None
+    number = _scalar(exposure)
+    if not _is_within(number, 255.0):
+        raise UsageError(f"exposure: must be a mean luma in 0..255, got {reprlib.repr(number)}")
+    if strength != "auto":
+        raise UsageError("exposure: determines the strength, which is given, too; give one of them")
     return float(number)
 
 
@@ -69,5 +107,7 @@ def _scalar(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
-def _is_share(number: Any) -> bool:
-    return 0 <= number <= 1  # NaN is not
+def _is_within(number: Any, top: float) -> bool:
+    if isinstance(number, bool) or not isinstance(number, numbers.Real):
+        return False
+    return bool(0 <= cast(float, number) <= top)  # NaN is not

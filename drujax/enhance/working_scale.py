@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from drujax.pictures import vips
 from drujax.pictures.color import luma
-from drujax.pictures.resampling import enlarged
+from drujax.pictures.resampling import resized
 
 # Shorter side in pixels, at which the released networks were trained. The longer one is a multiple of STEP, and at
 # most LONGEST times as long; longer pictures are squeezed.
@@ -53,10 +53,7 @@ def at_working_scale(picture: Any, *, compact: bool = False) -> Float[np.ndarray
 
 def _to_size(image: Any) -> Float[np.ndarray, "h2 w2 c"]:
     """The samples at working scale."""
-    height, width = working_size(image.height, image.width)
-    across, down = min(1.0, width / image.width), min(1.0, height / image.height)
-    image = image.resize(across, vscale=down, kernel="lanczos3")
-    image = image if (image.width, image.height) == (width, height) else enlarged(image, height, width)
+    image = resized(image, *working_size(image.height, image.width))
     return vips.pixels(image).astype(np.float32, copy=False)
 
 

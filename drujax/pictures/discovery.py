@@ -23,6 +23,10 @@ SUFFIXES_SHOWN = 5
 LITTER = ("thumbs.db", "desktop.ini")  # hidden by Windows
 
 
+class NoPictures(UsageError):
+    """There are no pictures where they were looked for."""
+
+
 class Skipped:
     """Skipped files and folders, each with its reason; `str` summarises them in one line.
 
@@ -149,7 +153,7 @@ def pictures_of(path: str | Path, *, recursive: bool = True, skipped: Skipped | 
     found = find_pictures(path, recursive=recursive, skipped=skipped) if path.is_dir() else [path]
     if not found:
         why = f"; {skipped}" if len(skipped) > before else ""
-        raise UsageError(f"{path}: no pictures in this folder ({', '.join(FORMATS)}){why}.")
+        raise NoPictures(f"{path}: no pictures in this folder ({', '.join(FORMATS)}){why}.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Enlarging lazy images of libvips."""
+"""Resizing lazy images of libvips."""
 
 from typing import Any
 
@@ -19,3 +19,11 @@ def enlarged(image: Any, height: int, width: int) -> Any:
         extend="copy",
         interpolate=vips.library().Interpolate.new("bilinear"),
     )
+
+
+def resized(image: Any, height: int, width: int) -> Any:
+    """Returns an image of that size: reduced by Lanczos' filter, which may overshoot, or enlarged as by `enlarged`."""
+    across, down = min(1.0, width / image.width), min(1.0, height / image.height)
+    if across < 1 or down < 1:
+        image = image.resize(across, vscale=down, kernel="lanczos3")
+    return image if (image.width, image.height) == (width, height) else enlarged(image, height, width)

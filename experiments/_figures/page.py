@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from drujax.console.web_page import web_page
-from experiments._figures.grid import Box
+from drujax.pictures.grid import Box
 
 LARGEST_WEBP = 16383
 

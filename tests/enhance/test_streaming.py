@@ -223,3 +223,20 @@ print(peak("a.tif") - small)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 100
+
+
+@pytest.mark.parametrize("kind", ["png", "grey", "transparent", "deep tiff"])
+def test_a_mask_and_an_exposure_of_a_stream(enhancer, tmp_path, kind, all_streamed):
+    source = save(tmp_path, kind)
+    mask = np.zeros(SIZE, np.float32)
+    mask[:, 65:] = np.linspace(0, 1, 65)
+    amount = {"exposure": 120.0, "mask": mask}
+    held = enhancer.picture(read_picture(source), **amount).rgb
+    stream = enhancer.stream(streaming.open_stream(source, source), **amount)
+    target = tmp_path / f"out{source.suffix}"
+    streaming.write_stream(target, stream)
+    streamed, before = read_picture(target).rgb, read_picture(source).rgb
+    np.testing.assert_array_equal(streamed[:, :64], before[:, :64])
+    top = 257 if before.dtype == np.uint16 else 1
+    np.testing.assert_allclose(streamed.astype(int), held.astype(int), atol=top)
+    assert (streamed[:, 100:].mean() - before[:, 100:].mean()) > 5 * top

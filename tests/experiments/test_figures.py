@@ -10,10 +10,10 @@ from PIL import Image
 from drujax.console import command_line
 from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
+from drujax.pictures.grid import FRAME
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
 from experiments import figures
-from experiments._figures.grid import FRAME
 
 pytestmark = pytest.mark.usefixtures("command")
 RANDOM = np.random.default_rng(4)

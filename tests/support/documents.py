@@ -29,7 +29,7 @@ def commands(text: str) -> Iterator[list[str]]:
     lines = [line for block in blocks for line in block.splitlines()]
     for part in [part for line in [*lines, *code_spans(text)] for part in line.split(" && ")]:
         if re.match(r"([A-Z_]+=\w+ )*(drujax [a-z-]|\S*python -m )", part) and " [" not in part:
-            words = shlex.split(part, comments=True)
+            words = shlex.split(re.split(r" [<>]", part)[0], comments=True)
             yield [word for word in words if not re.fullmatch(r"[A-Z_]+=\w+", word)]
 
 

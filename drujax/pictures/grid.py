@@ -1,4 +1,4 @@
-"""The grid of `experiments.figures`: images in rows and columns, with labels."""
+"""Images in rows and columns, with labels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,12 +32,12 @@ def draw(labels: Sequence[str], rows: Sequence[Sequence[Pixels]], names: Sequenc
     step, left = width + GAP, 0 if names is None else LABEL_HEIGHT
     height = LABEL_HEIGHT + sum(row[0].shape[0] + GAP for row in rows) - GAP
     canvas = Image.new("RGB", (left + step * len(labels) - GAP, height), "white")
-    for column, label in enumerate(labels):
-        canvas.paste(_label(label, width), (left + column * step, 0))
+    for column, title in enumerate(labels):
+        canvas.paste(label(title, width), (left + column * step, 0))
     top = LABEL_HEIGHT
     for position, row in enumerate(rows):
         if names is not None:
-            canvas.paste(_label(names[position], row[0].shape[0]).transpose(Image.Transpose.ROTATE_90), (0, top))
+            canvas.paste(label(names[position], row[0].shape[0]).transpose(Image.Transpose.ROTATE_90), (0, top))
         for column, picture in enumerate(row):
             canvas.paste(Image.fromarray(picture), (left + column * step, top))
         top += row[0].shape[0] + GAP
@@ -56,7 +56,7 @@ def fitted(picture: Pixels, width: int) -> Pixels:
 def detail(picture: Pixels, box: Box, width: int) -> Pixels:
     """Crops `box`, resizes it to `width` and draws a frame."""
     part = fitted(picture[box.y : box.y + box.h, box.x : box.x + box.w], width)
-    return framed(part, Box(0, 0, part.shape[1], part.shape[0]), 1)
+    return framed(part, Box(0, 0, part.shape[1], part.shape[0]), 1.0)
 
 
 def framed(picture: Pixels, box: Box, scale: float) -> Pixels:
@@ -70,7 +70,7 @@ def framed(picture: Pixels, box: Box, scale: float) -> Pixels:
     return np.asarray(image)
 
 
-def _label(text: str, room: int) -> Image.Image:
+def label(text: str, room: int) -> Image.Image:
     """Draws text centred on a strip of width `room`, truncating it if necessary."""
     strip, font = Image.new("RGB", (room, LABEL_HEIGHT), "white"), ImageFont.load_default(15)
     shown = text
