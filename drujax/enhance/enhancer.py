@@ -3,11 +3,11 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, overload
 
 import jax
 import jax.numpy as jnp
@@ -36,9 +36,13 @@ from drujax.pictures import vips
 from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
+from drujax.pictures.pillow import image_of, is_pillow, picture_of
 from drujax.pictures.streaming import Stream, bounded_memory
 from drujax.runtime.devices import devices
 from drujax.runtime.memory import free_memory, is_out_of_memory
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 Rounding = Literal["nearest", "floor"]
 
@@ -125,6 +129,17 @@ class Enhancer:
         self._gains = jax.jit(working)
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
+    @overload
+    def __call__(
+        self,
+        image: "PIL.Image.Image",
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> "PIL.Image.Image": ...
+
+    @overload
     def __call__(
         self,
         image: ArrayLike,
@@ -132,14 +147,24 @@ class Enhancer:
         *,
         exposure: Exposure = None,
         mask: ArrayLike | None = None,
-    ) -> Shaped[np.ndarray, "*b h w 3"]:
+    ) -> Shaped[np.ndarray, "*b h w 3"]: ...
+
+    def __call__(
+        self,
+        image: Any,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Any:
         """Enhances an image or batch; the result is clipped and rounded, with the input's size and dtype.
 
         A model with the option `crop` (Zero-DCE++) drops the last rows and columns.
 
         Args:
             image: (h, w, 3) or (b, h, w, 3): uint8, uint16, or floating in 0..1; any size from 1 x 1; see
-                `drujax.pictures.arrays.as_images`. Computed in float32.
+                `drujax.pictures.arrays.as_images`. Computed in float32. Or an image of Pillow, for which one of the
+                same mode is returned (of a palette's colours RGB or RGBA), with its information.
             strength: fraction of the change, 0..1.5: of the gains in stops, or with `guided=False` of the levels;
                 "auto": 1, or as much as makes the image bright; bright images are unchanged.
             exposure: mean luma of the result, 0..255, instead of a strength: of those from 0 to 1.5, the one that comes
@@ -150,6 +175,8 @@ class Enhancer:
             UsageError: invalid shape, dtype, range, strength, exposure or mask; NaN or infinity from the model; too
                 little memory.
         """
+        if is_pillow(image):
+            return image_of(self.picture(picture_of(image), strength, exposure=exposure, mask=mask), image)
         given = as_images(image, "image")
         amount = _amount(strength, exposure, mask)
         h, w, _ = given.shape[-3:]
@@ -164,6 +191,26 @@ class Enhancer:
                 if amount.mask is not None:
                     enhanced = np.stack([_masked(*pair, amount.mask) for pair in zip(batch, enhanced, strict=True)])
         return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
+
+    def map(
+        self,
+        images: Iterable[Any],
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        on_done: Callable[[int], None] = lambda done: None,
+    ) -> Iterator[Any]:
+        """Enhances images of any sizes and kinds, as they are asked for; each as if it were alone.
+
+        Args:
+            images: as for a call.
+            strength, exposure: as for a call.
+            on_done: called after each image with the number of those done.
+        """
+        for done, image in enumerate(images, start=1):
+            enhanced = self(image, strength, exposure=exposure)
+            on_done(done)
+            yield enhanced
 
     @contextlib.contextmanager
     def _memory_errors(self, height: int, width: int) -> Iterator[None]:
