@@ -1,4 +1,4 @@
-"""What `Enhancer` takes from Python: arrays of any layout, images of Pillow, many images; the documentation's examples."""
+"""What `Enhancer` takes: arrays of any layout, images of Pillow, many images; and the examples of docs/python.md."""
 
 import doctest
 from pathlib import Path
