@@ -70,8 +70,8 @@ class Table:
 
     @property
     def matched_title(self) -> str:
-        day = "that of the day" if self.truth else f"{COMMON_LUMA:.0f}"
-        return f"Gamma-corrected, each picture to a mean luma of {day}"
+        target = "the mean luma of its day" if self.truth else f"a mean luma of {COMMON_LUMA:.0f}"
+        return f"Gamma-corrected, each picture to {target}"
 
     def compared(self) -> "list[tuple[Result, Result]]":
         """Pairs of a result and the one that it is compared with."""
@@ -141,8 +141,9 @@ def page(table: Table, pictures: Mapping[str, Sequence[str]]) -> str:
 
 def _main_rows(table: Table) -> list[dict[str, str]]:
     rows = _score_rows(table, "")
+    in_paper = [metric for metric in table.metrics if any(metric in result.row.paper for result in table.results)]
     for row, result in zip(rows, table.results, strict=True):
-        for metric in table.metrics:
+        for metric in in_paper:
             paper = result.row.paper.get(metric)
             row[f"{TITLES[metric]} (paper)"] = "" if paper is None else f"{paper:.2f}"
         row["mean luma"] = f"{result.mean('luma'):.0f}" if result.scores else ""
