@@ -26,6 +26,7 @@ from drujax.pictures.inputs import (
 )
 from drujax.runtime.version import __version__
 from drujax.score import command as score
+from drujax.serve import command as serve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,6 +229,7 @@ COMMANDS = {
     "convert": Command(Convert, _convert),
     "models": Command(Models, _models),
     "selfcheck": Command(Selfcheck, _selfcheck),
+    "serve": Command(serve.Serve, serve.run),
     "completion": Command(Completion, _completion),
 }
 

@@ -25,6 +25,7 @@ ROOMS = (
     "methods",
     "enhance",
     "score",
+    "serve",
     "cli",
     "__main__",
 )

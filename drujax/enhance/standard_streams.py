@@ -53,8 +53,11 @@ def _stored(folder: Path) -> Path:
     content = sys.stdin.buffer.read()
     if not content:
         raise UsageError(f"{NAMES['input']}: empty; give a picture: drujax enhance - < dark.png > bright.png")
-    format = codec.format_of(content[: codec.BEGINNING])
-    suffix = next((suffix for suffix, name in FORMATS.items() if name == format), ".png")
+    try:
+        format = codec.kind_of(content)
+    except UsageError as error:
+        raise UsageError(f"{NAMES['input']}: {error}") from error
+    suffix = next(suffix for suffix, name in FORMATS.items() if name == format)
     path = folder / f"input{suffix}"
     path.write_bytes(content)
     return path

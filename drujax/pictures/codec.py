@@ -43,11 +43,13 @@ OPAQUE = ("JPEG", "BMP")
 BEGINNING = 64  # bytes by which `format_of` tells a format
 
 
+class NotAPicture(UsageError):
+    """The bytes are not those of a picture that is read."""
+
+
 def decode(content: bytes) -> Picture:
     """Decodes the bytes of a picture file. Raises UsageError, without the file's name."""
-    if not content:
-        raise UsageError("the file is empty")
-    format = _format(content)
+    format = kind_of(content)
     return _upright(CONTAINERS[format].read(content), format)
 
 
@@ -101,14 +103,17 @@ def upright(described: Described) -> tuple[Described, int]:
     return described._replace(metadata=metadata, notes=notes, orientation=None), orientation
 
 
-def _format(content: bytes) -> str:
+def kind_of(content: bytes) -> str:
+    """Returns Pillow's name of the format of a file. Raises NotAPicture."""
+    if not content:
+        raise NotAPicture("the file is empty")
     if format := format_of(content[:BEGINNING]):
         return format
     if why := foreign.refusal(content):
-        raise UsageError(why)
+        raise NotAPicture(why)
     format = plain.format_of(content)
     if format is None:
-        raise UsageError(f"not a picture of a known kind ({', '.join(CONTAINERS)})")
+        raise NotAPicture(f"not a picture of a known kind ({', '.join(CONTAINERS)})")
     return format
 
 

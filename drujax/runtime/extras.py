@@ -9,8 +9,10 @@ _EXTRAS = {
     "h5py": "keras",
     "optax": "train",
     "orbax": "train",
+    "starlette": "serve",
     "tensorboardX": "tensorboard",
     "tensorflow_datasets": "train",
+    "uvicorn": "serve",
 }
 
 

@@ -158,7 +158,7 @@ def piped(monkeypatch, content):
     return written
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
 def test_a_picture_through_a_pipe_is_that_of_a_file(model, dark, tmp_path, suffix):
     source = tmp_path / f"source.{suffix}"
     Image.open(dark).save(source)

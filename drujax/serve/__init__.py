@@ -1,0 +1,1 @@
+"""The HTTP server: a picture in, a brighter picture out."""

@@ -1,0 +1,229 @@
+"""The application: POST /enhance, GET /healthz, GET /openapi.json.
+
+One picture is enhanced at a time, on all cores. Those that have arrived wait in a queue; when that is full, the answer
+is 503 at once. A picture joins the queue when it has arrived, so a slow or broken client holds up no other, and its
+body lies in a temporary file until then. Of the pictures nothing is kept or logged.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from typing import IO, Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from drujax.enhance.strength import Exposure, Strength, check_exposure, check_strength
+from drujax.errors import UsageError, unknown
+from drujax.pictures import codec
+from drujax.pictures.formats import FORMATS
+from drujax.pictures.picture import Picture
+from drujax.serve.openapi import MEDIA_TYPES, description
+
+Enhance = Callable[[Picture, Strength, Exposure], Picture]
+IN_MEMORY = 1 << 20  # bytes of a body that are held before a file takes over
+RETRY_AFTER = 2  # seconds, of a full queue
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a server accepts.
+
+    Attributes:
+        bytes: of a body.
+        pixels: of a picture; for the description, the decoder has its own limit.
+        queue: pictures that may wait.
+        seconds: that a body may take to arrive, and each part of an answer to be taken.
+    """
+
+    bytes: int
+    pixels: int
+    queue: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """The parameters of a request."""
+
+    strength: Strength = "auto"
+    exposure: Exposure = None
+    format: str | None = None
+    quality: int | None = None
+
+
+def application(
+    enhance: Enhance,
+    model: str,
+    limits: Limits,
+    hosts: tuple[str, ...] = ("*",),
+    on_error: Callable[[str], None] = print,
+) -> Starlette:
+    """Returns the ASGI application.
+
+    Args:
+        enhance: enhances a picture; raises UsageError.
+        model: its name, for /healthz.
+        limits: of requests.
+        hosts: names by which the server may be called, so that a web page cannot reach it under a name of its own.
+        on_error: called with a line for an internal error.
+    """
+    desk = _Desk(limits.queue)
+    document = description(limits.bytes, limits.pixels)
+
+    async def post(request: Request) -> Response:
+        asked = _asked(request)
+        async with _body(request, limits) as body, desk.place():
+            if await request.is_disconnected():
+                return Response(status_code=499)  # nobody reads it
+            return await anyio.to_thread.run_sync(_answer, body, enhance, asked)
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "model": model, "waiting": desk.waiting})
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document)
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    async def gone(_: Request, error: Exception) -> Response:
+        return Response(status_code=499)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        on_error(f"internal error: {type(error).__name__} in {request.method} {request.url.path}")
+        return JSONResponse({"error": "internal error"}, 500)
+
+    return Starlette(
+        routes=[
+            Route("/enhance", post, methods=["POST"]),
+            Route("/healthz", health),
+            Route("/openapi.json", openapi),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(_Patience, seconds=limits.seconds),
+        ],
+        exception_handlers={HTTPException: refused, ClientDisconnect: gone, Exception: broken},
+    )
+
+
+class _Desk:
+    """The queue: one picture is served, others wait."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._free = asyncio.Lock()
+        self.waiting = 0
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Waits for its turn. Raises HTTPException if too many wait already."""
+        if self.waiting >= self._limit and self._free.locked():
+            raise HTTPException(503, "too many pictures are waiting", {"Retry-After": str(RETRY_AFTER)})
+        self.waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+class _Patience:
+    """ASGI middleware: gives up on a client that does not take its answer."""
+
+    def __init__(self, app: Any, seconds: float):
+        self._app, self._seconds = app, seconds
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_in_time(message: Any) -> None:
+            async with asyncio.timeout(self._seconds):
+                await send(message)
+
+        await self._app(scope, receive, send_in_time)
+
+
+@contextlib.asynccontextmanager
+async def _body(request: Request, limits: Limits) -> AsyncIterator[IO[bytes]]:
+    """The body, in memory or a temporary file. Raises HTTPException if it is too large or too slow."""
+    too_large = HTTPException(413, f"the picture has more than {limits.bytes} bytes", {"Connection": "close"})
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limits.bytes:
+        raise too_large
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+        try:
+            async with asyncio.timeout(limits.seconds):
+                async for chunk in request.stream():
+                    if file.tell() + len(chunk) > limits.bytes:
+                        raise too_large
+                    file.write(chunk)
+        except TimeoutError:
+            raise HTTPException(408, "the picture did not arrive in time", {"Connection": "close"}) from None
+        file.seek(0)
+        yield file
+
+
+def _answer(body: IO[bytes], enhance: Enhance, asked: Asked) -> Response:
+    """Decodes, enhances and encodes. Raises HTTPException."""
+    content = body.read()
+    try:
+        picture = codec.decode(content)
+        name = asked.format or next((name for name in MEDIA_TYPES if FORMATS[f".{name}"] == picture.format), "png")
+        target = FORMATS[f".{name}"]
+        enhanced = enhance(picture, asked.strength, asked.exposure)
+        same = enhanced is picture
+        if not (
+            same and target == picture.format and asked.quality is None
+        ):  # encoding a JPEG again would lose quality
+            content = codec.encode_noting(enhanced, target, asked.quality).content
+    except codec.NotAPicture as error:
+        raise HTTPException(415, str(error)) from error
+    except UsageError as error:
+        raise HTTPException(422, str(error)) from error
+    headers = {"Drujax-Status": "unchanged" if same else "enhanced"}
+    return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
+
+
+def _asked(request: Request) -> Asked:
+    """Reads the parameters. Raises HTTPException."""
+    names = [field.name for field in dataclasses.fields(Asked)]
+    try:
+        for name, _ in request.query_params.multi_items():
+            if name not in names:
+                raise unknown("parameter", name, names)
+            if len(request.query_params.getlist(name)) > 1:
+                raise UsageError(f"{name}: given twice")
+        given = dict(request.query_params)
+        strength = check_strength(_number("strength", given.get("strength", "auto")))
+        exposure = _number("exposure", given.get("exposure", "auto"))
+        format, quality = given.get("format"), given.get("quality")
+        if format is not None and format not in MEDIA_TYPES:
+            raise unknown("format", format, MEDIA_TYPES)
+        if quality is not None and not (quality.isascii() and quality.isdecimal() and 1 <= int(quality) <= 100):
+            raise UsageError(f"quality: must be a whole number from 1 to 100, got {quality!r}")
+        exposure = check_exposure(None if exposure == "auto" else exposure, strength)
+    except UsageError as error:
+        raise HTTPException(400, str(error)) from error
+    return Asked(strength, exposure, format, None if quality is None else int(quality))
+
+
+def _number(name: str, text: str) -> Any:
+    """A number, or "auto"."""
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{name}: {text!r} is neither a number nor auto") from None
