@@ -9,6 +9,7 @@ _EXTRAS = {
     "h5py": "keras",
     "optax": "train",
     "orbax": "train",
+    "matplotlib": "figures",
     "tensorboardX": "tensorboard",
     "tensorflow_datasets": "train",
 }
