@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
@@ -13,11 +13,17 @@ from jaxtyping import Float
 from drujax.errors import UsageError, check_at_least, unknown
 from drujax.methods.config import RESUME_MUTABLE
 from experiments._figures.style import Width, check_figure_path, panels, save, style
+from experiments._tables.jobs import DONE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 METRICS, CONFIG = "metrics.jsonl", "config.json"
 NOT_SHOWN = ("step", "finite", "pictures_per_second")  # by default
 # Options that runs of one curve may differ in. The tables of probabilities may lie in the folders of other runs.
 FREE = (*RESUME_MUTABLE, "seed", "probabilities")
+LINE = 0.14  # inches for a line of the legend
 LONGEST = 40  # characters of a label made of options
 
 
@@ -26,8 +32,8 @@ class Curves:
     """Training curves of one or many runs."""
 
     # Folders of runs; LABEL=RUN names the curve, and runs of one label share it. By default runs share a curve that
-    # differ in nothing but the seed, and curves are named by the options in which they differ, or by the folder of
-    # their first run where that would be long.
+    # differ in nothing but the seed. It is named as its row, if experiments.tables trained it; else by the options in
+    # which the runs differ, or, where that would be long, by the folder of its first run.
     runs: Annotated[
         tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[LABEL=]RUN...", help_behavior_hint="")
     ] = ()
@@ -74,23 +80,31 @@ def curves(config: Curves) -> tuple[list[Path], int]:
         figure, axes = panels(len(chosen), config.width, height=1.6)
         for axis, name in zip(axes, chosen, strict=True):
             for label, runs in grouped.items():
-                seeds = [run for run in runs if name in run.values]
-                if seeds:
-                    steps, values = joined(seeds, name, config.smooth)
-                    (line,) = axis.plot(
-                        steps, values.mean(0), label=f"{label} ({len(seeds)} runs)" * (len(seeds) > 1) or label
-                    )
-                    if len(seeds) > 1:
-                        band = (values.min(0), values.max(0))
-                        axis.fill_between(steps, *band, color=line.get_color(), alpha=0.2, linewidth=0)
-                else:
-                    axis.plot([], [])  # so that a label keeps its colour in all panels
+                _curve(axis, label, [run for run in runs if name in run.values], name, config.smooth)
             axis.set(xlabel="step")
             axis.set_title(name, loc="left")
         if len(grouped) > 1 or max(map(len, grouped.values())) > 1:
-            handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
+            _legend(figure, axes, config.width)
         return save(figure, config.out), 0
+
+
+def _curve(axis: "Axes", label: str, runs: Sequence[Run], name: str, smooth: int) -> None:
+    if not runs:
+        axis.plot([], [], label=label)  # so that a label keeps its colour in all panels
+        return
+    steps, values = joined(runs, name, smooth)
+    (line,) = axis.plot(steps, values.mean(0), label=f"{label} ({len(runs)} runs)" if len(runs) > 1 else label)
+    if len(runs) > 1:
+        axis.fill_between(steps, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def _legend(figure: "Figure", axes: "Sequence[Axes]", width: Width) -> None:
+    """Names the curves below all panels, and makes room for them."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    columns = min(len(labels), {"column": 1, "page": 2}[width])
+    wide, high = figure.get_size_inches()
+    figure.set_size_inches(wide, high + LINE * -(-len(labels) // columns))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def read_run(folder: Path) -> Run:
@@ -144,13 +158,24 @@ def _labelled(folders: Sequence[Path]) -> dict[str, list[Path]]:
         groups.setdefault(json.dumps(of, sort_keys=True), []).append(folder)
     names = sorted({name for of in options.values() for name in of})
     differing = [name for name in names if len({json.dumps(of.get(name)) for of in options.values()}) > 1]
-    labelled = {}
+    labelled: dict[str, list[Path]] = {}
     for members in groups.values():
-        of = options[members[0]]
-        label = ", ".join(f"{name}={of[name]}" for name in differing if name in of)
-        label = label if 0 < len(label) <= LONGEST else members[0].resolve().name
+        label = _row(members[0]) or _differences(options[members[0]], differing) or members[0].resolve().name
         labelled[label if label not in labelled else str(members[0])] = members
     return labelled
+
+
+def _row(folder: Path) -> str:
+    """The row of a table that the run was trained for; empty for other runs."""
+    done = folder / DONE
+    return json.loads(done.read_text(encoding="utf-8"))["name"].rpartition(", seed ")[0] if done.is_file() else ""
+
+
+def _differences(options: Mapping[str, Any], differing: Sequence[str]) -> str:
+    """The options in which runs differ; empty if there are none, or too many. Digests of files say nothing."""
+    shown = [f"{name}={options[name]}" for name in differing if name in options and not name.startswith("contents.")]
+    text = ", ".join(shown)
+    return text if len(text) <= LONGEST else ""
 
 
 def _options(folder: Path) -> dict[str, Any]:

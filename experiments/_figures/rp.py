@@ -111,10 +111,10 @@ def _against_luma(axis: "Axes", sets: Mapping[str, Sequence[Picture]]) -> None:
     if len(dark) and len(bright):
         slope, offset = fit_sigmoid(dark, bright)
         x = np.linspace(0, 255, 200)
-        axis.plot(x, expit(slope * x + offset), color=BLACK, linewidth=0.8, label="sigmoid of luma")
+        axis.plot(x, expit(slope * x + offset), color=BLACK, linewidth=0.8, label="sigmoid")
     axis.set(xlabel="mean luma", ylabel="P(bright)", xlim=(0, 255), ylim=(-0.03, 1.03))
     axis.set_title("against brightness", loc="left")
-    axis.legend(loc="center right")
+    axis.legend(loc="upper left", handletextpad=0.2)
 
 
 def _points(

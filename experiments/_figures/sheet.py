@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from experiments._figures.style import DPI, WIDTHS, Width, save, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABEL = 0.14  # inches for a line of text
 GAP = 0.03  # between pictures, in inches
@@ -59,23 +63,25 @@ def draw_sheet(
         return save(figure, path)
 
 
-def _titles(figure, rows: Sequence[str], columns: Sequence[str], widths: np.ndarray, heights: np.ndarray) -> None:
+def _titles(
+    figure: "Figure", rows: Sequence[str], columns: Sequence[str], widths: np.ndarray, heights: np.ndarray
+) -> None:
     """Writes titles in the middle of rows and columns."""
     wide, high = figure.get_size_inches()
     left, top = (LABEL if titles else 0.0 for titles in (rows, columns))
     starts = left + np.concatenate([[0], np.cumsum(widths + GAP)[:-1]])
     for title, start, width in zip(columns, starts, widths, strict=bool(columns)):
         place = ((start + width / 2) / wide, 1 - top / 2 / high)
-        figure.text(*place, title, ha="center", va="center", size=_fitting(title, width))
+        figure.text(*place, title, ha="center", va="center", size=_size(columns, widths.min()))
     tops = high - top - np.concatenate([[0], np.cumsum(heights + GAP)[:-1]])
     for title, start, height in zip(rows, tops, heights, strict=bool(rows)):
         place = (left / 2 / wide, (start - height / 2) / high)
-        figure.text(*place, title, ha="center", va="center", rotation=90, size=_fitting(title, height))
+        figure.text(*place, title, ha="center", va="center", rotation=90, size=_size(rows, heights.min()))
 
 
-def _fitting(title: str, room: float) -> float:
-    """The size in points, at most 7, at which a title fits into `room` inches: letters are about 0.6 of it wide."""
-    return min(7.0, room * 72 / (0.6 * max(1, len(title))))
+def _size(titles: Sequence[str], room: float) -> float:
+    """The size in points, at most 7, at which all titles fit into `room` inches: letters are about 0.6 of it wide."""
+    return min(7.0, room * 72 / (0.6 * max(map(len, titles))))
 
 
 def _reduced(picture: Pixels, width: int) -> Pixels:

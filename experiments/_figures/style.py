@@ -77,7 +77,7 @@ def style() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcParams.update(_RC)  # pyright: ignore[reportArgumentType, reportCallIssue]
-        matplotlib.rcParams["axes.prop_cycle"] = cycler(color=CYCLE)
+        matplotlib.rcParams["axes.prop_cycle"] = cycler(linestyle=["-", "--", ":"]) * cycler(color=CYCLE)
         yield
 
 
