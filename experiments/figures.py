@@ -1,11 +1,16 @@
-"""Compares models on images, as a labelled grid and as a web page with before/after sliders.
+"""Figures: models compared on images, as a grid or a web page with sliders, and the figures of a paper.
 
     python -m experiments.figures compare night.png frames/ --models=sci-medium,zero-dce-pp,runs/mine --out=grid.png
     python -m experiments.figures compare night.png --models=Ours=runs/mine,SCI=sci-medium --crop=620,310,160,90 \\
         --out=grid.png --html=compare.html
     python -m experiments.figures scenes --out=grid.png   # synthetic scenes, the default model, and the ground truth
+    python -m experiments.figures gap night.png --models=Ours=runs/mine --out=gap.svg    # models of photographs, ours
+    python -m experiments.figures paper4 --workdir=runs/tables --out=paper4.svg          # Figure 4, from the tables
+    python -m experiments.figures rp --data=D --workdir=runs/mine --out=rp.svg           # relativistic probabilities
+    python -m experiments.figures curves runs/seed0 runs/seed1 --out=curves.svg          # training curves
 
-The page is a single self-contained file. Takes two seconds per image and model on two cores.
+The page is a single self-contained file. Takes two seconds per image and model on two cores. The last four write SVG or
+PDF, and a PNG beside it (docs/figures.md); they need the extra `figures`.
 """
 
 import dataclasses
@@ -21,12 +26,12 @@ from jaxtyping import UInt8
 from drujax.console import command_line
 from drujax.enhance.zoo import DEFAULT_MODEL, named_models
 from drujax.errors import UsageError, unknown
-from drujax.pictures.color import to_float, to_uint8
-from drujax.pictures.discovery import pictures_of
 from drujax.pictures.grid import Box, detail, draw, fitted, framed
-from drujax.pictures.io import output_format, read_picture, write_picture
+from drujax.pictures.io import output_format, write_picture
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import check_folder
+from experiments._figures import curves, gap, paper4, rp
+from experiments._figures.inputs import given_pictures
 from experiments._figures.page import Shown, page
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -35,7 +40,7 @@ WIDEST = 4096  # maximum width of an image in a grid, in pixels
 
 @dataclasses.dataclass(frozen=True)
 class Common:
-    """Options of both figures."""
+    """Options of both grids."""
 
     # Models: names, weights files or run folders, separated by commas; LABEL=NAME sets the column title.
     models: Annotated[str, tyro.conf.arg(aliases=["--model"])] = DEFAULT_MODEL
@@ -98,7 +103,7 @@ def compare(config: Compare) -> tuple[list[Path], int]:
     for argument, path in (("--out", config.out), ("--html", config.html)):
         check_folder(argument, path)
     chosen = named_models(config.models)
-    pictures, unreadable = _given(config)
+    pictures, unreadable = given_pictures(config.inputs, config.rows, config.crop)
     enhancers = _enhancers(config, list(chosen.values()))
     rows = [Row(name, [given, *_enhanced(given, enhancers, config)], box) for name, given, box in pictures]
     labels = ["input", *chosen]
@@ -147,52 +152,6 @@ def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray
     return draw(labels, drawn, names)
 
 
-def parsed_box(text: str) -> Box:
-    """Parses X,Y,W,H. Raises UsageError if it is invalid."""
-    try:
-        x, y, w, h = (int(number) for number in text.split(","))
-    except ValueError:
-        raise UsageError(f"--crop: must be X,Y,W,H in whole pixels, got {text!r}") from None
-    if min(x, y) < 0 or min(w, h) < 1:
-        raise UsageError(f"--crop: X and Y must be >= 0, W and H >= 1, got {text}")
-    return Box(x, y, w, h)
-
-
-def _given(config: Compare) -> tuple[list[tuple[str, Pixels, Box | None]], int]:
-    """Reads the input images; returns (name, image, detail) of each, and the number of files that were skipped.
-
-    Unreadable files in folders are reported and skipped.
-    """
-    from drujax.score.evaluation import spread
-
-    paths = [(path, given) for given in config.inputs for path in pictures_of(given)]
-    chosen = [paths[position] for position in spread(len(paths), config.rows)]
-    if len(chosen) < len(paths):
-        print(f"showing {len(chosen)} of {len(paths)} pictures (--rows)", file=sys.stderr)
-    boxes: list[Box | None] = [parsed_box(text) for text in config.crop] or [None]
-    if len(boxes) not in (1, len(chosen)):
-        raise UsageError(f"--crop: must be given once, or once per picture ({len(chosen)}), got {len(boxes)}")
-    boxes = boxes * len(chosen) if len(boxes) == 1 else boxes
-    pictures, unreadable = [], 0
-    for (path, given), box in zip(chosen, boxes, strict=True):
-        try:
-            rgb = read_picture(path).rgb
-        except UsageError as error:
-            if path == given:
-                raise
-            print(f"{error}; skipped", file=sys.stderr)
-            unreadable += 1
-            continue
-        h, w, _ = rgb.shape
-        if box is not None and (box.x + box.w > w or box.y + box.h > h):
-            raise UsageError(f"--crop: {box.x},{box.y},{box.w},{box.h} exceeds {path}, which is {w}x{h}")
-        name = path.name if path == given else str(path.relative_to(given))
-        pictures.append((name, rgb if rgb.dtype == np.uint8 else to_uint8(to_float(rgb)), box))
-    if not pictures:
-        raise UsageError("INPUT: no readable pictures found")
-    return pictures, unreadable
-
-
 def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]]:
     from drujax.enhance.enhancer import Enhancer, check_strength
     from drujax.runtime.compile_cache import enable_compilation_cache
@@ -208,9 +167,13 @@ def _enhanced(given: Pixels, enhancers: Sequence[Callable[..., Any]], config: Co
     return [np.pad(p, [(0, all_ - kept) for all_, kept in zip(given.shape, p.shape, strict=True)]) for p in pictures]
 
 
-FIGURES: dict[str, tuple[type[Common], Callable[[Any], tuple[list[Path], int]]]] = {
+FIGURES: dict[str, tuple[type, Callable[[Any], tuple[list[Path], int]]]] = {
     "compare": (Compare, compare),
     "scenes": (Scenes, scenes),
+    "gap": (gap.Gap, gap.gap),
+    "paper4": (paper4.Paper4, paper4.paper4),
+    "rp": (rp.RP, rp.rp),
+    "curves": (curves.Curves, curves.curves),
 }
 
 
@@ -224,11 +187,12 @@ def main(arguments: Sequence[str]) -> int:
         raise unknown("figure", name, FIGURES)
     kind, figure = FIGURES[name]
     config = command_line.parse(kind, rest, program=f"experiments.figures {name}")
-    for option, value in (("--rows", config.rows), ("--width", config.width)):
-        if value < 1:
-            raise UsageError(f"{option}: must be >= 1, got {value}")
-    if config.width > WIDEST:
-        raise UsageError(f"--width: must be <= {WIDEST}, got {config.width}")
+    if isinstance(config, Common):
+        for option, value in (("--rows", config.rows), ("--width", config.width)):
+            if value < 1:
+                raise UsageError(f"{option}: must be >= 1, got {value}")
+        if config.width > WIDEST:
+            raise UsageError(f"--width: must be <= {WIDEST}, got {config.width}")
     written, unreadable = figure(config)
     for path in written:
         print(path)

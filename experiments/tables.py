@@ -132,7 +132,7 @@ def setting_of(config: Config) -> "tuple[Setting, dict[str, str]]":
         preset=config.preset,
         backbone=config.backbone,
         options=() if config.steps is None else (f"--recipe.steps={config.steps}",),
-        weights=dict(_named(config.weights, "weights")),
+        weights=dict(command_line.name_value_pairs(config.weights, "weights")),
         split=config.split,
         pairs=config.pairs,
         pictures=config.pictures,
@@ -161,7 +161,7 @@ def chosen_rows(config: Config) -> "list[Row]":
         "controls": lambda: studies.controls(config.backbone, config.arms, config.noise or (0.0,), config.uncertain),
     }[config.study]()
     by_name = {row.name: row for row in rows}
-    for name in (*config.rows, *(name for name, _ in _named(config.more_seeds, "more-seeds"))):
+    for name in (*config.rows, *(name for name, _ in command_line.name_value_pairs(config.more_seeds, "more-seeds"))):
         if name not in by_name:
             raise unknown("rows", name, by_name)
     return [by_name[name] for name in config.rows] if config.rows else list(rows)
@@ -169,7 +169,7 @@ def chosen_rows(config: Config) -> "list[Row]":
 
 def seeds_of(config: Config, row: str) -> int:
     """Returns the number of seeds of a row. Raises UsageError for a number that is none."""
-    for name, number in _named(config.more_seeds, "more-seeds"):
+    for name, number in command_line.name_value_pairs(config.more_seeds, "more-seeds"):
         if name == row:
             if not number.isdecimal() or not int(number):
                 raise UsageError(f"more-seeds: {name}={number}: give a number >= 1")
@@ -227,14 +227,6 @@ def about(config: Config, pictures: int, scenes: int, missing: Mapping[str, str]
         "± is half of the 95 % interval (bootstrap over seeds and scenes); it says nothing of other seeds with one.",
         *(f"No {TITLES[name]}: {why}" for name, why in missing.items()),
     ]
-
-
-def _named(given: Sequence[str], argument: str) -> list[tuple[str, str]]:
-    """NAME=VALUE pairs. Raises UsageError for one without =."""
-    for text in given:
-        if "=" not in text:
-            raise UsageError(f"{argument}: {text!r} is not NAME=VALUE")
-    return [(name, value) for name, _, value in (text.partition("=") for text in given)]
 
 
 def run(arguments: Sequence[str]) -> int:

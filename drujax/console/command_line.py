@@ -159,6 +159,14 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
     return None
 
 
+def name_value_pairs(given: Sequence[str], argument: str) -> list[tuple[str, str]]:
+    """Splits each NAME=VALUE of `argument`. Raises UsageError for one without =."""
+    for text in given:
+        if "=" not in text:
+            raise UsageError(f"{argument}: {text!r} is not NAME=VALUE")
+    return [(name, value) for name, _, value in (text.partition("=") for text in given)]
+
+
 def _mistake(error: Exception) -> str | None:
     """Returns the message for an error that the user can fix; None for a bug."""
     if isinstance(error, UsageError | OSError):

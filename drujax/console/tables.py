@@ -47,6 +47,12 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue().rstrip("\n")
 
 
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """Formats a table in Markdown from its lines of cells, the first of which is the heading."""
+    head, *body = cells
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *body])
+
+
 def render(rows: Sequence[Mapping[str, Any]], format: Format, **rest: Any) -> str:
     """Formats `rows`; JSON is a single object {"images": rows, **rest}, with numbers in full precision.
 

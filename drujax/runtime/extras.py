@@ -9,6 +9,7 @@ _EXTRAS = {
     "h5py": "keras",
     "optax": "train",
     "orbax": "train",
+    "matplotlib": "figures",
     "starlette": "serve",
     "tensorboardX": "tensorboard",
     "tensorflow_datasets": "train",

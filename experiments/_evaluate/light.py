@@ -90,21 +90,26 @@ def main(config: Light) -> int:
 def models(text: str) -> dict[str, str]:
     """Returns the models to measure by label; see the module's docstring."""
     from drujax.enhance.zoo import DEFAULT_MODEL, named_models
-    from drujax.enhance.zoo import models as all_models
-    from drujax.weights.shipped import find
 
     chosen = named_models(text)
     if DEFAULT not in chosen.values():
         return chosen
-    here = [name for name, named in all_models().items() if named.model.file is not None and find(name) is not None]
     usual = {
         INPUT: INPUT,
         f"{DEFAULT_MODEL} (default)": DEFAULT_MODEL,
         f"{DEFAULT_MODEL}, network alone": DEFAULT_MODEL + PLAIN,
-        **{name: name + PLAIN for name in here},
+        **{name: name + PLAIN for name in released_here()},
         "curve": "curve" + PLAIN,
     }
     return usual | {label: name for label, name in chosen.items() if name != DEFAULT}
+
+
+def released_here() -> list[str]:
+    """Returns the released models of compared methods, trained on photographs, whose weights are on this machine."""
+    from drujax.enhance.zoo import models
+    from drujax.weights.shipped import find
+
+    return [name for name, named in models().items() if named.model.file is not None and find(name) is not None]
 
 
 def enhancer(name: str) -> Any:

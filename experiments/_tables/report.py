@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from drujax.console.tables import markdown as markdown_table
 from drujax.console.web_page import web_page
 from drujax.metrics.seeds import rank_correlation, seed_interval
 from experiments._tables.scoring import COMMON_LUMA
@@ -247,8 +248,7 @@ def _rank_lines(table: Table) -> list[str]:
 def _grid(rows: Sequence[Mapping[str, str]]) -> str:
     """A table in Markdown."""
     head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([row[key] for key in head] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown_table([head, *([row[key] for key in head] for row in rows)])
 
 
 def _html(rows: Sequence[Mapping[str, str]]) -> str:

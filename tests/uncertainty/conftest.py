@@ -1,34 +1,19 @@
-"""A backbone small enough to train within a test, and confident pictures for it."""
+"""A network small enough to train within a test, and confident pictures for it."""
 
-import flax.linen as nn
 import numpy as np
 import pytest
 
-from drujax.models.backbones import BACKBONES, Backbone
-from drujax.models.layers.norm import BatchNorm
 from drujax.uncertainty.confident_set import Example
 from drujax.uncertainty.config import ProbabilityRecipe
 from drujax.uncertainty.probability import ProbabilityNetwork, train_probability_network
-
-
-class Tiny(nn.Module):
-    """One convolution with batch norm."""
-
-    num_classes: int
-
-    @nn.compact
-    def __call__(self, x, *, train: bool, features: bool = False):
-        x = nn.Conv(4, (3, 3), strides=2, use_bias=False, name="conv")(x)
-        x = nn.relu(BatchNorm(name="bn")(x, train=train)).mean((1, 2))
-        return x if features else nn.Dense(self.num_classes, name="fc")(x)
+from tests.support.tiny_backbone import tiny_backbone
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny():
     """Registers it with the six backbones and returns its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "tiny", Backbone("tiny", Tiny, 4, "fc"))
-        yield "tiny"
+    with tiny_backbone() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
