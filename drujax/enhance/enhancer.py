@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -359,7 +361,16 @@ class Enhancer:
         """
         from drujax.enhance.film.arrays import enhanced_frames
 
-        return enhanced_frames(self, frames, checkedchecked_amount(strength, exposure, mask), rate, self._rounding)
+        return enhanced_frames(self, frames, checked_amount(strength, exposure, mask), rate, self._rounding)
+
+    def fingerprint(self) -> str:
+        """Returns a hexadecimal digest of the weights and arguments, on which the results depend."""
+        state = self.__getstate__()
+        leaves, _ = jax.tree_util.tree_flatten_with_path(state.pop("variables"))
+        digest = hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode())
+        for path, leaf in leaves:
+            digest.update(f"{path} {leaf.dtype} {leaf.shape}".encode() + np.asarray(leaf).tobytes())
+        return digest.hexdigest()
 
     @property
     def guided(self) -> bool:

@@ -36,8 +36,7 @@ def to_rgb(frame: Any, aspect: Fraction | None = None) -> UInt8[np.ndarray, "h w
     Raises:
         UsageError: its colours cannot be converted.
     """
-    if kind := HIGH_DYNAMIC_RANGE.get(frame.color_trc):
-        raise UsageError(f"its colours have a high dynamic range ({kind}); convert it to standard range first")
+    check_dynamic_range(frame)
     if frame.format.is_rgb or frame.format.has_palette:
         rgb = frame.to_ndarray(format="rgb24")
     elif PLANAR.match(frame.format.name):
@@ -45,6 +44,12 @@ def to_rgb(frame: Any, aspect: Fraction | None = None) -> UInt8[np.ndarray, "h w
     else:
         raise UsageError(f"its pixel format {frame.format.name} is not supported")
     return np.ascontiguousarray(_upright(_square(rgb, aspect), frame))
+
+
+def check_dynamic_range(frame: Any) -> None:
+    """Raises UsageError for a frame, or a decoder, whose colours have a high dynamic range."""
+    if kind := HIGH_DYNAMIC_RANGE.get(frame.color_trc):
+        raise UsageError(f"its colours have a high dynamic range ({kind}); convert it to standard range first")
 
 
 class Coding(NamedTuple):
