@@ -115,8 +115,8 @@ def _from_planes(frame: Any) -> Float32[np.ndarray, "h w 3"]:
     if frame.format.name.startswith("gray"):
         return np.repeat(y[..., None], 3, axis=-1)
     sited = not frame.format.name.startswith("yuvj")  # JPEG has chroma in the middle of its luma
-    chroma = (unscaled(samples(frame, plane), of.chroma_scale) for plane in (1, 2))
-    return rgb_of(y, *(_enlarged(plane, y.shape, sited=sited) for plane in chroma), of)
+    cb, cr = (_enlarged(unscaled(samples(frame, plane), of.chroma_scale), y.shape, sited=sited) for plane in (1, 2))
+    return rgb_of(y, cb, cr, of)
 
 
 def _matrix(frame: Any) -> tuple[float, float]:

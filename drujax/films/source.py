@@ -3,7 +3,7 @@
 import dataclasses
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -220,7 +220,7 @@ def _clock(source: Source, pts: int) -> str:
     return f"{int(minutes)}:{seconds:06.3f}"
 
 
-def ahead(items: Iterable[T], count: int = AHEAD) -> Iterator[T]:
+def ahead(items: Iterable[T], count: int = AHEAD) -> Generator[T]:
     """Yields the items, of which a thread takes up to `count` in advance."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(count)
     ended = threading.Event()

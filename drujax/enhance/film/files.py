@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -123,9 +123,7 @@ def enhance_film(
         "model": enhancer.fingerprint(),
         "strength": amount.strength,
         "exposure": amount.exposure,
-        "mask": None
-        if amount.mask is None
-        else hashlib.sha256(repr(amount.mask.shape).encode() + amount.mask.tobytes()).hexdigest(),
+        "mask": None if amount.mask is None else [amount.mask.shape, hashlib.sha256(amount.mask.tobytes()).hexdigest()],
         "part": [numbers.start, numbers.stop if film.timeline is not None else None],
     }
     with work_folder(target, json.dumps(settings, sort_keys=True)) as folder:
@@ -235,7 +233,7 @@ def _step(film: Source) -> int:
     return max(1, round(1 / (film.video.rate * film.video.time_base)))
 
 
-def _lit(work: _Work, first: int, smooth: SmoothLight, enhancer: "Enhancer", amount: "Amount") -> Iterator[Any]:
+def _lit(work: _Work, first: int, smooth: SmoothLight, enhancer: "Enhancer", amount: "Amount") -> Generator[Any]:
     """Yields the enhanced frames from the `first` of the wanted ones on."""
     video = work.source.video
     start = max(work.numbers.start, work.numbers.start + first - EARLIER)  # to find the same cuts
@@ -266,7 +264,7 @@ def _found(frame: Any, bars: Bars, enhancer: "Enhancer", amount: "Amount") -> Li
     of = coding(frame)
 
     def to_rgb(y: np.ndarray, cb: np.ndarray, cr: np.ndarray) -> np.ndarray:
-        return rgb_of(unscaled(y, of.luma_scale), *(unscaled(c, of.chroma_scale) for c in (cb, cr)), of)
+        return rgb_of(unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale), of)
 
     small = planes_at_working_scale(_inside(frame, bars), to_rgb)
     return None if small is None else enhancer.light(small, amount)

@@ -48,7 +48,7 @@ def apply_to_planes(
     whole = np.empty((cb.shape[0] * down, cb.shape[1] * across), y.dtype)
     for phase, (i, j) in zip(y, np.ndindex(down, across), strict=True):
         whole[i::down, j::across] = phase
-    return whole[: luma.shape[0], : luma.shape[1]], *map(np.asarray, chroma)
+    return whole[: luma.shape[0], : luma.shape[1]], np.asarray(chroma[0]), np.asarray(chroma[1])
 
 
 def _phases(plane: Shaped[np.ndarray, "h w"], down: int, across: int) -> Shaped[np.ndarray, "p h2 w2"]:
@@ -132,7 +132,8 @@ def _apply(luma, cb, cr, exposure, tint, strength, mask, *, coding: Coding, bits
 
 
 def _sum(weights, planes) -> Array:
-    return sum((weight * plane for weight, plane in zip(weights, planes, strict=True)), jnp.float32(0))
+    red, green, blue = (weight * plane for weight, plane in zip(weights, planes, strict=True))
+    return red + green + blue
 
 
 def _samples(plane: Array, scale: tuple[float, float], bits: int) -> Array:

@@ -28,8 +28,9 @@ def write_segment(path: Path, coded: Sequence[Coded], state: Mapping[str, np.nda
         "size": np.array([len(frame.data) for frame in coded], np.int64),
         "data": np.frombuffer(b"".join(frame.data for frame in coded), np.uint8),
     }
+    content |= {f"{STATE}{name}": array for name, array in state.items()}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **content, **{f"{STATE}{name}": array for name, array in state.items()})
+        np.savez(file, allow_pickle=False, **content)
 
 
 def read_state(path: Path) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ are logarithms or their factors, so their mean is the geometric mean of the gain
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,8 @@ class SmoothLight:
             if self._gains is None:  # so far nothing was changed
                 self._gains = self._target
             elif self._target is not None:
-                self._gains = Gains(
-                    *(a + np.float32(share) * (b - a) for a, b in zip(self._gains, self._target, strict=True))
+                self._gains = _of_arrays(
+                    (a + np.float32(share) * (b - a) for a, b in zip(self._gains, self._target, strict=True))
                 )
         self._time = time
         if self._gains is None or self._strength < CLOSE:
@@ -63,7 +63,7 @@ class SmoothLight:
         if light is None:
             self._target_strength = 0.0
         else:
-            self._target, self._target_strength = Gains(*map(np.asarray, light[0])), light[1]
+            self._target, self._target_strength = _of_arrays(map(np.asarray, light[0])), light[1]
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns what `restore` needs to continue."""
@@ -78,6 +78,10 @@ class SmoothLight:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         self._strength, self._target_strength, self._time, self._measured = state["numbers"].tolist()
         self._gains, self._target = (
-            Gains(*(state[f"{name}_{part}"] for part in Gains._fields)) if f"{name}_exposure" in state else None
+            _of_arrays(state[f"{name}_{part}"] for part in Gains._fields) if f"{name}_exposure" in state else None
             for name in ("gains", "target")
         )
+
+
+def _of_arrays(arrays: Iterable[Any]) -> Gains:
+    return Gains(*arrays)
