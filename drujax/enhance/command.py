@@ -97,7 +97,7 @@ class Enhance:
     quality: Annotated[int | None, optional(_quality, "1..100"), tyro.conf.arg(help_behavior_hint="")] = None
     # Text added to the results' names before the dot. By default _enhanced next to the inputs, none with -o.
     suffix: Annotated[str | None, optional(str, "TEXT"), tyro.conf.arg(help_behavior_hint="")] = None
-    # Encoder of films, by FFmpeg's name of it or its codec: h264, hevc, av1, libx264, ffv1. By default the film's own codec.
+    # Encoder or codec of films, by FFmpeg's name: h264, hevc, av1, libx264, ffv1. By default the film's own codec.
     video_codec: Annotated[str | None, optional(str, "NAME"), tyro.conf.arg(help_behavior_hint="")] = None
     # Constant rate factor of the encoder: lower is better, and larger. By default 17 (h264) to 24 (av1).
     crf: Annotated[float | None, optional(_crf, "N"), tyro.conf.arg(help_behavior_hint="")] = None

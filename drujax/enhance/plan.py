@@ -126,8 +126,8 @@ class _Naming:
         if film:
             if path.suffix.lower() not in FILMS_WRITTEN:
                 raise UsageError(
-                    f"-o: {path}: cannot write a film with suffix {path.suffix!r}. Choices: {', '.join(FILMS_WRITTEN)}. "
-                    "The name of a folder ends in /."
+                    f"-o: {path}: cannot write a film with suffix {path.suffix!r}. Choices: "
+                    f"{', '.join(FILMS_WRITTEN)}. The name of a folder ends in /."
                 )
             return
         try:

@@ -49,7 +49,7 @@ def at_working_scale(picture: Any, *, compact: bool = False) -> Float[np.ndarray
 
 
 def planes_at_working_scale(
-    planes: Sequence[Shaped[np.ndarray, "?h ?w"]], to_rgb: Callable[..., Float[np.ndarray, "h2 w2 3"]]
+    planes: Sequence[Shaped[np.ndarray, "_ _"]], to_rgb: Callable[..., Float[np.ndarray, "h2 w2 3"]]
 ) -> Float[np.ndarray, "h2 w2 3"] | None:
     """Returns a frame at working scale as `at_working_scale` does, from planes of 8 or 16 bits.
 

@@ -14,7 +14,14 @@ from drujax.films.source import Video
 
 CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
 # Encoders by the codec's name.
-ENCODERS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1"}
+ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "ffv1": "ffv1",
+    "prores": "prores_ks",
+}
 # Constant quality at which films are hardly distinguishable from their source.
 CRF = {"libx264": 17.0, "libx265": 19.0, "libvpx-vp9": 24.0, "libsvtav1": 24.0}
 OPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -143,7 +150,7 @@ def _check(name: str, pix_fmt: str, container: str, *, option: str) -> None:
         codec = av.Codec(name, "w")
     except (ValueError, av.FFmpegError):
         raise UsageError(
-            f"{option}: no encoder named {name}; for instance {', '.join([*ENCODERS, 'ffv1', 'prores_ks'])}"
+            f"{option}: no encoder named {name}; for instance {', '.join(ENCODERS)}"
         ) from None
     if codec.type != "video":
         raise UsageError(f"{option}: {name} does not encode video")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import Flags
 from av.stream import Disposition
 
 from drujax.errors import UsageError
@@ -18,6 +19,8 @@ Span = tuple[Fraction, Fraction]  # from, to: seconds
 OF_THE_FILE = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 OF_THE_STREAM = OF_THE_FILE | {"encoder_options"}
 STATISTICS = ("BPS", "NUMBER_OF_BYTES", "NUMBER_OF_FRAMES", "_STATISTICS_")  # mkvmerge's
+# A pause between subtitles of MP4, which the muxer fills by itself.
+PAUSE = b"\0\0"
 NO_ATTACHMENTS = ("mp4", "mov", "webm")
 
 
@@ -60,6 +63,7 @@ def write_film(
     """
     original, stream = open_film(source)
     with original, av.open(str(path), "w", format=container) as output:
+        output.flags |= Flags.bitexact  # without random numbers: equal frames are equal files
         pictures: dict[int, Any] = {}
         copies: dict[int, Any] = {}
         with _refusing(container, source):
@@ -160,6 +164,8 @@ def _copied(original: Any, copies: dict[int, Any], span: Span | None) -> Iterato
     before = 0.0
     for packet in original.demux([original.streams[index] for index in copies]):
         if not packet.size and packet.pts is None:
+            continue
+        if packet.stream.type == "subtitle" and packet.stream.name == "mov_text" and bytes(packet) == PAUSE:
             continue
         new, base = copies[packet.stream_index], packet.time_base
         time = packet.dts if packet.dts is not None else packet.pts
