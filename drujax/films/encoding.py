@@ -149,9 +149,7 @@ def _check(name: str, pix_fmt: str, container: str, *, option: str) -> None:
     try:
         codec = av.Codec(name, "w")
     except (ValueError, av.FFmpegError):
-        raise UsageError(
-            f"{option}: no encoder named {name}; for instance {', '.join(ENCODERS)}"
-        ) from None
+        raise UsageError(f"{option}: no encoder named {name}; for instance {', '.join(ENCODERS)}") from None
     if codec.type != "video":
         raise UsageError(f"{option}: {name} does not encode video")
     formats = _formats(name)
