@@ -14,6 +14,7 @@ ROOMS = (
     "runtime",
     "console",
     "pictures",
+    "films",
     "data",
     "models",
     "weights",

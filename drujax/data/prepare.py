@@ -30,13 +30,13 @@ from drujax.data.records import SPLITS, TABLE, Metadata, write_table
 from drujax.data.sources import Candidate, Scenes, file_hash, from_folders, read_assignments
 from drujax.data.splits import Side
 from drujax.data.summary import Summary, summarise
-from drujax.data.work_folder import work_folder, work_path
 from drujax.data.writer import Planned, Shard, ShardFolder, plan_shards, stored_size, write_alone, write_shards
 from drujax.errors import UsageError, describe
 from drujax.pictures import vips
 from drujax.pictures.discovery import Skipped
 from drujax.runtime.atomic_write import replacing
 from drujax.runtime.version import __version__
+from drujax.runtime.work_folder import work_folder, work_path
 
 
 def prepare(

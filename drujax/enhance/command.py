@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import errno
+import functools
 import os
+import re
 import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -20,6 +22,7 @@ from drujax.pictures.inputs import MAX_PIXELS, Inputs, MaxPixels, Quiet, Recursi
 from drujax.runtime.device_choice import Device, on_device
 
 if TYPE_CHECKING:
+    from drujax.enhance.enhancer import Enhancer
     from drujax.enhance.files import Job, Outcome
 
     Outcomes = Generator[Outcome, None, None]
@@ -41,9 +44,30 @@ def _jobs(word: str) -> int:
     return int(word)
 
 
+def _crf(word: str) -> float:
+    try:
+        number = float(word)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 63:
+        raise ValueError(f"must be a number from 0 to 63, got {word!r}")
+    return number
+
+
+def _seconds(word: str) -> float:
+    """Parses 10s, 10, 1.5, 2m or 1:30."""
+    match = re.fullmatch(r"(?:(\d+):)?(\d+(?:\.\d+)?)(s|m)?", word)
+    if match is None or (match[1] and match[3]) or not (seconds := float(match[2]) * (60 if match[3] == "m" else 1)):
+        raise ValueError(f"must be a duration such as 10s, 2m or 1:30, got {word!r}")
+    return seconds + 60 * int(match[1] or 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Enhance:
-    """Brightens dark pictures; size, bit depth, alpha, colour profile and metadata are preserved."""
+    """Brightens dark pictures and films; size, bit depth, alpha, colour profile and metadata are preserved.
+
+    Of films, times, sound, subtitles and chapters are, too.
+    """
 
     inputs: Inputs
     # Where to write: a file for one picture, a folder for several. By default results are written next to their inputs,
@@ -73,6 +97,14 @@ class Enhance:
     quality: Annotated[int | None, optional(_quality, "1..100"), tyro.conf.arg(help_behavior_hint="")] = None
     # Text added to the results' names before the dot. By default _enhanced next to the inputs, none with -o.
     suffix: Annotated[str | None, optional(str, "TEXT"), tyro.conf.arg(help_behavior_hint="")] = None
+    # Encoder or codec of films, by FFmpeg's name: h264, hevc, av1, libx264, ffv1. By default the film's own codec.
+    video_codec: Annotated[str | None, optional(str, "NAME"), tyro.conf.arg(help_behavior_hint="")] = None
+    # Constant rate factor of the encoder: lower is better, and larger. By default 17 (h264) to 24 (av1).
+    crf: Annotated[float | None, optional(_crf, "N"), tyro.conf.arg(help_behavior_hint="")] = None
+    # Pixel format of films, to write more bits a sample: yuv420p10le. By default the film's own.
+    pix_fmt: Annotated[str | None, optional(str, "NAME"), tyro.conf.arg(help_behavior_hint="")] = None
+    # Write only so much from the middle of films, such as 10s.
+    preview: Annotated[float | None, optional(_seconds, "TIME"), tyro.conf.arg(help_behavior_hint="")] = None
     # Replace existing results. By default they are kept, and the exit code is 1. Inputs are never replaced.
     overwrite: Flag = False
     # Keep existing results and enhance only what is missing: continues an interrupted run.
@@ -119,10 +151,10 @@ def _run(options: Enhance) -> int:
     jobs = _plan(options, reports)
     reports.fail_folders()
     if options.dry_run:
-        counts = _report(_dry_run(jobs, options), jobs, options, reports)
+        counts = _report(functools.partial(_dry_run, options=options), jobs, options, reports)
     else:
         with _enhancing(options, reports) as enhanced:
-            counts = _report(enhanced(jobs), jobs, options, reports)
+            counts = _report(enhanced, jobs, options, reports)
     if not options.quiet:
         output.say(_summary(counts, jobs, options))
     code = reports.close()
@@ -204,7 +236,7 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
     with on_device(options.device):
         from drujax.enhance.contact_sheet import ContactSheet
         from drujax.enhance.enhancer import Enhancer
-        from drujax.enhance.files import enhance_files
+        from drujax.enhance.files import enhance_files, enhance_films
         from drujax.enhance.mask import read_mask
         from drujax.pictures.streaming import Stream
         from drujax.runtime.compile_cache import enable_compilation_cache
@@ -226,8 +258,10 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
             sheet.add(job.source.name, before, after)
 
         def enhanced(jobs: Sequence["Job"]) -> "Outcomes":
+            pictures, films = _by_kind(jobs)
+            yield from enhance_films(films, _film_enhancement(enhancer, options, mask), overwrite=options.overwrite)
             yield from enhance_files(
-                jobs,
+                pictures,
                 enhance,
                 streams=enhancer.guided,
                 overwrite=options.overwrite,
@@ -247,26 +281,53 @@ def _nothing(*_: Any) -> None:
     pass
 
 
-def _report(outcomes: "Outcomes", jobs: Sequence["Job"], options: Enhance, reports: Reports) -> Counter[str]:
-    """Reports each outcome; returns the counts by status."""
+def _by_kind(jobs: Sequence["Job"]) -> "tuple[list[Job], list[Job]]":
+    """Returns the jobs of pictures, and those of films."""
+    from drujax.pictures.formats import is_film
+
+    return [job for job in jobs if not is_film(job.source)], [job for job in jobs if is_film(job.source)]
+
+
+def _film_enhancement(enhancer: "Enhancer", options: Enhance, mask: Any) -> "Callable[[Path, Path], tuple[str, ...]]":
+    def enhance(source: Path, target: Path) -> tuple[str, ...]:
+        from drujax.enhance.enhancer import checked_amount
+        from drujax.enhance.film.files import FilmOptions, enhance_film
+
+        given = FilmOptions(options.video_codec, options.crf, options.pix_fmt, options.preview)
+        amount = checked_amount(options.strength, options.exposure, mask)
+        return enhance_film(source, target, enhancer, amount, given, quiet=options.quiet)
+
+    return enhance
+
+
+def _report(
+    outcomes_of: "Callable[[Sequence[Job]], Outcomes]", jobs: Sequence["Job"], options: Enhance, reports: Reports
+) -> Counter[str]:
+    """Carries out the jobs, pictures first, and reports each outcome; returns the counts by status."""
     counts: Counter[str] = Counter()
     alone = len(jobs) == 1 and len(options.inputs) == 1 and not options.inputs[0].is_dir()
-    with contextlib.closing(outcomes), reports.progress("enhancing", len(jobs)) as progress:
-        try:
-            for outcome in outcomes:
-                if alone:
-                    _raise_failure(outcome, options)
-                counts[outcome.status] += 1
-                progress.to(counts.total())
-                _report_one(outcome, options, reports)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            written = counts["enhanced"] + counts["unchanged"]
-            raise UsageError(
-                f"{error.filename}: no space left on the disk; {written} of {len(jobs)} pictures are written. "
-                "With more space, --skip-existing continues."
-            ) from error
+    pictures, films = _by_kind(jobs)
+    # A film shows its own progress.
+    for part, progress in ((pictures, reports.progress("enhancing", len(pictures))), (films, None)):
+        if not part:
+            continue
+        with contextlib.closing(outcomes_of(part)) as outcomes, progress or contextlib.nullcontext() as shown:
+            try:
+                for outcome in outcomes:
+                    if alone:
+                        _raise_failure(outcome, options)
+                    counts[outcome.status] += 1
+                    if shown is not None:
+                        shown.to(counts.total())
+                    _report_one(outcome, options, reports)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                written = counts["enhanced"] + counts["unchanged"]
+                raise UsageError(
+                    f"{error.filename}: no space left on the disk; {written} of {len(jobs)} pictures are written. "
+                    "With more space, --skip-existing continues."
+                ) from error
     return counts
 
 
@@ -297,6 +358,8 @@ def _report_one(outcome: "Outcome", options: Enhance, reports: Reports) -> None:
         return
     if job.note is not None:
         reports.say(job.note)
+    for note in outcome.notes:
+        reports.say(note)
     if outcome.dropped:
         reports.say(f"{job.target}: written without {', '.join(outcome.dropped)}")
 

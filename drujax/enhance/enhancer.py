@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -178,7 +180,7 @@ class Enhancer:
         if is_pillow(image):
             return image_of(self.picture(picture_of(image), strength, exposure=exposure, mask=mask), image)
         given = as_images(image, "image")
-        amount = _amount(strength, exposure, mask)
+        amount = checked_amount(strength, exposure, mask)
         h, w, _ = given.shape[-3:]
         batch = native(given).reshape(-1, h, w, 3)
         with self._memory_errors(h, w):
@@ -248,10 +250,20 @@ class Enhancer:
         small = at_working_scale(image, compact=compact)
         if small is None:
             return None
-        strength, exposure, _ = amount
         # Eq. 1 is defined at full size, but there for what is visible only without opacity.
-        by_default = strength == "auto" and exposure is None
-        if by_default and (_darkest(small) >= HIGH or (image.bands == 3 and means().min() >= HIGH)):
+        by_default = amount.strength == "auto" and amount.exposure is None
+        if by_default and image.bands == 3 and means().min() >= HIGH:
+            return None
+        return self.light(small, amount)
+
+    def light(self, small: Float[np.ndarray, "h w 3"], amount: "Amount") -> tuple[Gains, float] | None:
+        """Returns the gains of an image at working scale, in 0..1, and their factor; None if nothing is to be changed.
+
+        Raises:
+            UsageError: NaN or infinity from the model.
+        """
+        strength, exposure, _ = amount
+        if strength == "auto" and exposure is None and _darkest(small) >= HIGH:
             return None
         if strength == 0 or (exposure is not None and _mean_luma(small) >= exposure):
             return None
@@ -349,7 +361,7 @@ class Enhancer:
         """
         if not self._guided:
             raise UsageError("stream: the network's own output needs the whole picture")
-        amount = _amount(strength, exposure, mask)
+        amount = checked_amount(strength, exposure, mask)
         seen = _rgb(stream.pixels(), opacity=True)
         with bounded_memory(seen.width):
             found = self._found(
@@ -368,6 +380,44 @@ class Enhancer:
             return enhanced.bandjoin(image[3]) if image.bands == 4 else enhanced
 
         return dataclasses.replace(stream, change=change)
+
+    def frames(
+        self,
+        frames: Iterable[ArrayLike],
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+        rate: float = 24.0,
+    ) -> Iterator[Shaped[np.ndarray, "h w 3"]]:
+        """Enhances the frames of a film, whose light is smoothed over time, except at cuts (`drujax.enhance.film`).
+
+            for bright in enhancer.frames(film, rate=23.976): ...
+
+        A frame is yielded when the next four are known, which tell whether it is the first of a shot. Memory does not
+        grow with the film.
+
+        Args:
+            frames: (h, w, 3) each, all of one size and dtype; see `__call__`.
+            strength, exposure, mask: see `__call__`.
+            rate: frames a second.
+
+        Raises:
+            UsageError: as `__call__`; a rate that is not above 0; the network's own output is asked for, which has no
+                light to smooth.
+        """
+        from drujax.enhance.film.arrays import enhanced_frames
+
+        return enhanced_frames(self, frames, checked_amount(strength, exposure, mask), rate, self._rounding)
+
+    def fingerprint(self) -> str:
+        """Returns a hexadecimal digest of the weights and arguments, on which the results depend."""
+        state = self.__getstate__()
+        leaves, _ = jax.tree_util.tree_flatten_with_path(state.pop("variables"))
+        digest = hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode())
+        for path, leaf in leaves:
+            digest.update(f"{path} {leaf.dtype} {leaf.shape}".encode() + np.asarray(leaf).tobytes())
+        return digest.hexdigest()
 
     @property
     def guided(self) -> bool:
@@ -390,7 +440,7 @@ class Enhancer:
             raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
         if self._guided:
             with self._memory_errors(*picture.rgb.shape[:2]):
-                rgb = self._composed(picture.rgb, picture.alpha, _amount(strength, exposure, mask))
+                rgb = self._composed(picture.rgb, picture.alpha, checked_amount(strength, exposure, mask))
         else:
             rgb = self(picture.rgb, strength, exposure=exposure, mask=mask)
         if np.array_equal(rgb, picture.rgb):
@@ -412,7 +462,7 @@ class Amount(NamedTuple):
     mask: Mask | None
 
 
-def _amount(strength: Any, exposure: Any, mask: Any) -> Amount:
+def checked_amount(strength: Any, exposure: Any, mask: Any) -> Amount:
     """Raises UsageError for invalid ones, or both a strength and an exposure."""
     strength = check_strength(strength)
     return Amount(strength, check_exposure(exposure, strength), check_mask(mask))

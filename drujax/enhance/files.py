@@ -34,7 +34,7 @@ class Outcome:
 
     The status is "enhanced" or "unchanged" if the result was written, "exists" if an existing file was kept, and
     "failed" with the message `error`. `cause` is the exception, if any; `dropped` lists what the target does not hold
-    (see `write_picture`).
+    (see `write_picture`), `notes` are further lines.
     """
 
     job: Job
@@ -42,6 +42,7 @@ class Outcome:
     error: str | None = None
     cause: Exception | None = None
     dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def enhance_files(
@@ -94,6 +95,33 @@ def enhance_files(
         finally:
             for future in (*reading, *writing):
                 future.cancel()
+
+
+def enhance_films(
+    jobs: Sequence[Job], enhance: Callable[[Path, Path], tuple[str, ...]], *, overwrite: bool = False
+) -> Iterator[Outcome]:
+    """Runs the jobs of films one after the other; the failure of one does not stop the others.
+
+    Args:
+        jobs: from `plan_jobs`.
+        enhance: writes the enhanced film of a path to another path; returns notes (`film.files.enhance_film`).
+        overwrite: replace existing films.
+
+    Raises:
+        ModuleNotFoundError: PyAV is missing.
+    """
+    for job in jobs:
+        outcome = early_outcome(job, overwrite=overwrite)
+        if outcome is None:
+            with contextlib.suppress(OSError):
+                remove_leftovers(job.target.parent)
+            try:
+                outcome = Outcome(job, "enhanced", notes=enhance(job.source, job.target))
+            except ModuleNotFoundError:
+                raise
+            except Exception as error:
+                outcome = _failed(job, error)
+        yield outcome
 
 
 def early_outcome(job: Job, *, overwrite: bool) -> Outcome | None:

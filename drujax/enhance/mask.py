@@ -49,14 +49,27 @@ def masked(before: Any, after: Any, mask: Mask) -> Any:
     Raises:
         UsageError: it has another aspect ratio.
     """
-    (height, width), (mask_height, mask_width) = (before.height, before.width), mask.shape
+    share = _fitted(mask, before.height, before.width)
+    mixed = before + (after - before) * share
+    return mixed if before.format == "float" else (mixed + 0.5).cast(before.format)
+
+
+def fitted(mask: Mask, height: int, width: int) -> Mask:
+    """Returns the mask at that size.
+
+    Raises:
+        UsageError: it has another aspect ratio.
+    """
+    return vips.pixels(_fitted(mask, height, width)).reshape(height, width).astype(np.float32)
+
+
+def _fitted(mask: Mask, height: int, width: int) -> Any:
+    mask_height, mask_width = mask.shape
     ratio = (mask_width * height) / (mask_height * width)
     # Of few pixels, a rounded size changes the ratio more than that.
     if abs(np.log(ratio)) > ASPECT + 1 / min(height, width, mask_height, mask_width):
         raise UsageError(f"mask: {mask_width}x{mask_height} pixels are of another shape than {width}x{height}")
-    share = resized(vips.library().Image.new_from_array(mask), height, width).clamp(min=0, max=1)
-    mixed = before + (after - before) * share
-    return mixed if before.format == "float" else (mixed + 0.5).cast(before.format)
+    return resized(vips.library().Image.new_from_array(mask), height, width).clamp(min=0, max=1)
 
 
 def _unit(levels: np.ndarray) -> np.ndarray:

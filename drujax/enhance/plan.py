@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drujax.errors import UsageError, describe
-from drujax.pictures.discovery import CONVERT, EXTRACT, NoPictures, Skipped, expand, pictures_of
-from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS, output_format, output_suffix
+from drujax.pictures.discovery import CONVERT, NoPictures, Skipped, expand, pictures_of
+from drujax.pictures.formats import (
+    FILMS_WRITTEN,
+    FORMATS,
+    OTHER_PICTURES,
+    film_suffix,
+    is_film,
+    output_format,
+    output_suffix,
+)
 
 MARK = "_enhanced"
 
@@ -19,7 +27,7 @@ OUTPUT = "in the output folder"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A picture to read from `source` and to write to `target`, unless it already has an `error`.
+    """A picture or film to read from `source` and to write to `target`, unless it already has an `error`.
 
     `note` explains an unexpected target name.
     """
@@ -46,7 +54,8 @@ def plan_jobs(
     several folders become its subfolders, and files are written directly into it (files of equal names into subfolders
     that distinguish them). With one file, `output` is a file, or a folder if it is an existing one, ends in / or has no
     suffix. Read-only formats (GIF, AVIF, TGA) become PNG; if two results would then have the same name (a.gif and
-    a.png), one becomes a.gif.png.
+    a.png), one becomes a.gif.png. Films are taken by name, not from folders; what is not written (AVI) becomes
+    Matroska.
 
     Duplicates and results of an earlier run are skipped.
 
@@ -69,7 +78,8 @@ def plan_jobs(
         raise UsageError("INPUT: give at least one picture or folder")
     if len(paths) > 1:
         paths = [path for path in paths if not _is_output_folder(path, naming.path, skipped)]
-    naming.check(several=len(paths) != 1 or paths[0].is_dir())
+    alone = len(paths) == 1 and not paths[0].is_dir()
+    naming.check(several=not alone, film=alone and is_film(paths[0]))
     pairs = _located(paths, naming, recursive=recursive, skipped=skipped)
     pairs = _without_results(pairs, {MARK, naming.mark}, skipped)
     jobs = _without_collisions([Job(source, naming.target(source, below)) for source, below in pairs], naming)
@@ -98,7 +108,7 @@ class _Naming:
         if suffix is not None and suffix.lower() in FORMATS:
             raise UsageError(f"--suffix: {suffix} is a file type; --format={suffix[1:].lower()} chooses it.")
 
-    def check(self, *, several: bool) -> None:
+    def check(self, *, several: bool, film: bool) -> None:
         """Decides whether the output is a file. Raises UsageError if that contradicts the other options."""
         path = self.path
         if path is None:
@@ -106,12 +116,19 @@ class _Naming:
         named = path.suffix != "" and not path.is_dir() and not self._ends_in_slash
         if several and path.is_file():
             raise UsageError(f"-o: {path} is a file, but several pictures need a folder.")
-        if several and named and path.suffix.lower() in FORMATS:
-            raise UsageError(
-                f"-o: {path} names one picture, but several pictures need a folder ({path}/ would be one)."
-            )
+        if several and named and path.suffix.lower() in (*FORMATS, *FILMS_WRITTEN):
+            raise UsageError(f"-o: {path} names one file, but several pictures need a folder ({path}/ would be one).")
         self._file = named and not several
         if not self._file:
+            return
+        if self._given_suffix:
+            raise UsageError(f"--suffix: -o {path} is the whole name already; give one of them.")
+        if film:
+            if path.suffix.lower() not in FILMS_WRITTEN:
+                raise UsageError(
+                    f"-o: {path}: cannot write a film with suffix {path.suffix!r}. Choices: "
+                    f"{', '.join(FILMS_WRITTEN)}. The name of a folder ends in /."
+                )
             return
         try:
             own = output_format(path)
@@ -119,8 +136,6 @@ class _Naming:
             raise UsageError(f"-o: {error} The name of a folder ends in /.") from None
         if self._format is not None and own != FORMATS[f".{self._format}"]:
             raise UsageError(f"--format: {self._format} contradicts -o {path}; give one of them.")
-        if self._given_suffix:
-            raise UsageError(f"--suffix: -o {path} is the whole name already; give one of them.")
 
     def target(self, source: Path, below: Path, *, keep_suffix: bool = False) -> Path:
         """Returns the target of `source`; `below` is its path inside an output folder.
@@ -130,8 +145,9 @@ class _Naming:
         if self._file:
             assert self.path is not None
             return self.path
-        suffix = output_suffix(source)
-        if self._format is not None and FORMATS.get(suffix.lower()) != FORMATS[f".{self._format}"]:
+        film = is_film(source)
+        suffix = film_suffix(source) if film else output_suffix(source)
+        if not film and self._format is not None and FORMATS.get(suffix.lower()) != FORMATS[f".{self._format}"]:
             suffix = f".{self._format}"
         name = (source.name if keep_suffix else source.stem) + self.mark + suffix
         return source.with_name(name) if self.path is None else self.path / below.with_name(name)
@@ -254,8 +270,8 @@ def _without_collisions(jobs: list[Job], naming: _Naming) -> list[Job]:
 
 def _error(job: Job, owner: Path | None, inputs: dict[str, Path], option: str) -> str | None:
     suffix = job.source.suffix.lower()
-    if suffix in OTHER_PICTURES or suffix in VIDEOS:
-        return f"{job.source}: {suffix} is not read; {CONVERT if suffix in OTHER_PICTURES else EXTRACT}."
+    if suffix in OTHER_PICTURES:
+        return f"{job.source}: {suffix} is not read; {CONVERT}."
     if _real(job.target) in inputs:
         return f"{option}: {job.target} would overwrite the input {inputs[_real(job.target)]}; choose another output."
     if owner is not None:

@@ -12,7 +12,7 @@ from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS
 
 # Reasons for skipping something in a folder.
 CONVERT = "convert to PNG or JPEG first"
-EXTRACT = "video: extract the frames first"
+EXTRACT = "video: only enhance takes it, by name"
 NOT_A_PICTURE = "not pictures"
 HIDDEN = "hidden"
 SPECIAL = "not regular files"

@@ -38,6 +38,19 @@ OTHER_PICTURES = frozenset(
 VIDEOS = frozenset(
     f".{name}" for name in ("mp4", "mkv", "webm", "mov", "avi", "m4v", "mpg", "mpeg", "wmv", "flv", "m2ts", "ogv")
 )
+# Films that are written; the results of others are Matroska files.
+FILMS_WRITTEN = (".mkv", ".mp4", ".m4v", ".mov", ".webm")
+
+
+def is_film(path: str | Path) -> bool:
+    """Whether a file is a film, by its suffix."""
+    return Path(path).suffix.lower() in VIDEOS
+
+
+def film_suffix(source: str | Path) -> str:
+    """Returns the default suffix of the result of a film: its own, or .mkv."""
+    suffix = Path(source).suffix
+    return suffix if suffix.lower() in FILMS_WRITTEN else ".mkv"
 
 
 def output_format(path: str | Path) -> str:

@@ -12,8 +12,8 @@ from drujax.data import measurements, sources, writer
 from drujax.data.journal import ROW, Journal, measure
 from drujax.data.prepare import prepare
 from drujax.data.sources import Candidate, Scenes
-from drujax.data.work_folder import work_path
 from drujax.errors import UsageError
+from drujax.runtime.work_folder import work_path
 from tests.support.killed import Point, run_until
 
 POINTS = [
@@ -196,7 +196,7 @@ def test_a_full_disk_is_reported_and_the_next_build_continues(pictures, tmp_path
     done = limited(source, tmp_path / "data", size)
     assert done.returncode == 2, done.stderr
     assert done.stderr == (
-        f"prepare: error: {tmp_path}: the dataset cannot be written: File too large; what was done is kept in "
+        f"prepare: error: {tmp_path}: cannot be written: File too large; what was done is kept in "
         ".data.unfinished: run the same command again to continue, or delete it\n"
     )
     run([source], tmp_path / "data")

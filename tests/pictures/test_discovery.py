@@ -46,7 +46,7 @@ def test_everything_skipped_is_summarised_in_one_line(tmp_path):
     assert found(tmp_path, skipped) == ["a.png"]
     assert str(skipped) == (
         "10 files and 1 folder skipped: 1 folder, 1 .png (hidden), 1 without suffix, 1 .txt (not pictures), "
-        "3 .heic, 1 .psd, 1 .jxl (convert to PNG or JPEG first), 1 .mkv (video: extract the frames first), "
+        "3 .heic, 1 .psd, 1 .jxl (convert to PNG or JPEG first), 1 .mkv (video: only enhance takes it, by name), "
         "1 .png (not regular files)"
     )
     assert not skipped.failures

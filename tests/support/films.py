@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 BITS = 8  # of a number
 BLOCK = 12  # pixels of one
@@ -59,6 +60,91 @@ def encode(
 
 def numbered_film(path: Path, count: int = 100, size: tuple[int, int] = (64, 96), **rest: Any) -> Path:
     return encode(path, (numbered(number, size) for number in range(count)), **rest)
+
+
+def rich_film(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    *,
+    times: Sequence[int],
+    format: str = "yuv420p",
+    audio: Sequence[str] = ("aac", "flac"),
+    subtitles: str | None = "subrip",
+    attachment: bytes | None = b"a font",
+    matrix: Sequence[int] | None = None,
+    codec: str = "libx264",
+    colours: Sequence[int] = (1, 1, 1, 1),
+    rate: int = 24,
+    **options: str,
+) -> Path:
+    """A film with sound tracks, subtitles, an attachment, chapters, metadata, colour tags and frames at `times` in
+    milliseconds. `colours` are the range, primaries, transfer and matrix.
+    """
+    frames = list(frames)
+    seconds = times[-1] / 1000 + 0.1
+    with av.open(str(path), "w") as container:
+        container.metadata.update({"title": "A night", "comment": "made by a test"})
+        video: Any = container.add_stream(codec, rate=rate, options={"bf": "3", "g": "20", **options})
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt, video.codec_context.time_base = format, Fraction(1, 1000)
+        context = video.codec_context
+        context.color_range, context.color_primaries, context.color_trc, context.colorspace = colours
+        context.sample_aspect_ratio = Fraction(4, 3)
+        video.metadata.update({"language": "jpn"})
+        if matrix is not None:
+            video.set_display_matrix(matrix)
+        video.disposition = Disposition.default
+        tracks = []
+        for number, name in enumerate(audio):
+            track: Any = container.add_stream(name, rate=16000, layout="mono")
+            track.metadata.update({"language": ("jpn", "eng")[number]})
+            track.disposition = Disposition.default if number == 0 else Disposition.comment
+            tracks.append(track)
+        words: Any = None
+        if subtitles is not None:
+            words = container.add_mux_stream(subtitles, time_base=Fraction(1, 1000))
+            words.metadata.update({"language": "eng"})
+            words.disposition = Disposition.forced
+        if attachment is not None:
+            container.add_attachment("font.ttf", "application/x-truetype-font", attachment)
+        half = int(500 * seconds)
+        container.set_chapters(
+            [
+                {"id": n + 1, "start": n * half, "end": (n + 1) * half, "time_base": Fraction(1, 1000)}
+                | {"metadata": {"title": f"part {n}"}}
+                for n in range(2)
+            ]
+        )
+        packets = [packet for n, track in enumerate(tracks) for packet in _tone(track, seconds, 300 + 200 * n)]
+        for number, rgb in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(rgb).reformat(format=format)
+            frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+            packets += video.encode(frame)
+        packets += video.encode()
+        if words is not None:
+            for number in range(2):
+                line = b"Hello" if subtitles != "mov_text" else b"\0\5Hello"
+                packet = av.Packet(line)
+                packet.stream, packet.time_base, packet.is_keyframe = words, Fraction(1, 1000), True
+                packet.pts = packet.dts = 100 + number * half
+                packet.duration = 200
+                packets.append(packet)
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
+    return path
+
+
+def _tone(track: Any, seconds: float, pitch: float) -> list[Any]:
+    size = 1024
+    packets: list[Any] = []
+    for start in range(0, int(16000 * seconds), size):
+        wave = np.sin(np.arange(start, start + size) * 2 * np.pi * pitch / 16000)
+        planar = track.codec_context.format.name == "fltp"
+        samples = wave.astype(np.float32) if planar else (wave * 20000).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp" if planar else "s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16000, start, Fraction(1, 16000)
+        packets += track.encode(frame)
+    return packets + track.encode()
 
 
 def audio_only(path: Path) -> Path:

@@ -14,12 +14,12 @@ from jaxtyping import UInt8
 from drujax.console.progress import Progress
 from drujax.console.tables import table
 from drujax.data.films.crops import check_crops, crop
-from drujax.data.films.decoding import Film
 from drujax.data.films.frame_list import find_films, match_titles, read_frame_list
 from drujax.data.films.record import FilmRecord, Record
 from drujax.data.films.sampling import Choice, choose_frames
 from drujax.data.sources import as_text, file_hash
 from drujax.errors import UsageError
+from drujax.films.decoding import Film
 from drujax.pictures import codec
 from drujax.pictures.picture import Picture
 from drujax.runtime.atomic_write import remove_leftovers, write_atomically

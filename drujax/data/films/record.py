@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drujax.data.films.letterbox import Bars
 from drujax.data.films.sampling import Choice
 from drujax.data.sources import unique_names
 from drujax.errors import UsageError
+from drujax.films.letterbox import Bars
 from drujax.runtime.atomic_write import write_atomically
 
 FILE = "films.json"

@@ -11,11 +11,11 @@ from PIL import Image
 from scipy import ndimage
 
 from drujax.console.progress import Progress
-from drujax.data.films.decoding import Film
-from drujax.data.films.letterbox import Bars, find_bars
-from drujax.data.films.shots import find_shots
 from drujax.data.grouping import Groups
 from drujax.data.near_copies import Fingerprint, Fingerprints, find_near_copies, fingerprint
+from drujax.films.decoding import Film
+from drujax.films.letterbox import Bars, find_bars
+from drujax.films.shots import find_shots
 from drujax.pictures.color import luma
 
 PART = 4.0  # seconds of a shot from which one frame is chosen: enough for a pan to show something new

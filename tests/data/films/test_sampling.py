@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from drujax.data.films.decoding import Film
-from drujax.data.films.letterbox import Bars, find_bars
 from drujax.data.films.sampling import Choice, choose_frames, is_text
-from drujax.data.films.shots import find_shots
+from drujax.films.decoding import Film
+from drujax.films.letterbox import Bars, find_bars
+from drujax.films.shots import find_shots
 from tests.support.films import encode
 from tests.support.textures import texture
 

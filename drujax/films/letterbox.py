@@ -25,18 +25,22 @@ class Bars(NamedTuple):
         return rgb[self.rows : height - self.rows, self.columns : width - self.columns]
 
 
-def find_bars(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Bars:
+def find_bars(frames: Iterable[UInt8[np.ndarray, "h w 3"]], *, margin: int = MARGIN) -> Bars:
     """Finds the bars that frames from all over a film have in common.
 
     Bars are equal on opposite sides. A single dark picture has black borders without having bars, so no frame decides
     alone.
+
+    Args:
+        frames: all of one size.
+        margin: further rows and columns that count as bars.
     """
     measured = [_black_border(luma(rgb.astype(np.float32))) for rgb in frames]
     measured = [border for border in measured if border is not None]
     if not measured:
         return Bars()
     rows, columns = np.quantile(np.array(measured), SHARE, axis=0, method="lower").tolist()
-    return Bars(*(side + MARGIN if side else 0 for side in (rows, columns)))
+    return Bars(*(side + margin if side else 0 for side in (rows, columns)))
 
 
 def _black_border(y: Float32[np.ndarray, "h w"]) -> tuple[int, int] | None:

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from drujax.data.films.conversion import to_rgb
-from drujax.data.films.decoding import Film
 from drujax.errors import UsageError
+from drujax.films.conversion import to_rgb
+from drujax.films.decoding import Film
 from tests.support.films import encode
 
 # Codes of primary colours as published in tables: matrix, full range, (R, G, B), (Y, Cb, Cr).

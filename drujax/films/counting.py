@@ -8,8 +8,8 @@ from typing import Any
 
 import av
 
-from drujax.data.films.opening import open_film
-from drujax.data.films.timeline import REORDERED
+from drujax.films.opening import open_film
+from drujax.films.timeline import REORDERED
 
 
 class Counting:

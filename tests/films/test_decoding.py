@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from drujax.data.films.counting import Counting
-from drujax.data.films.decoding import Film
-from drujax.data.films.seeking import DAMAGED, Seeking
 from drujax.errors import UsageError
+from drujax.films.counting import Counting
+from drujax.films.decoding import Film
+from drujax.films.seeking import DAMAGED, Seeking
 from tests.support.films import audio_only, number_in, numbered_film, unknown_codec
 
 X264 = "keyint=20:scenecut=0:bframes=3:b-pyramid=normal:"

@@ -15,8 +15,8 @@ from typing import Any
 
 import av
 
-from drujax.data.films.opening import open_film
-from drujax.data.films.timeline import REORDERED, Timeline
+from drujax.films.opening import open_film
+from drujax.films.timeline import REORDERED, Timeline
 
 AHEAD = 64  # packets that a decoder may take before it gives a frame, because of reordering and threads
 SEEKS = 3  # keyframes from which to try, if seeking leads too far

@@ -11,12 +11,12 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from drujax.data.films.conversion import to_rgb
-from drujax.data.films.counting import Counting
-from drujax.data.films.opening import open_film
-from drujax.data.films.seeking import Seeking
-from drujax.data.films.timeline import read_timeline
 from drujax.errors import UsageError
+from drujax.films.conversion import to_rgb
+from drujax.films.counting import Counting
+from drujax.films.opening import open_film
+from drujax.films.seeking import Seeking
+from drujax.films.timeline import read_timeline
 
 
 class Film:

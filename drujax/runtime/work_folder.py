@@ -1,7 +1,6 @@
-"""The hidden folder in which a dataset grows, and which an interrupted build leaves to the next one."""
+"""The hidden folder in which a result grows, and which an interrupted run leaves to the next one."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,18 +9,23 @@ from pathlib import Path
 from drujax.errors import UsageError
 from drujax.runtime.atomic_write import write_atomically
 
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of folders, so there a second run must not start
+    fcntl = None
+
 
 def work_path(out: Path) -> Path:
-    """Returns the folder in which a build of `out` works: a hidden one beside it."""
+    """Returns the folder in which a run that makes `out` works: a hidden one beside it."""
     return out.absolute().with_name(f".{out.absolute().name}.unfinished")
 
 
 @contextlib.contextmanager
 def work_folder(out: Path, versions: str) -> Iterator[Path]:
-    """Yields `work_path(out)`, as the last build of `out` left it, or empty.
+    """Yields `work_path(out)`, as the last run for `out` left it, or empty.
 
     It is removed at the end and after a UsageError. After anything else (a full disk, Ctrl-C, SIGKILL) it stays. A
-    folder that other `versions` (a line about the programs) left is emptied. The folder is locked: a second build of
+    folder that other `versions` (a line about the programs) left is emptied. The folder is locked: a second run for
     the same `out` waits for the first, and should then look at `out` again.
 
     Raises:
@@ -48,15 +52,19 @@ def work_folder(out: Path, versions: str) -> Iterator[Path]:
         if error.errno is None or not _is_inside(error.filename, folder):
             raise
         raise OSError(
-            f"{folder.parent}: the dataset cannot be written: {error.strerror}; what was done is kept in "
+            f"{folder.parent}: cannot be written: {error.strerror}; what was done is kept in "
             f"{folder.name}: run the same command again to continue, or delete it"
         ) from error
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
-def _lock(folder: Path) -> int:
+def _lock(folder: Path) -> int | None:
     """Creates and locks `folder`; the lock ends with the descriptor, or with the process."""
+    if fcntl is None:
+        folder.mkdir(exist_ok=True)
+        return None
     while True:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)

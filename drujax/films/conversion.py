@@ -7,7 +7,7 @@ BT.709 from 720 lines or 1280 columns on, and BT.601 below, as in video players.
 
 import re
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
@@ -36,8 +36,7 @@ def to_rgb(frame: Any, aspect: Fraction | None = None) -> UInt8[np.ndarray, "h w
     Raises:
         UsageError: its colours cannot be converted.
     """
-    if kind := HIGH_DYNAMIC_RANGE.get(frame.color_trc):
-        raise UsageError(f"its colours have a high dynamic range ({kind}); convert it to standard range first")
+    check_dynamic_range(frame)
     if frame.format.is_rgb or frame.format.has_palette:
         rgb = frame.to_ndarray(format="rgb24")
     elif PLANAR.match(frame.format.name):
@@ -47,24 +46,77 @@ def to_rgb(frame: Any, aspect: Fraction | None = None) -> UInt8[np.ndarray, "h w
     return np.ascontiguousarray(_upright(_square(rgb, aspect), frame))
 
 
-def _from_planes(frame: Any) -> Float32[np.ndarray, "h w 3"]:
-    """Converts the planes to RGB; 0..1 is black to white."""
-    bits = frame.format.components[0].bits
+def check_dynamic_range(frame: Any) -> None:
+    """Raises UsageError for a frame, or a decoder, whose colours have a high dynamic range."""
+    if kind := HIGH_DYNAMIC_RANGE.get(frame.color_trc):
+        raise UsageError(f"its colours have a high dynamic range ({kind}); convert it to standard range first")
+
+
+class Coding(NamedTuple):
+    """How planes hold colours, by ITU-T H.273.
+
+    Attributes:
+        bits: of a sample.
+        full: whether the range is full, not limited ("TV").
+        k_r: share of red in luma.
+        k_b: share of blue.
+    """
+
+    bits: int
+    full: bool
+    k_r: float
+    k_b: float
+
+    @property
+    def luma_scale(self) -> tuple[float, float]:
+        """Black's sample, and the distance to white's."""
+        return (0.0, 2.0**self.bits - 1) if self.full else (16.0 * self._unit, 219.0 * self._unit)
+
+    @property
+    def chroma_scale(self) -> tuple[float, float]:
+        """The sample of no colour, and the distance that is a colour difference of 1."""
+        return 2.0 ** (self.bits - 1), 2.0**self.bits - 1 if self.full else 224.0 * self._unit
+
+    @property
+    def _unit(self) -> float:
+        return 2.0 ** (self.bits - 8)
+
+
+def coding(frame: Any) -> Coding:
+    """Returns the coding of a frame of PyAV, YCbCr or grey.
+
+    Raises:
+        UsageError: its matrix is not supported.
+    """
     full = frame.color_range == FULL or frame.format.name.startswith("yuvj")
-    offset, luma_range, chroma_range = (0, 2**bits - 1, 2**bits - 1) if full else (16, 219, 224)
-    unit = np.float32(1 if full else 2 ** (bits - 8))
-    y = (_plane(frame, 0, bits) - offset * unit) / (luma_range * unit)
-    if frame.format.name.startswith("gray"):
-        return np.repeat(y[..., None], 3, axis=-1)
-    shape, sited = y.shape, not frame.format.name.startswith("yuvj")  # JPEG has chroma in the middle of its luma
-    middle = np.float32(2 ** (bits - 1))
-    cb, cr = (
-        (_enlarged(_plane(frame, plane, bits), shape, sited=sited) - middle) / (chroma_range * unit) for plane in (1, 2)
-    )
-    k_r, k_b = _matrix(frame)
+    grey = frame.format.name.startswith("gray")  # without colours no matrix matters
+    return Coding(frame.format.components[0].bits, full, *(BT709 if grey else _matrix(frame)))
+
+
+def unscaled(samples: Shaped[np.ndarray, "h w"], scale: tuple[float, float]) -> Float32[np.ndarray, "h w"]:
+    """Returns samples as luma in 0..1, or colour differences in -0.5..0.5."""
+    return (samples.astype(np.float32) - np.float32(scale[0])) / np.float32(scale[1])
+
+
+def rgb_of(
+    y: Float32[np.ndarray, "h w"], cb: Float32[np.ndarray, "h w"], cr: Float32[np.ndarray, "h w"], coding: Coding
+) -> Float32[np.ndarray, "h w 3"]:
+    """Converts luma and colour differences to RGB, nominally in 0..1."""
+    k_r, k_b = coding.k_r, coding.k_b
     red, blue = y + np.float32(2 - 2 * k_r) * cr, y + np.float32(2 - 2 * k_b) * cb
     green = (y - np.float32(k_r) * red - np.float32(k_b) * blue) / np.float32(1 - k_r - k_b)
     return np.stack([red, green, blue], axis=-1)
+
+
+def _from_planes(frame: Any) -> Float32[np.ndarray, "h w 3"]:
+    """Converts the planes to RGB; 0..1 is black to white."""
+    of = coding(frame)
+    y = unscaled(samples(frame, 0), of.luma_scale)
+    if frame.format.name.startswith("gray"):
+        return np.repeat(y[..., None], 3, axis=-1)
+    sited = not frame.format.name.startswith("yuvj")  # JPEG has chroma in the middle of its luma
+    cb, cr = (_enlarged(unscaled(samples(frame, plane), of.chroma_scale), y.shape, sited=sited) for plane in (1, 2))
+    return rgb_of(y, cb, cr, of)
 
 
 def _matrix(frame: Any) -> tuple[float, float]:
@@ -75,11 +127,12 @@ def _matrix(frame: Any) -> tuple[float, float]:
     return MATRICES[frame.colorspace]
 
 
-def _plane(frame: Any, number: int, bits: int) -> Float32[np.ndarray, "h w"]:
+def samples(frame: Any, number: int) -> Shaped[np.ndarray, "h w"]:
+    """Returns a view of the samples, uint8 or uint16, of one of the frame's planes."""
     plane = frame.planes[number]
-    kind = np.dtype("<u2" if bits > 8 else "u1")
+    kind = np.dtype("<u2" if frame.format.components[0].bits > 8 else "u1")
     rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)
-    return rows[: plane.height, : plane.width].astype(np.float32)
+    return rows[: plane.height, : plane.width]
 
 
 def _enlarged(

@@ -1,0 +1,224 @@
+"""The light over time, and its application to planes against the one to pixels."""
+
+import numpy as np
+import pytest
+
+from drujax.enhance import Enhancer
+from drujax.enhance.application import apply
+from drujax.enhance.composition import Gains
+from drujax.enhance.enhancer import checked_amount
+from drujax.enhance.film.files import FilmOptions, enhance_film
+from drujax.enhance.film.planes import apply_to_planes
+from drujax.enhance.film.temporal import INTERVAL, SETTLING, SmoothLight
+from drujax.errors import UsageError
+from drujax.films.conversion import Coding, rgb_of, to_rgb, unscaled
+from drujax.films.shots import LATER
+from drujax.pictures import vips
+from tests.enhance.film.test_film_files import decoded
+from tests.support.films import encode
+from tests.support.textures import texture
+
+BT709, BT601 = (0.2126, 0.0722), (0.299, 0.114)
+
+
+def gains(value: float) -> Gains:
+    return Gains(np.full((2, 2, 2), value, np.float32), np.full((2, 2, 3), -value, np.float32))
+
+
+def smoothed(lights, *, rate=24.0, cuts=()):
+    """The light of each frame, if each frame's own is that of `lights`."""
+    smooth = SmoothLight()
+    return [smooth.next(n / rate, cut=n in cuts, find=lambda n=n: lights[n]) for n in range(len(lights))]
+
+
+# ----- over time
+
+
+def test_the_same_light_stays():
+    for found in smoothed([(gains(0.5), 0.8)] * 30):
+        np.testing.assert_array_equal(found[0].exposure, np.float32(0.5))
+        assert found[1] == 0.8
+
+
+def test_fluctuations_are_smoothed():
+    rng = np.random.default_rng(0)
+    values = 0.5 + 0.1 * rng.standard_normal(240)
+    found = np.array([light[0].exposure[0, 0, 0] for light in smoothed([(gains(v), 1.0) for v in values])])
+    assert found[48:].std() < 0.5 * values.std()
+    assert np.abs(np.diff(found)).max() < 0.15 * np.abs(np.diff(values)).max()
+
+
+def test_a_step_is_followed_within_seconds_and_without_overshoot():
+    lights = [(gains(0.2 if n < 24 else 0.9), 1.0) for n in range(96)]
+    found = np.array([light[0].exposure[0, 0, 0] for light in smoothed(lights)])
+    assert (np.diff(found) >= 0).all()
+    assert found[24 + round(24 * (INTERVAL + 3 * SETTLING))] > 0.85
+    assert found.max() <= np.float32(0.9)
+
+
+def test_a_cut_starts_anew():
+    lights = [(gains(0.2 if n < 24 else 0.9), 0.3 if n < 24 else 1.0) for n in range(30)]
+    found = smoothed(lights, cuts={24})
+    assert found[23][0].exposure[0, 0, 0] == np.float32(0.2)
+    assert (found[24][0].exposure == np.float32(0.9)).all()
+    assert (found[24][0].tint == np.float32(-0.9)).all()
+    assert found[24][1] == 1.0
+
+
+def test_few_frames_are_measured_at_any_rate():
+    for rate in (12.0, 24.0, 60.0):
+        measured = []
+        smooth = SmoothLight()
+        for n in range(round(3 * rate)):
+            smooth.next(n / rate, cut=n == 7, find=lambda n=n: measured.append(n) or (gains(0.5), 1.0))
+        assert 7 in measured
+        assert 3 / INTERVAL * 0.6 < len(measured) < 3 / INTERVAL + 3
+
+
+def test_light_fades_out_where_nothing_is_to_be_changed():
+    found = smoothed([(gains(0.5), 1.0)] * 12 + [None] * 100)
+    strengths = [0.0 if light is None else light[1] for light in found]
+    assert (np.diff(strengths) <= 0).all()
+    assert found[-1] is None
+    assert smoothed([None] * 5) == [None] * 5
+
+
+def test_a_restored_state_continues():
+    values = np.random.default_rng(0).random(60)
+    lights = [(gains(v), float(v)) for v in values]
+    whole, first, second = smoothed(lights), SmoothLight(), SmoothLight()
+    for n in range(33):
+        first.next(n / 24, cut=False, find=lambda n=n: lights[n])
+    second.restore(first.state())
+    for n in range(33, 60):
+        found = second.next(n / 24, cut=False, find=lambda n=n: lights[n])
+        np.testing.assert_array_equal(found[0].exposure, whole[n][0].exposure)
+        assert found[1] == whole[n][1]
+
+
+# ----- on planes
+
+
+def some_gains() -> Gains:
+    rng = np.random.default_rng(2)
+    smooth = np.kron(rng.random((3, 3, 5)), np.ones((4, 4, 1))).astype(np.float32)
+    exposure = np.stack([-0.3 * smooth[..., 0], 0.2 + 0.5 * smooth[..., 1]], -1)
+    return Gains(exposure, (smooth[..., 2:] - 0.5) * 0.5)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.6, 1.4])
+@pytest.mark.parametrize(("bits", "full", "matrix"), [(10, False, BT709), (8, True, BT601)])
+def test_planes_get_the_light_that_pixels_get(bits, full, matrix, strength):
+    of = Coding(bits, full, *matrix)
+    height, width = 48, 64
+    rng = np.random.default_rng(1)
+    wave = np.kron(rng.random((6, 8, 3)), np.ones((8, 8, 1)))
+    y = of.luma_scale[0] + of.luma_scale[1] * (0.05 + 0.4 * wave[..., 0] + 0.02 * rng.random((height, width)))
+    chroma = [of.chroma_scale[0] + of.chroma_scale[1] * 0.08 * (wave[..., n] - 0.5) for n in (1, 2)]
+    kind = np.uint8 if bits == 8 else np.uint16
+    planes = tuple(np.round(plane).astype(kind) for plane in (y, *chroma))
+
+    def rgb(planes) -> np.ndarray:
+        y, cb, cr = planes
+        return rgb_of(
+            unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale), of
+        ).clip(0, 1)
+
+    found = rgb(apply_to_planes(planes, some_gains(), strength, of, bits=bits))
+    expected = vips.pixels(apply(vips.of_array(np.ascontiguousarray(rgb(planes))), some_gains(), strength))
+    np.testing.assert_allclose(found, expected, atol=1.6 / (2**bits - 1))
+    assert np.abs(found - rgb(planes)).max() > 0.1
+
+
+@pytest.mark.parametrize(("down", "across"), [(2, 2), (1, 2), (1, 1)])
+@pytest.mark.parametrize("size", [(16, 24), (15, 23)])
+def test_no_gain_changes_no_sample(down, across, size):
+    rng = np.random.default_rng(0)
+    h, w = size
+    planes = [rng.integers(0, 256, (h, w)).astype(np.uint8)]
+    planes += [rng.integers(0, 256, (-(-h // down), -(-w // across))).astype(np.uint8) for _ in range(2)]
+    none = Gains(np.zeros((4, 4, 2), np.float32), np.zeros((4, 4, 3), np.float32))
+    for before, after in zip(
+        planes, apply_to_planes(tuple(planes), none, 1.0, Coding(8, False, *BT709), bits=8), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_reduced_chroma_loses_no_colour():
+    y, c = np.full((16, 24), 40, np.uint8), np.full((8, 12), 140, np.uint8)
+    whole = np.repeat(np.repeat(c, 2, 0), 2, 1)
+    one, two = (
+        apply_to_planes(planes, some_gains(), 1.0, Coding(8, False, *BT709), bits=8)
+        for planes in ((y, c, c), (y, whole, whole))
+    )
+    for a, b in zip(one, two, strict=True):
+        small = b if a.shape == b.shape else b.reshape(8, 2, 12, 2).astype(float).mean((1, 3))
+        np.testing.assert_allclose(a.astype(float), small, atol=1.5)
+
+
+# ----- films
+
+
+def scene(count: int, seed: int = 0, noise: float = 3.0) -> list[np.ndarray]:
+    """A still night with grain."""
+    rng = np.random.default_rng(seed)
+    still = np.asarray(texture(seed, (96, 128)), np.float32) * 0.35
+    return [np.clip(still + rng.normal(0, noise, still.shape), 0, 255).astype(np.uint8) for _ in range(count)]
+
+
+def flicker(frames) -> np.ndarray:
+    """Standard deviation over time of the means of patches of a still scene, relative to their level."""
+    means = np.stack([np.asarray(frame, np.float32).reshape(6, 16, 8, 16, 3).mean((1, 3, 4)) for frame in frames])
+    return means.std(0) / means.mean(0)
+
+
+def test_a_still_scene_does_not_pump():
+    enhancer = Enhancer()
+    frames = scene(30)
+    bright = list(enhancer.frames(frames))
+    assert np.mean(bright) > 1.5 * np.mean(frames)
+    before, after = flicker(frames), flicker(bright)
+    assert after.mean() <= before.mean()
+    assert (after <= 1.15 * before).all()
+    one_by_one = flicker([enhancer(frame) for frame in frames[::5]])
+    assert after.mean() < one_by_one.mean()
+
+
+def test_frames_are_those_of_the_command(tmp_path):
+    """Lossless and 4:4:4, so that only rounding differs; with a cut in the middle."""
+    enhancer = Enhancer()
+    source = encode(tmp_path / "a.mkv", scene(8) + scene(8, 5), "ffv1", {}, format="yuv444p10le")
+    enhance_film(source, tmp_path / "b.mkv", enhancer, checked_amount("auto", None, None), FilmOptions(), quiet=True)
+    before, expected = ([to_rgb(frame) for frame in decoded(path)] for path in (source, tmp_path / "b.mkv"))
+    found = list(enhancer.frames(before, rate=24))
+    assert len(found) == len(expected) == 16
+    difference = np.abs(np.stack(found).astype(int) - np.stack(expected))
+    assert difference.mean() < 1.0
+    assert difference.max() <= 8
+
+
+def test_frames_are_a_stream():
+    enhancer = Enhancer()
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield scene(1)[0]
+
+    frames = enhancer.frames(endless(), strength=0.5)
+    for n in range(3):
+        assert next(frames).shape == (96, 128, 3)
+        assert taken == n + 1 + LATER
+
+
+def test_what_frames_refuses():
+    enhancer = Enhancer()
+    with pytest.raises(UsageError, match=r"^frames: must be \(h, w, 3\), all of one size and dtype; got \(4, 5, 3\)"):
+        list(enhancer.frames([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]))
+    with pytest.raises(UsageError, match=r"^rate: must be a number above 0, got 0"):
+        enhancer.frames([], rate=0)
+    with pytest.raises(UsageError, match=r"^frames: need a model that gives gains"):
+        Enhancer("sci-easy").frames([])
+    assert list(enhancer.frames([])) == []
