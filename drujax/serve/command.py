@@ -58,9 +58,8 @@ def run(options: Serve) -> int:
         family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
     except OSError as error:
-        raise UsageError(
-            f"--host, --port: cannot listen on {options.host}:{options.port} ({error.strerror})"
-        ) from error
+        reason = str(error.strerror).partition(" (while")[0]
+        raise UsageError(f"--host, --port: cannot listen on {options.host}:{options.port} ({reason})") from error
     with listener, on_device(options.device):
         limits = Limits(options.max_bytes, options.max_pixels, options.queue, options.timeout)
         hosts = LOOPBACK if options.host in LOOPBACK else ("*",)
