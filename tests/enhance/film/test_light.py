@@ -1,5 +1,7 @@
 """The light over time, and its application to planes against the one to pixels."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from tests.support.films import encode
 from tests.support.textures import texture
 
 BT709, BT601 = (0.2126, 0.0722), (0.299, 0.114)
+LIMITED = Coding(8, full=False, k_r=BT709[0], k_b=BT709[1])
 
 
 def gains(value: float) -> Gains:
@@ -67,10 +70,15 @@ def test_a_cut_starts_anew():
 
 def test_few_frames_are_measured_at_any_rate():
     for rate in (12.0, 24.0, 60.0):
-        measured = []
+        measured: list[int] = []
         smooth = SmoothLight()
+
+        def find(n: int, measured=measured):
+            measured.append(n)
+            return gains(0.5), 1.0
+
         for n in range(round(3 * rate)):
-            smooth.next(n / rate, cut=n == 7, find=lambda n=n: measured.append(n) or (gains(0.5), 1.0))
+            smooth.next(n / rate, cut=n == 7, find=functools.partial(find, n))
         assert 7 in measured
         assert 3 / INTERVAL * 0.6 < len(measured) < 3 / INTERVAL + 3
 
@@ -138,19 +146,15 @@ def test_no_gain_changes_no_sample(down, across, size):
     planes = [rng.integers(0, 256, (h, w)).astype(np.uint8)]
     planes += [rng.integers(0, 256, (-(-h // down), -(-w // across))).astype(np.uint8) for _ in range(2)]
     none = Gains(np.zeros((4, 4, 2), np.float32), np.zeros((4, 4, 3), np.float32))
-    for before, after in zip(
-        planes, apply_to_planes(tuple(planes), none, 1.0, Coding(8, False, *BT709), bits=8), strict=True
-    ):
+    for before, after in zip(planes, apply_to_planes(tuple(planes), none, 1.0, LIMITED, bits=8), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
 def test_reduced_chroma_loses_no_colour():
     y, c = np.full((16, 24), 40, np.uint8), np.full((8, 12), 140, np.uint8)
     whole = np.repeat(np.repeat(c, 2, 0), 2, 1)
-    one, two = (
-        apply_to_planes(planes, some_gains(), 1.0, Coding(8, False, *BT709), bits=8)
-        for planes in ((y, c, c), (y, whole, whole))
-    )
+    even = Gains(*(part.mean((0, 1), keepdims=True) for part in some_gains()))
+    one, two = (apply_to_planes(planes, even, 1.0, LIMITED, bits=8) for planes in ((y, c, c), (y, whole, whole)))
     for a, b in zip(one, two, strict=True):
         small = b if a.shape == b.shape else b.reshape(8, 2, 12, 2).astype(float).mean((1, 3))
         np.testing.assert_allclose(a.astype(float), small, atol=1.5)
