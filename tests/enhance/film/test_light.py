@@ -51,6 +51,20 @@ def test_fluctuations_are_smoothed():
     assert np.abs(np.diff(found)).max() < 0.15 * np.abs(np.diff(values)).max()
 
 
+def test_small_fluctuations_change_nothing():
+    rng = np.random.default_rng(0)
+    lights = [(gains(0.5 + 0.004 * x), 0.9 + 0.004 * x) for x in rng.uniform(-1, 1, 48)]
+    found = smoothed(lights)
+    assert {float(light[0].exposure[0, 0, 0]) for light in found} == {float(found[0][0].exposure[0, 0, 0])}
+    assert {light[1] for light in found} == {found[0][1]}
+
+
+def test_slow_changes_are_followed():
+    found = smoothed([(gains(0.2 + 0.002 * n), 1.0) for n in range(240)])
+    assert found[-1][0].exposure[0, 0, 0] == pytest.approx(0.2 + 0.002 * 239, abs=0.06)
+    assert np.abs(np.diff([light[0].exposure[0, 0, 0] for light in found])).max() < 0.01
+
+
 def test_a_step_is_followed_within_seconds_and_without_overshoot():
     lights = [(gains(0.2 if n < 24 else 0.9), 1.0) for n in range(96)]
     found = np.array([light[0].exposure[0, 0, 0] for light in smoothed(lights)])
@@ -132,9 +146,10 @@ def test_planes_get_the_light_that_pixels_get(bits, full, matrix, strength):
             unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale), of
         ).clip(0, 1)
 
+    # Half a level of luma and of colour differences are 1.65 levels of blue.
     found = rgb(apply_to_planes(planes, some_gains(), strength, of, bits=bits))
     expected = vips.pixels(apply(vips.of_array(np.ascontiguousarray(rgb(planes))), some_gains(), strength))
-    np.testing.assert_allclose(found, expected, atol=1.6 / (2**bits - 1))
+    np.testing.assert_allclose(found, expected, atol=1.7 / (2**bits - 1))
     assert np.abs(found - rgb(planes)).max() > 0.1
 
 
@@ -194,7 +209,7 @@ def test_frames_are_those_of_the_command(tmp_path):
     source = encode(tmp_path / "a.mkv", scene(8) + scene(8, 5), "ffv1", {}, format="yuv444p10le")
     enhance_film(source, tmp_path / "b.mkv", enhancer, checked_amount("auto", None, None), FilmOptions(), quiet=True)
     before, expected = ([to_rgb(frame) for frame in decoded(path)] for path in (source, tmp_path / "b.mkv"))
-    found = list(enhancer.frames(before, rate=24))
+    found = list(enhancer.frames(before, rate=24.0))
     assert len(found) == len(expected) == 16
     difference = np.abs(np.stack(found).astype(int) - np.stack(expected))
     assert difference.mean() < 1.0
@@ -222,7 +237,7 @@ def test_what_frames_refuses():
     with pytest.raises(UsageError, match=r"^frames: must be \(h, w, 3\), all of one size and dtype; got \(4, 5, 3\)"):
         list(enhancer.frames([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]))
     with pytest.raises(UsageError, match=r"^rate: must be a number above 0, got 0"):
-        enhancer.frames([], rate=0)
+        enhancer.frames([], rate=0.0)
     with pytest.raises(UsageError, match=r"^frames: need a model that gives gains"):
         Enhancer("sci-easy").frames([])
     assert list(enhancer.frames([])) == []
