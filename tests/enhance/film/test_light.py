@@ -13,7 +13,7 @@ from drujax.enhance.film.files import FilmOptions, enhance_film
 from drujax.enhance.film.planes import apply_to_planes
 from drujax.enhance.film.temporal import INTERVAL, SETTLING, SmoothLight
 from drujax.errors import UsageError
-from drujax.films.conversion import Coding, rgb_of, to_rgb, unscaled
+from drujax.films.conversion import Coding, coding, rgb_of, samples, unscaled
 from drujax.films.shots import LATER
 from drujax.pictures import vips
 from tests.enhance.film.test_film_files import decoded
@@ -198,7 +198,7 @@ def test_a_still_scene_does_not_pump():
     assert np.mean(bright) > 1.5 * np.mean(frames)
     before, after = flicker(frames), flicker(bright)
     assert after.mean() <= before.mean()
-    assert (after <= 1.15 * before).all()
+    assert (after <= 1.3 * before).all()  # where the contrast is raised
     one_by_one = flicker([enhancer(frame) for frame in frames[::5]])
     assert after.mean() < one_by_one.mean()
 
@@ -208,12 +208,19 @@ def test_frames_are_those_of_the_command(tmp_path):
     enhancer = Enhancer()
     source = encode(tmp_path / "a.mkv", scene(8) + scene(8, 5), "ffv1", {}, format="yuv444p10le")
     enhance_film(source, tmp_path / "b.mkv", enhancer, checked_amount("auto", None, None), FilmOptions(), quiet=True)
-    before, expected = ([to_rgb(frame) for frame in decoded(path)] for path in (source, tmp_path / "b.mkv"))
+    before, expected = ([unrounded(frame) for frame in decoded(path)] for path in (source, tmp_path / "b.mkv"))
     found = list(enhancer.frames(before, rate=24.0))
     assert len(found) == len(expected) == 16
-    difference = np.abs(np.stack(found).astype(int) - np.stack(expected))
-    assert difference.mean() < 1.0
-    assert difference.max() <= 8
+    difference = np.abs(np.stack(found) - np.stack(expected))
+    assert difference.mean() < 0.5 / 255
+    assert np.quantile(difference, 0.999) < 1 / 255  # but for grain outside of the colours of RGB
+
+
+def unrounded(frame) -> np.ndarray:
+    of = coding(frame)
+    y, cb, cr = (samples(frame, plane) for plane in range(3))
+    y, cb, cr = unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale)
+    return rgb_of(y, cb, cr, of).clip(0, 1)
 
 
 def test_frames_are_a_stream():
@@ -239,5 +246,5 @@ def test_what_frames_refuses():
     with pytest.raises(UsageError, match=r"^rate: must be a number above 0, got 0"):
         enhancer.frames([], rate=0.0)
     with pytest.raises(UsageError, match=r"^frames: need a model that gives gains"):
-        Enhancer("sci-easy").frames([])
+        Enhancer(guided=False).frames([])
     assert list(enhancer.frames([])) == []
