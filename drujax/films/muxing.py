@@ -63,7 +63,7 @@ def write_film(
     """
     original, stream = open_film(source)
     with original, av.open(str(path), "w", format=container) as output:
-        output.flags |= Flags.bitexact  # without random numbers: equal frames are equal files
+        output.flags |= Flags.bitexact.value  # without random numbers: equal frames are equal files
         pictures: dict[int, Any] = {}
         copies: dict[int, Any] = {}
         with _refusing(container, source):

@@ -15,7 +15,7 @@ PROMINENCE = 2.5  # times the largest change nearby: pans and moving characters 
 NEARBY = 4  # frames on each side
 EARLIER, LATER = 2 * NEARBY + 1, NEARBY  # frames on which it depends whether a frame is the first of a shot
 
-Thumbnail = UInt8[np.ndarray, "h w"]
+Thumbnail = UInt8[np.ndarray, "_ _"]
 T = TypeVar("T")
 
 

@@ -94,18 +94,18 @@ def _apply(luma, cb, cr, exposure, tint, strength, mask, *, coding: Coding, bits
     rgb = [jnp.clip(mean + d, 0, 1) for d in over]
     height, width = mean.shape
     slope, offset = _enlarged(exposure, height, width)
-    change = tint[..., 0] - tint[..., 2]
-    per_change = change / (change**2 + CAST**2)
-    *log_tint, per_change = _enlarged(jnp.concatenate([tint, per_change[..., None]], -1), height, width)
+    cast = tint[..., 0] - tint[..., 2]
+    per_change = cast / (cast**2 + CAST**2)
+    by_share = [jnp.expm1(tint * share) for share in (jnp.minimum(strength, 1), 1)]
+    grids = _enlarged(jnp.concatenate([*by_share, per_change[..., None]], -1), height, width)
     # As `application._under_cast`.
-    under = jnp.clip((jnp.log(rgb[2] + DARKEST) - jnp.log(rgb[0] + DARKEST)) * per_change, 0, 1)
-    tints, full = (
-        [1 + under * (jnp.exp(share * log) - 1) for log in log_tint] for share in (jnp.minimum(strength, 1), 1)
-    )
-    tinted = jnp.stack([c * t for c, t in zip(rgb, full, strict=True)])
-    first = tinted.argmax(0)
-    largest = jnp.select([first == n for n in range(3)], full)
-    above = jnp.select([first == n for n in range(3)], [d * t for d, t in zip(over, full, strict=True)])
+    under = jnp.clip((jnp.log(rgb[2] + DARKEST) - jnp.log(rgb[0] + DARKEST)) * grids[6], 0, 1)
+    tints, full = ([1 + under * tint for tint in part] for part in (grids[:3], grids[3:6]))
+    brightest, largest, above = rgb[0] * full[0], full[0], over[0] * full[0]
+    for c, t, d in zip(rgb[1:], full[1:], over[1:], strict=True):
+        more = c * t > brightest
+        largest, above = jnp.where(more, t, largest), jnp.where(more, d * t, above)
+        brightest = jnp.maximum(c * t, brightest)
     k = (k_r, k_g, k_b)
     block = _Block(
         scale=_sum(k, tints),
@@ -120,13 +120,13 @@ def _apply(luma, cb, cr, exposure, tint, strength, mask, *, coding: Coding, bits
     gain = block.gain(mean, strength)
     enhanced = [jnp.clip(c * t * gain, 0, 1) for c, t in zip(rgb, tints, strict=True)]
     # Of differences, so that samples outside of the colours of RGB (blacker than black) keep their distance.
-    more = [after - before for after, before in zip(enhanced, rgb, strict=True)]
-    more_luma = _sum(k, more)
+    change = [after - before for after, before in zip(enhanced, rgb, strict=True)]
+    change_of_luma = _sum(k, change)
     share = 1 if mask is None else mask
     share_of_block = 1 if mask is None else mask.mean(0)
     y = y + share * (brighter - jnp.clip(y, 0, 1))
-    cb = cb + share_of_block * (more[2] - more_luma) / (2 - 2 * k_b)
-    cr = cr + share_of_block * (more[0] - more_luma) / (2 - 2 * k_r)
+    cb = cb + share_of_block * (change[2] - change_of_luma) / (2 - 2 * k_b)
+    cr = cr + share_of_block * (change[0] - change_of_luma) / (2 - 2 * k_r)
     target = coding._replace(bits=bits)
     return _samples(y, target.luma_scale, bits), *(_samples(plane, target.chroma_scale, bits) for plane in (cb, cr))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from drujax.enhance.composition import Gains
+from drujax.pictures.color import DARKEST
 
 Light = tuple[Gains, float]  # gains, and their factor; None instead: nothing is changed
 
@@ -19,6 +20,11 @@ SETTLING = 0.4
 # Seconds between two frames whose light is computed.
 INTERVAL = 0.16
 CLOSE = 1e-3  # factors below it change nothing
+# Mean difference of log gains, or of factors, up to which a new light is that in use, measured through grain: 2 per
+# cent, which nobody sees at once. Following it would make still scenes pump.
+STILL = 0.02
+# Luma at which gains are compared.
+COMPARED = (0.02, 0.3)
 
 
 class SmoothLight:
@@ -40,7 +46,7 @@ class SmoothLight:
         """
         start = cut or math.isinf(self._time)
         if start or time - self._measured >= INTERVAL - 1e-6 or time < self._measured:
-            self._measure(find())
+            self._measure(find(), start=start)
             self._measured = time
         if start:
             self._gains, self._strength = self._target, self._target_strength
@@ -58,11 +64,13 @@ class SmoothLight:
             return None
         return self._gains, self._strength
 
-    def _measure(self, light: Light | None) -> None:
+    def _measure(self, light: Light | None, *, start: bool) -> None:
         """A frame that is to stay as it is has no gains of its own, so those before are faded out."""
         if light is None:
             self._target_strength = 0.0
-        else:
+            return
+        before = None if start or self._target is None else (self._target, self._target_strength)
+        if before is None or _difference(before, light) > STILL:
             self._target, self._target_strength = _of_arrays(map(np.asarray, light[0])), light[1]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -81,6 +89,13 @@ class SmoothLight:
             _of_arrays(state[f"{name}_{part}"] for part in Gains._fields) if f"{name}_exposure" in state else None
             for name in ("gains", "target")
         )
+
+
+def _difference(one: Light, other: Light) -> float:
+    """The largest of the mean differences of log gains, of log tints, and of the factors."""
+    exposure, tint = (np.asarray(a) - np.asarray(b) for a, b in zip(one[0], other[0], strict=True))
+    of_luma = (exposure[..., 0] * math.log(luma + DARKEST) + exposure[..., 1] for luma in COMPARED)
+    return max(*(float(np.abs(part).mean()) for part in (*of_luma, tint)), abs(one[1] - other[1]))
 
 
 def _of_arrays(arrays: Iterable[Any]) -> Gains:

@@ -191,6 +191,7 @@ def test_letterbox_bars_stay_as_they_are(tmp_path):
     source = encode(tmp_path / "a.mkv", frames, "ffv1", {})
     enhancer = Doubling()
     result = enhanced(source, tmp_path / "b.mkv", enhancer)
+    assert film_of(result)["codec"] == "ffv1"
     for before, after in zip(decoded(source), decoded(result), strict=True):
         for plane, bar in ((0, 14), (1, 7), (2, 7)):
             one, other = samples(before, plane), samples(after, plane)

@@ -1,5 +1,7 @@
 """The light over time, and its application to planes against the one to pixels."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from drujax.enhance.film.files import FilmOptions, enhance_film
 from drujax.enhance.film.planes import apply_to_planes
 from drujax.enhance.film.temporal import INTERVAL, SETTLING, SmoothLight
 from drujax.errors import UsageError
-from drujax.films.conversion import Coding, rgb_of, to_rgb, unscaled
+from drujax.films.conversion import Coding, coding, rgb_of, samples, unscaled
 from drujax.films.shots import LATER
 from drujax.pictures import vips
 from tests.enhance.film.test_film_files import decoded
@@ -19,6 +21,7 @@ from tests.support.films import encode
 from tests.support.textures import texture
 
 BT709, BT601 = (0.2126, 0.0722), (0.299, 0.114)
+LIMITED = Coding(8, full=False, k_r=BT709[0], k_b=BT709[1])
 
 
 def gains(value: float) -> Gains:
@@ -48,6 +51,20 @@ def test_fluctuations_are_smoothed():
     assert np.abs(np.diff(found)).max() < 0.15 * np.abs(np.diff(values)).max()
 
 
+def test_small_fluctuations_change_nothing():
+    rng = np.random.default_rng(0)
+    lights = [(gains(0.5 + 0.004 * x), 0.9 + 0.004 * x) for x in rng.uniform(-1, 1, 48)]
+    found = smoothed(lights)
+    assert {float(light[0].exposure[0, 0, 0]) for light in found} == {float(found[0][0].exposure[0, 0, 0])}
+    assert {light[1] for light in found} == {found[0][1]}
+
+
+def test_slow_changes_are_followed():
+    found = smoothed([(gains(0.2 + 0.002 * n), 1.0) for n in range(240)])
+    assert found[-1][0].exposure[0, 0, 0] == pytest.approx(0.2 + 0.002 * 239, abs=0.06)
+    assert np.abs(np.diff([light[0].exposure[0, 0, 0] for light in found])).max() < 0.01
+
+
 def test_a_step_is_followed_within_seconds_and_without_overshoot():
     lights = [(gains(0.2 if n < 24 else 0.9), 1.0) for n in range(96)]
     found = np.array([light[0].exposure[0, 0, 0] for light in smoothed(lights)])
@@ -67,10 +84,15 @@ def test_a_cut_starts_anew():
 
 def test_few_frames_are_measured_at_any_rate():
     for rate in (12.0, 24.0, 60.0):
-        measured = []
+        measured: list[int] = []
         smooth = SmoothLight()
+
+        def find(n: int, measured=measured):
+            measured.append(n)
+            return gains(0.5), 1.0
+
         for n in range(round(3 * rate)):
-            smooth.next(n / rate, cut=n == 7, find=lambda n=n: measured.append(n) or (gains(0.5), 1.0))
+            smooth.next(n / rate, cut=n == 7, find=functools.partial(find, n))
         assert 7 in measured
         assert 3 / INTERVAL * 0.6 < len(measured) < 3 / INTERVAL + 3
 
@@ -124,9 +146,10 @@ def test_planes_get_the_light_that_pixels_get(bits, full, matrix, strength):
             unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale), of
         ).clip(0, 1)
 
+    # Half a level of luma and of colour differences are 1.65 levels of blue.
     found = rgb(apply_to_planes(planes, some_gains(), strength, of, bits=bits))
     expected = vips.pixels(apply(vips.of_array(np.ascontiguousarray(rgb(planes))), some_gains(), strength))
-    np.testing.assert_allclose(found, expected, atol=1.6 / (2**bits - 1))
+    np.testing.assert_allclose(found, expected, atol=1.7 / (2**bits - 1))
     assert np.abs(found - rgb(planes)).max() > 0.1
 
 
@@ -138,19 +161,15 @@ def test_no_gain_changes_no_sample(down, across, size):
     planes = [rng.integers(0, 256, (h, w)).astype(np.uint8)]
     planes += [rng.integers(0, 256, (-(-h // down), -(-w // across))).astype(np.uint8) for _ in range(2)]
     none = Gains(np.zeros((4, 4, 2), np.float32), np.zeros((4, 4, 3), np.float32))
-    for before, after in zip(
-        planes, apply_to_planes(tuple(planes), none, 1.0, Coding(8, False, *BT709), bits=8), strict=True
-    ):
+    for before, after in zip(planes, apply_to_planes(tuple(planes), none, 1.0, LIMITED, bits=8), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
 def test_reduced_chroma_loses_no_colour():
     y, c = np.full((16, 24), 40, np.uint8), np.full((8, 12), 140, np.uint8)
     whole = np.repeat(np.repeat(c, 2, 0), 2, 1)
-    one, two = (
-        apply_to_planes(planes, some_gains(), 1.0, Coding(8, False, *BT709), bits=8)
-        for planes in ((y, c, c), (y, whole, whole))
-    )
+    even = Gains(*(part.mean((0, 1), keepdims=True) for part in some_gains()))
+    one, two = (apply_to_planes(planes, even, 1.0, LIMITED, bits=8) for planes in ((y, c, c), (y, whole, whole)))
     for a, b in zip(one, two, strict=True):
         small = b if a.shape == b.shape else b.reshape(8, 2, 12, 2).astype(float).mean((1, 3))
         np.testing.assert_allclose(a.astype(float), small, atol=1.5)
@@ -179,7 +198,7 @@ def test_a_still_scene_does_not_pump():
     assert np.mean(bright) > 1.5 * np.mean(frames)
     before, after = flicker(frames), flicker(bright)
     assert after.mean() <= before.mean()
-    assert (after <= 1.15 * before).all()
+    assert (after <= 1.3 * before).all()  # where the contrast is raised
     one_by_one = flicker([enhancer(frame) for frame in frames[::5]])
     assert after.mean() < one_by_one.mean()
 
@@ -189,12 +208,19 @@ def test_frames_are_those_of_the_command(tmp_path):
     enhancer = Enhancer()
     source = encode(tmp_path / "a.mkv", scene(8) + scene(8, 5), "ffv1", {}, format="yuv444p10le")
     enhance_film(source, tmp_path / "b.mkv", enhancer, checked_amount("auto", None, None), FilmOptions(), quiet=True)
-    before, expected = ([to_rgb(frame) for frame in decoded(path)] for path in (source, tmp_path / "b.mkv"))
-    found = list(enhancer.frames(before, rate=24))
+    before, expected = ([unrounded(frame) for frame in decoded(path)] for path in (source, tmp_path / "b.mkv"))
+    found = list(enhancer.frames(before, rate=24.0))
     assert len(found) == len(expected) == 16
-    difference = np.abs(np.stack(found).astype(int) - np.stack(expected))
-    assert difference.mean() < 1.0
-    assert difference.max() <= 8
+    difference = np.abs(np.stack(found) - np.stack(expected))
+    assert difference.mean() < 0.5 / 255
+    assert np.quantile(difference, 0.999) < 1 / 255  # but for grain outside of the colours of RGB
+
+
+def unrounded(frame) -> np.ndarray:
+    of = coding(frame)
+    y, cb, cr = (samples(frame, plane) for plane in range(3))
+    y, cb, cr = unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale)
+    return rgb_of(y, cb, cr, of).clip(0, 1)
 
 
 def test_frames_are_a_stream():
@@ -218,7 +244,7 @@ def test_what_frames_refuses():
     with pytest.raises(UsageError, match=r"^frames: must be \(h, w, 3\), all of one size and dtype; got \(4, 5, 3\)"):
         list(enhancer.frames([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]))
     with pytest.raises(UsageError, match=r"^rate: must be a number above 0, got 0"):
-        enhancer.frames([], rate=0)
+        enhancer.frames([], rate=0.0)
     with pytest.raises(UsageError, match=r"^frames: need a model that gives gains"):
-        Enhancer("sci-easy").frames([])
+        Enhancer(guided=False).frames([])
     assert list(enhancer.frames([])) == []
