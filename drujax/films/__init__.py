@@ -1,1 +1,1 @@
-"""Film files: frames by number, their colours, shots, letterbox bars; encoding, and copying all other streams."""
+"""Film files: frames by number, their colours, shots, letterbox bars; encoders, and copying all other streams."""

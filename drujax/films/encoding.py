@@ -106,7 +106,7 @@ def choose(
         os.environ.setdefault("SVT_LOG", "1")  # errors only
     written = av.Codec(name, "w").canonical_name
     changed = codec is None and written != video.codec and video.codec in ENCODERS
-    note = f"{video.codec} in {wanted} cannot be encoded here; written as {written}" if changed else None
+    note = f"{video.codec} of {wanted} cannot be written to {container} here; written as {written}" if changed else None
     encoding = Encoding(name, wanted, options, threads=os.cpu_count() or 1)
     _open(encoding, video)
     return encoding, note

@@ -1,5 +1,6 @@
 """Writes a film file: new moving pictures, and everything else of another film as it is."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -125,21 +126,17 @@ def _kept(metadata: dict[str, str], dropped: frozenset[str]) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if key.lower() not in dropped}
 
 
-class _refusing:
+@contextlib.contextmanager
+def _refusing(container: str, source: Path) -> Iterator[None]:
     """Turns errors of a container that does not hold a stream into one line."""
-
-    def __init__(self, container: str, source: Path):
-        self._container, self._source = container, source
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, ValueError | av.FFmpegError | NotImplementedError) and not isinstance(error, UsageError):
-            raise UsageError(
-                f"-o: {self._container} does not hold all streams of {self._source} ({error}); choose .mkv, or the "
-                "film's own container"
-            ) from None
+    try:
+        yield
+    except (ValueError, NotImplementedError, av.FFmpegError) as error:
+        if isinstance(error, UsageError) or (isinstance(error, OSError) and not isinstance(error, ValueError)):
+            raise
+        raise UsageError(
+            f"-o: {container} does not hold all streams of {source} ({error}); choose .mkv, or the film's own container"
+        ) from None
 
 
 def _packets(

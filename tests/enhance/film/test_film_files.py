@@ -155,6 +155,12 @@ def test_a_deeper_pixel_format(tmp_path):
         assert to_rgb(after)[-8:, -8:].astype(int) == pytest.approx(expected, abs=2)
 
 
+def test_interlaced_films_stay_interlaced(tmp_path):
+    source = numbered_film(tmp_path / "film.mkv", 6, options={"flags": "+ildct+ime", "bf": "0"})
+    assert decoded(source)[1].interlaced_frame
+    assert decoded(enhanced(source, tmp_path / "bright.mkv"))[1].interlaced_frame
+
+
 # ----- colours and places
 
 
@@ -407,7 +413,7 @@ def test_a_codec_that_changes_is_told(tmp_path):
     encoding, note = choose(deep, "webm")
     assert encoding.codec == "libsvtav1"
     assert note is not None
-    assert re.match(r"vp9 in yuv420p10le cannot be encoded here; written as av1", note)
+    assert re.match(r"vp9 of yuv420p10le cannot be written to webm here; written as av1", note)
 
 
 def test_films_that_are_written():
