@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key
 
+from drujax.errors import UsageError
 from drujax.losses import zero_ig
 from drujax.methods.config import TrainConfig
 from drujax.methods.single_network import Metrics, SingleNetworkMethod, apply
@@ -100,6 +101,11 @@ def build(config: Config, learning_rate: optax.Schedule | float) -> ZeroIG:
     return ZeroIG(learning_rate, config.recipe.ema_decay)
 
 
+def _check(config: TrainConfig) -> None:
+    if config.recipe.loss_form != "official":
+        raise UsageError(f"loss_form: zero_ig has the official losses only, got {config.recipe.loss_form}")
+
+
 def _convert(state: Mapping[str, Any], shapes: Mapping[str, Any]) -> Variables:
     """Drops the duplicate names of shared blocks."""
     return from_torch({name: value for name, value in unwrapped(state).items() if ".blocks." not in name}, shapes)
@@ -144,5 +150,6 @@ SPEC = MethodSpec(
     ),
     epoch="dark",
     min_size=zero_ig.MIN_SIZE,
+    check=_check,
     one_image=lambda options: options.one_picture,
 )

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from drujax.errors import UsageError
 from drujax.losses import zero_ig as losses
 from drujax.methods.config import preset_config
 from drujax.methods.registry import find_network
@@ -141,6 +142,12 @@ def test_it_starts_as_the_official_code_does():
     bound = 1 / np.sqrt(9 * 48)
     assert 0.95 * bound < np.abs(noise["bias"]).max() <= bound
     assert np.std(noise["kernel"]) == pytest.approx(bound / np.sqrt(3), rel=0.03)
+
+
+def test_the_papers_losses_are_refused():
+    config = preset_config("debug", "zero_ig")
+    with pytest.raises(UsageError, match="loss_form: zero_ig has the official losses only, got paper"):
+        dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, loss_form="paper"))
 
 
 def test_it_can_train_on_one_picture():
