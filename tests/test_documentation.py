@@ -108,7 +108,7 @@ def options() -> str:
     helps += [help_of("experiments.evaluate"), help_of("experiments.evaluate", "light"), help_of("experiments.tables")]
     helps += [help_of("experiments.figures", name) for name in ("compare", "scenes")]
     helps += [help_of("experiments.benchmark", name) for name in ("train", "enhance", "data", "scenes", "metrics")]
-    methods = ("enlightengan", "exposure", "sci", "zero_dce_pp", "ruas", "ruas_search", "clip_lit")
+    methods = ("enlightengan", "exposure", "sci", "zero_dce_pp", "ruas", "ruas_search", "clip_lit", "zero_ig")
     helps += [help_of("experiments.train", f"--method={name}") for name in methods]
     return "\n".join(helps)
 

@@ -117,8 +117,8 @@ class Enhancer:
         self._guided = loaded.network.guided if guided is None else guided
         self._margin = margin if margin is not None else 0 if exact else loaded.network.margin
 
-        def network(variables, x):
-            y = loaded.network.enhance(loaded.module, variables, x)
+        def network(variables, x, fitted=None):
+            y = loaded.network.enhance(loaded.module, variables, x, fitted)
             return y, jnp.isfinite(y).all()
 
         def working(variables, x):
@@ -127,6 +127,8 @@ class Enhancer:
             y, finite = network(variables, padded)
             return gains(x, y[:, margin : margin + x.shape[1], margin : margin + x.shape[2]]), finite
 
+        # Apart from the network, so that what a size compiles again does not include the fit.
+        self._fitted = partial(loaded.network.fitted, loaded.module)
         self._network = jax.jit(network)
         self._gains = jax.jit(working)
         self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
@@ -293,7 +295,7 @@ class Enhancer:
         rows, columns = self._padding(h), self._padding(w)
         program = self._program((len(batch), sum(rows) + h, sum(columns) + w, 3), (w, h))
         x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
-        y, finite = program(self._variables, x)
+        y, finite = program(self._variables, x, self._fitted(x))
         if exposure is not None:
             seen = slice(rows[0], rows[0] + h), slice(columns[0], columns[0] + w)
             share = _shares_for(exposure, *(np.asarray(image[:, *seen]) for image in (x, y)))
@@ -321,7 +323,7 @@ class Enhancer:
         if free is not None and picture > free:  # for much too large shapes XLA aborts the process
             raise self._too_large(size, picture, free)
         if shape not in self._programs:
-            self._programs[shape] = self._network.lower(self._variables, x).compile()
+            self._programs[shape] = self._network.lower(self._variables, x, jax.eval_shape(self._fitted, x)).compile()
         program = self._programs[shape]
         analysis = program.memory_analysis()
         if analysis is None or free is None:

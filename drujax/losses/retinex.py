@@ -73,7 +73,7 @@ def ruas_denoising(enhanced: Images, denoised: Images) -> PerImage:
     return 1e-7 * fidelity(denoised, enhanced) + total_variation(denoised)
 
 
-def total_variation(images: Images) -> PerImage:
+def total_variation(images: Float[Array, "b h w c"]) -> PerImage:
     """Twice the sum of the mean squared differences of vertical and of horizontal neighbours."""
     return 2 * _sum((jnp.diff(images, axis=axis) ** 2).mean((1, 2, 3)) for axis in (1, 2))
 

@@ -26,7 +26,8 @@ class EnhancerNetwork:
         summary: one line for `drujax models`.
         build: keyword options -> flax module.
         run: (module bound to its variables, images b h w 3 in [0, 1]) -> enhanced b h w 3, nominally in [0, 1], not
-            clipped; without the last rows and columns where an option asks for that.
+            clipped; without the last rows and columns where an option asks for that. With `fit`, its result is the
+            third argument.
         options: all that `build` takes, with the defaults. Integers must be >= 1, other numbers >= 0.
         choices: the allowed values of string options.
         official: options whose value in the authors' checkpoint differs from the default.
@@ -36,11 +37,13 @@ class EnhancerNetwork:
             image with its reflection there.
         guided: whether `drujax.Enhancer` takes only exposure and colour from its output (`drujax.enhance.composition`).
         convert: (state dict, shapes of the variables) -> variables.
+        fit: (module, images) -> arrays that are fitted to these images, of shapes that do not depend on theirs; jitted,
+            so that it is compiled once. None for a network that fits nothing.
     """
 
     summary: str
     build: Callable[..., nn.Module]
-    run: Callable[[Any, Images], Images]
+    run: Callable[..., Images]
     options: Mapping[str, Any]
     licence: str
     official: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class EnhancerNetwork:
     margin: int = 0
     guided: bool = False
     convert: Callable[[Mapping[str, Any], Mapping[str, Any]], Variables] = from_torch
+    fit: Callable[[Any, Images], Any] | None = None
 
     def module(self, options: Mapping[str, Any]) -> nn.Module:
         """Return the module with `options` over the defaults. Raises UsageError for an unknown option or bad value."""
@@ -68,11 +72,25 @@ class EnhancerNetwork:
     def shapes(self, module: nn.Module) -> Variables:
         """Return shapes and dtypes of the module's variables, without computing them."""
         image = jax.ShapeDtypeStruct((1, self.size_multiple, self.size_multiple, 3), "float32")
-        return jax.eval_shape(nn.init(self.run, module), jax.random.key(0), image)
 
-    def enhance(self, module: nn.Module, variables: Variables, images: Images) -> Images:
-        """Enhance `images`, b h w 3 in [0, 1] -> the same, not clipped. Pure in its last two arguments."""
-        return nn.apply(self.run, module)(variables, images)
+        def variables(key, image):
+            return nn.init(self.run, module)(key, image, *self.fitted(module, image))
+
+        return jax.eval_shape(variables, jax.random.key(0), image)
+
+    def fitted(self, module: nn.Module, images: Images) -> tuple[Any, ...]:
+        """Fit what `enhance` fits to `images`, to be computed apart from it; empty without `fit`."""
+        return () if self.fit is None else (self.fit(module, images),)
+
+    def enhance(
+        self, module: nn.Module, variables: Variables, images: Images, fitted: tuple[Any, ...] | None = None
+    ) -> Images:
+        """Enhance `images`, b h w 3 in [0, 1] -> the same, not clipped. Pure in all but its first argument.
+
+        `fitted` is what the method of that name returns for these images, if it was called before.
+        """
+        fitted = self.fitted(module, images) if fitted is None else fitted
+        return nn.apply(self.run, module)(variables, images, *fitted)
 
 
 def first_output(module: Any, images: Images) -> Images:

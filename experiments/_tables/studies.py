@@ -63,6 +63,8 @@ TABLE1 = (
         paper=_paper(29.2622, 44.3198, 4.4435, 4.6900),
         note="CLIP-LIT is its authors' network, not trained on this data: its training needs CLIP's weights.",
     ),
+    Row("ZERO-IG", ("--method=zero_ig",)),
+    Row("CoLIE", model="colie", note="CoLIE is fitted to each test picture, in about two CPU minutes, not trained."),
     Row(VANILLA, _VANILLA, paper=_paper(27.2812, 45.1133, 4.3932, 4.7456)),
     _dru("resnet18", "ResNet18", _paper(25.9728, 41.9577, 4.3208, 4.7602)),
     _dru("resnet50", "ResNet50", _paper(25.9235, 42.7084, 4.3175, 4.7735)),

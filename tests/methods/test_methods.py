@@ -11,6 +11,7 @@ from drujax.methods.registry import find_network
 from drujax.methods.ruas import RUAS
 from drujax.methods.sci import SCI
 from drujax.methods.zero_dce_pp import ZeroDCEpp
+from drujax.methods.zero_ig import ZeroIG
 from drujax.training.batch import Weights, example_weights, unit_images
 from drujax.weights.torch_names import flatten, from_torch
 from tests.support import tiny_batch
@@ -20,6 +21,7 @@ METHODS = {
     "zero_dce_pp": ZeroDCEpp(features=4, ema_decay=0.5),
     "sci": SCI(learning_rate=3e-4),
     "ruas": RUAS(learning_rate=0.015, denoise_every=3),
+    "zero_ig": ZeroIG(learning_rate=3e-4, features=4, denoise_features=4),
 }
 ONES = {name: np.ones_like(table) for name, table in tiny_batch.tables().items()}
 
@@ -131,7 +133,9 @@ def clipped(gradients, norm):
     return {k: g * min(1, norm / (total + 1e-6)) for k, g in gradients.items()}
 
 
-@pytest.mark.parametrize(("name", "norm", "decay"), [("zero_dce_pp", 0.1, 1e-4), ("sci", 5.0, 3e-4)])
+@pytest.mark.parametrize(
+    ("name", "norm", "decay"), [("zero_dce_pp", 0.1, 1e-4), ("sci", 5.0, 3e-4), ("zero_ig", 5.0, 3e-4)]
+)
 def test_adam_decays_as_pytorch_does(name, norm, decay):
     """Against PyTorch's documented Adam: the decay is added to the clipped gradient, before the moments."""
     optimiser = METHODS[name].optimiser
