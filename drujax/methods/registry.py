@@ -9,7 +9,18 @@ from drujax.methods.spec import EnhancerNetwork, MethodSpec
 # Name -> module, imported on first use.
 METHODS = {
     name: f"drujax.methods.{name}"
-    for name in ("enlightengan", "exposure", "zero_dce_pp", "sci", "ruas", "ruas_search", "clip_lit", "curve")
+    for name in (
+        "enlightengan",
+        "exposure",
+        "zero_dce_pp",
+        "zero_dce",
+        "sci",
+        "ruas",
+        "ruas_search",
+        "clip_lit",
+        "pairlie",
+        "curve",
+    )
 }
 
 
