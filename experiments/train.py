@@ -65,7 +65,8 @@ def main(config: TrainConfig, *, on_step: Callable[[int], None] | None = None) -
     about = weights_metadata(config, dataset)
     check_images(dataset, recipe.size, recipe.view, recipe.short_side)  # wrong labels may leave a set empty
     steps, steps_per_epoch = run_length(recipe, config.spec.epoch, dataset)
-    rate = linear_decay(recipe.learning_rate, steps_per_epoch, recipe.constant_epochs, recipe.decay_epochs)
+    epochs = recipe.constant_epochs, recipe.decay_epochs
+    rate = linear_decay(recipe.learning_rate, steps_per_epoch, *epochs, halve_every=config.spec.halve_every)
     method = config.spec.build(config, rate)
     state = create(method, config.seed, mesh)
     init = config.init_files["init"]

@@ -12,6 +12,7 @@ import pytest
 
 from drujax import cli
 from drujax.console import command_line
+from drujax.methods import registry
 from experiments.prepare import SUBCOMMANDS
 from tests.support.documents import DOCUMENTS, REPOSITORY, anchors, code_spans, commands, links, read, usages
 
@@ -108,8 +109,7 @@ def options() -> str:
     helps += [help_of("experiments.evaluate"), help_of("experiments.evaluate", "light"), help_of("experiments.tables")]
     helps += [help_of("experiments.figures", name) for name in ("compare", "scenes")]
     helps += [help_of("experiments.benchmark", name) for name in ("train", "enhance", "data", "scenes", "metrics")]
-    methods = ("enlightengan", "exposure", "sci", "zero_dce_pp", "ruas", "ruas_search", "clip_lit", "zero_ig")
-    helps += [help_of("experiments.train", f"--method={name}") for name in methods]
+    helps += [help_of("experiments.train", f"--method={name}") for name in registry.trained()]
     return "\n".join(helps)
 
 

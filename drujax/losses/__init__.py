@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from drujax.runtime.lazy import exports
 
 if TYPE_CHECKING:
-    from drujax.losses import clip_lit, dru, retinex, self_feature_preserving, zero_dce_pp
+    from drujax.losses import clip_lit, dru, pairlie, retinex, self_feature_preserving, zero_dce_pp
 
 __all__ = [
     "clip_lit",
     "dru",
+    "pairlie",
     "retinex",
     "self_feature_preserving",
     "zero_dce_pp",

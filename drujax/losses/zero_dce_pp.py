@@ -1,9 +1,12 @@
-"""Zero-DCE++'s losses, one value per image, so that relativistic probabilities can weight them.
+"""The losses of Zero-DCE and Zero-DCE++, one value per image, so that relativistic probabilities can weight them.
 
-Li et al., TPAMI 2021; official code Li-Chongyi/Zero-DCE_extension at 09f202b6. Images (in [0, 1]) and curves are
-b h w 3. The official total loss is the mean over the batch of
+Guo et al., CVPR 2020, official code Li-Chongyi/Zero-DCE at e0f4adc5; Li et al., TPAMI 2021, official code
+Li-Chongyi/Zero-DCE_extension at 09f202b6. Images are b h w 3 in [0, 1]; Zero-DCE++ has a curve b h w 3, and Zero-DCE
+eight of them, b h w 24. The official total loss is the mean over the batch of
 
-    1600 smoothness(curve) + spatial(enhanced, image) + 5 colour(enhanced) + 10 exposure(enhanced).
+    w smoothness(curve) + spatial(enhanced, image) + 5 colour(enhanced) + 10 exposure(enhanced),
+
+where w is 1600 for Zero-DCE++ and 200 for Zero-DCE.
 """
 
 from typing import Literal
@@ -12,15 +15,23 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Images = Float[Array, "b h w 3"]
+Curves = Float[Array, "b h w c"]
 PerImage = Float[Array, " b"]
 
 EXPOSURE = 0.6  # E of the paper, the grey level of a well-exposed region
 
 
-def total(image: Images, enhanced: Images, curve: Images, *, form: Literal["official", "paper"] = "official"):
+def total(
+    image: Images,
+    enhanced: Images,
+    curve: Curves,
+    *,
+    smoothness_weight: float = 1600.0,
+    form: Literal["official", "paper"] = "official",
+):
     """Returns the weighted sum of the four losses, and each of them by name, unweighted.
 
-    `form` applies to `colour`, the only loss in which the official code deviates from the paper.
+    `form` applies to `colour`, the only loss in which Zero-DCE++'s official code deviates from its paper.
     """
     terms = {
         "smoothness": smoothness(curve),
@@ -28,7 +39,7 @@ def total(image: Images, enhanced: Images, curve: Images, *, form: Literal["offi
         "colour": colour(enhanced, form=form),
         "exposure": exposure(enhanced),
     }
-    weights = {"smoothness": 1600.0, "spatial": 1.0, "colour": 5.0, "exposure": 10.0}
+    weights = {"smoothness": smoothness_weight, "spatial": 1.0, "colour": 5.0, "exposure": 10.0}
     return sum(weights[name] * term for name, term in terms.items()), terms
 
 
@@ -63,7 +74,7 @@ def colour(enhanced: Images, *, form: Literal["official", "paper"] = "official")
     return jnp.where(grey, 0.0, jnp.sqrt(jnp.where(grey, 1.0, fourth)))
 
 
-def smoothness(curve: Images) -> PerImage:
+def smoothness(curve: Curves) -> PerImage:
     """Twice the squared differences of neighbours, averaged over pixels and summed over channels."""
     rows, columns = ((jnp.diff(curve, axis=axis) ** 2).sum(-1).mean((1, 2)) for axis in (1, 2))
     return 2 * (rows + columns)

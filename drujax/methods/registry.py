@@ -13,12 +13,14 @@ METHODS = {
         "enlightengan",
         "exposure",
         "zero_dce_pp",
+        "zero_dce",
         "sci",
         "ruas",
         "ruas_search",
         "clip_lit",
         "zero_ig",
         "colie",
+        "pairlie",
         "curve",
     )
 }

@@ -151,6 +151,7 @@ class MethodSpec:
         models: named weights of `network`.
         files: other files that training it or `drujax convert` can use.
         epoch: the images of one epoch: "dark" ones alone, dark and bright "pairs", or "all" images, dark or bright.
+        halve_every: epochs after which the learning rate is halved, again and again; None if it is not.
         always_weighted: whether relativistic probabilities weight its losses without `--dru`.
         min_size: the smallest side of the training images that its losses accept.
         check: raises UsageError if the configuration contradicts itself.
@@ -169,6 +170,7 @@ class MethodSpec:
     models: tuple[Model, ...] = ()
     files: tuple[File, ...] = ()
     epoch: Literal["dark", "pairs", "all"] = "pairs"
+    halve_every: int | None = None
     always_weighted: bool = False
     min_size: int = 1
     check: Callable[[Any], None] = lambda config: None

@@ -7,8 +7,9 @@ With data uncertainty, RP_d weights all terms of a dark image and RP_b those of 
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+import flax.linen as nn
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key
@@ -36,6 +37,8 @@ class ZeroDCEpp(SingleNetworkMethod):
     # Channels of the inner layers.
     features: int = 32
 
+    smoothness_weight: ClassVar[float] = 1600.0
+
     @property
     def optimiser(self) -> optax.GradientTransformation:
         # PyTorch's Adam adds the weight decay to the clipped gradient.
@@ -44,7 +47,7 @@ class ZeroDCEpp(SingleNetworkMethod):
         )
 
     @property
-    def network(self) -> Network:
+    def network(self) -> nn.Module:
         return Network(ratio=1, features=self.features)
 
     def initial(self, key: Key[Array, ""]) -> Variables:
@@ -57,7 +60,9 @@ class ZeroDCEpp(SingleNetworkMethod):
         del state, frozen
         images = jnp.concatenate(unit_images(batch))
         enhanced, curve = apply(self.network, {"params": variables["params"]}, images)
-        total, terms = zero_dce_pp.total(images, enhanced, curve, form=self.form)
+        total, terms = zero_dce_pp.total(
+            images, enhanced, curve, smoothness_weight=self.smoothness_weight, form=self.form
+        )
         loss = (jnp.concatenate(weights) * total).mean()
         return loss, (None, {name: term.mean() for name, term in terms.items()})
 

@@ -44,7 +44,7 @@ class ZeroDCEpp(nn.Module):
         if self.ratio > 1:
             curve = resize_aligned(curve, whole.shape[1:3])
         curve = curve[:, :h, :w]
-        return _apply_curve(image, curve), curve
+        return apply_curves(image, curve), curve
 
     def _curve(self, x):
         x1 = nn.relu(self._layer(1, x))
@@ -75,8 +75,10 @@ class ZeroDCEpp(nn.Module):
 
 
 @jax.checkpoint  # recomputing is faster than reading eight intermediate images back
-def _apply_curve(image: Float[Array, "b h w 3"], curve: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    for _ in range(ITERATIONS):
+def apply_curves(image: Float[Array, "b h w 3"], curves: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
+    """Applies x <- x + A x (x - 1) eight times: `curves` is the A of all (c = 3), or one after the other (c = 24)."""
+    maps = jnp.split(curves, curves.shape[-1] // 3, -1)
+    for curve in maps * (ITERATIONS // len(maps)):
         image = image + curve * image * (image - 1)  # XLA:CPU takes 15 times as long for image**2 - image
     return image
 

@@ -9,7 +9,12 @@ from drujax.training.recipe import Recipe
 
 
 def linear_decay(
-    base: float, steps_per_epoch: float, constant_epochs: int = 100, decay_epochs: int = 100
+    base: float,
+    steps_per_epoch: float,
+    constant_epochs: int = 100,
+    decay_epochs: int = 100,
+    *,
+    halve_every: int | None = None,
 ) -> optax.Schedule:
     """Returns the official EnlightenGAN schedule: constant, then linear decay towards zero, in steps of one epoch.
 
@@ -17,11 +22,13 @@ def linear_decay(
     base * (1 - (e - 101) / 100), so that the last one trains at base / 100, not at zero.
 
     `steps_per_epoch` may be fractional: for a run of n steps in total it is n / (constant_epochs + decay_epochs).
+    `halve_every` epochs, the rate is halved as well (PyTorch's MultiStepLR with a factor of 0.5).
     """
 
     def learning_rate(step):
         finished_epochs = jnp.floor(step / steps_per_epoch)
-        return base * (1 - jnp.clip((finished_epochs - constant_epochs) / max(decay_epochs, 1), 0, 1))
+        rate = base * (1 - jnp.clip((finished_epochs - constant_epochs) / max(decay_epochs, 1), 0, 1))
+        return rate if halve_every is None else rate * 0.5 ** jnp.floor(finished_epochs / halve_every)
 
     return learning_rate
 

@@ -56,6 +56,8 @@ TABLE1 = (
     Row("Input", model="input", paper=_paper(32.4483, 48.7356, 4.9890, 4.7587)),
     Row("SCI", ("--method=sci",), paper=_paper(27.8680, 46.0016, 4.4208, 4.6787)),
     Row("Zero-DCE++", ("--method=zero_dce_pp",), paper=_paper(28.4048, 46.1118, 4.4507, 4.4888)),
+    Row("Zero-DCE", ("--method=zero_dce",)),
+    Row("PairLIE", ("--method=pairlie",), note="PairLIE's pairs are exposures of one picture, not two photographs."),
     Row("RUAS", ("--method=ruas",), paper=_paper(49.1256, 64.5322, 6.6119, 4.1766)),
     Row(
         "CLIP-LIT",

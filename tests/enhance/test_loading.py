@@ -16,8 +16,10 @@ from drujax.enhance.zoo import DEFAULT_MODEL, models
 from drujax.errors import UsageError
 from drujax.methods.registry import find_network, networks
 from drujax.weights import shipped
+from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.safetensors_io import load_weights, save_weights
 from drujax.weights.torch_names import flatten, nest, to_torch
+from tests.support import numpy_networks
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,16 @@ def test_released_checkpoints_are_loaded_by_name(shared, goldens, cache, name, f
     levels = np.clip(wanted[0], 0, 1) * 255
     assert np.abs(Enhancer(name)(picture, strength=1.0) - levels).max() <= 0.5 + 1e-3
     assert (cache / f"{name}.safetensors").is_file()  # converted once
+
+
+def test_the_released_checkpoint_of_zero_dce(shared, goldens, cache):
+    """As above; the expected picture is that of the network written in NumPy."""
+    checkpoint = shared / "weights" / "llie" / "zero_dce_Epoch99.pth"
+    cache.mkdir(parents=True)
+    (cache / models()["zero-dce"].model.file.filename).write_bytes(checkpoint.read_bytes())
+    picture = goldens("compared_methods/inputs")["b_u8"]
+    levels = 255 * np.clip(numpy_networks.zero_dce(read_checkpoint(checkpoint), picture / 255), 0, 1)
+    assert np.abs(Enhancer("zero-dce")(picture, strength=1.0) - levels).max() <= 0.5 + 1e-3
 
 
 def test_an_unavailable_released_checkpoint(monkeypatch):

@@ -23,7 +23,14 @@ from tests.support.killed import Point, run_until
 DEBUG = ["--preset=debug", "--backbone=mobilenet_v2"]
 STEPS = 4
 # Testing all methods with weighted losses would take longer.
-COMPARED = {"zero_dce_pp": "none", "sci": "mobilenet_v2", "ruas": "none", "clip_lit": "none"}
+COMPARED = {
+    "zero_dce_pp": "none",
+    "zero_dce": "none",
+    "sci": "mobilenet_v2",
+    "ruas": "none",
+    "clip_lit": "none",
+    "pairlie": "mobilenet_v2",
+}
 
 
 def run(workdir: Path, *arguments: str, **hooks) -> int:
@@ -199,6 +206,10 @@ def test_mistakes(tmp_path):
         (["--method=ruas", "--ruas.architecture=none"], "--ruas.architecture: .*none"),
         (["--method=ruas_search", "--recipe.batch-size=3"], "--recipe.batch-size: must be even"),
         (
+            ["--method=pairlie", "--pairlie.max-darkening=1"],
+            "--pairlie.max-darkening: must be > 1 and finite, got 1",
+        ),
+        (
             ["--method=zero_dce_pp", "--recipe.size=8"],
             "--recipe.size: must be >= 16 .*, got 8",
         ),
@@ -225,6 +236,7 @@ def test_an_epoch_counts_the_images_of_the_method():
         return run_length(config.recipe, config.spec.epoch, dataset)
 
     assert steps("sci") == (10_000, 10)
+    assert steps("pairlie") == (4_000, 10)
     assert steps("zero_dce_pp") == (100 * 127, 127)  # of eight pictures
     assert steps("enlightengan") == (200 * 32, 32)
 

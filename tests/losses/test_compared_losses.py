@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drujax.losses import retinex, zero_dce_pp
+from drujax.losses import pairlie, retinex, zero_dce_pp
+from drujax.models.pairlie import Decomposition
 from tests.support.official import nhwc
 
 PICTURES = ("a", "b")
@@ -71,6 +72,8 @@ def test_losses_are_per_image(form):
     x, y, z = batch(0), batch(1), batch(2)
     losses = {
         "zero_dce_pp": lambda x, y, z: zero_dce_pp.total(x, y, z, form=form)[0],
+        "zero_dce": lambda x, y, z: zero_dce_pp.total(x, y, jnp.concatenate([z] * 8, -1), form=form)[0],
+        "pairlie": lambda x, y, z: pairlie.total(x, Decomposition(y[..., :1], y, z), z)[0],
         "sci": lambda x, y, z: retinex.sci_stage(x, y, form=form),
         "ruas": lambda x, y, z: retinex.ruas_enhancement(x, y, form=form) + retinex.ruas_denoising(y, z),
     }
@@ -90,6 +93,31 @@ def test_the_papers_forms_differ_and_use_colours():
     tinted = jnp.broadcast_to(jnp.array([0.5, 0.5, 0.7]), (1, 4, 4, 3))
     np.testing.assert_allclose(zero_dce_pp.colour(tinted, form="paper"), [2 * 0.04], rtol=1e-5)
     np.testing.assert_allclose(zero_dce_pp.colour(tinted), [np.sqrt(2) * 0.04], rtol=1e-5)
+
+
+def test_eight_equal_curves_cost_what_one_costs():
+    """Zero-DCE's smoothness, of weight 200, sums over its curves; Zero-DCE++'s, of 1600, has one."""
+    x, y, curve = batch(0), batch(1), batch(2)
+    one, _ = zero_dce_pp.total(x, y, curve)
+    eight, _ = zero_dce_pp.total(x, y, jnp.concatenate([curve] * 8, -1), smoothness_weight=200.0)
+    np.testing.assert_allclose(eight, one, rtol=1e-5)
+
+
+def test_pairlie_learns_no_illumination_from_the_quotient():
+    """Where product, brightness and smoothness are at their best, only the quotient is left."""
+    reflectance = batch(1)
+    illumination = jnp.full((3, 32, 48, 1), 0.5)
+    cleaned = illumination * reflectance
+    image = jnp.broadcast_to(illumination, reflectance.shape)
+
+    def loss(illumination, reflectance):
+        parts = Decomposition(illumination, reflectance, cleaned + 0.01)
+        product = ((illumination * reflectance - parts.cleaned) ** 2).mean((1, 2, 3))
+        return (pairlie.retinex(parts, image) - product).sum()
+
+    of_illumination, of_reflectance = jax.grad(loss, (0, 1))(illumination, reflectance)
+    np.testing.assert_allclose(of_illumination, 0, atol=1e-7)
+    np.testing.assert_allclose(of_reflectance, -2 * 0.02 / (32 * 48 * 3), rtol=1e-4)
 
 
 def test_gradient_is_finite_for_grey_images():

@@ -6,22 +6,27 @@ import numpy as np
 import optax
 import pytest
 
-from drujax.losses import retinex, zero_dce_pp
+from drujax.losses import pairlie, retinex, zero_dce_pp
+from drujax.methods.pairlie import PairLIE, exposures
 from drujax.methods.registry import find_network
 from drujax.methods.ruas import RUAS
 from drujax.methods.sci import SCI
+from drujax.methods.zero_dce import ZeroDCE
 from drujax.methods.zero_dce_pp import ZeroDCEpp
 from drujax.methods.zero_ig import ZeroIG
 from drujax.training.batch import Weights, example_weights, unit_images
+from drujax.training.state import step_key
 from drujax.weights.torch_names import flatten, from_torch
 from tests.support import tiny_batch
 from tests.support.official import nhwc
 
 METHODS = {
     "zero_dce_pp": ZeroDCEpp(features=4, ema_decay=0.5),
+    "zero_dce": ZeroDCE(features=4),
     "sci": SCI(learning_rate=3e-4),
     "ruas": RUAS(learning_rate=0.015, denoise_every=3),
     "zero_ig": ZeroIG(learning_rate=3e-4, features=4, denoise_features=4),
+    "pairlie": PairLIE(learning_rate=1e-3, features=4),
 }
 ONES = {name: np.ones_like(table) for name, table in tiny_batch.tables().items()}
 
@@ -86,12 +91,16 @@ def loss(method, state, rp=None):
     return method.loss(state.model.variables, tiny_batch.batch(), weights, state, method.frozen)[0]
 
 
-def test_weights_of_zero_dce_pp(starts):
-    method, state = METHODS["zero_dce_pp"], starts["zero_dce_pp"]
+@pytest.mark.parametrize(("name", "smoothness_weight"), [("zero_dce_pp", 1600.0), ("zero_dce", 200.0)])
+def test_weights_of_zero_dce(starts, name, smoothness_weight):
+    method, state = METHODS[name], starts[name]
     images = jnp.concatenate(unit_images(tiny_batch.batch()))
     enhanced, curve = method.network.apply(state.model.variables, images)
     alone = np.concatenate(
-        [zero_dce_pp.total(*(x[None] for x in xs))[0] for xs in zip(images, enhanced, curve, strict=True)]
+        [
+            zero_dce_pp.total(*(x[None] for x in xs), smoothness_weight=smoothness_weight)[0]
+            for xs in zip(images, enhanced, curve, strict=True)
+        ]
     )
     rp = np.concatenate([tiny_batch.tables()[s][tiny_batch.batch()[f"{s}_index"]] for s in ("dark", "bright")])
     np.testing.assert_allclose(loss(method, state, tiny_batch.tables()), (rp * alone).mean(), rtol=1e-5)
@@ -108,6 +117,31 @@ def test_weights_of_ruas(starts):
     third = state.replace(step=jnp.int32(2))  # in which noise removal learns
     both = (rp * (enhancement + denoising)).mean()
     np.testing.assert_allclose(loss(method, third, tiny_batch.tables()), both, rtol=1e-5)
+
+
+def test_weights_of_pairlie(starts):
+    """Both exposures of a pair are of one dark image, whose RP_d weights all terms."""
+    method, state = METHODS["pairlie"], starts["pairlie"]
+    dark, _ = unit_images(tiny_batch.batch())
+    image, darker = exposures(dark, step_key(state), method.max_darkening)
+    (_, one), (_, other) = (method.network.apply(state.model.variables, each) for each in (image, darker))
+    alone, terms = pairlie.total(image, one, other.reflectance)
+    assert alone.shape == (len(dark),)
+    np.testing.assert_allclose(alone, terms["consistency"] + terms["retinex"] + 500 * terms["projection"], rtol=1e-6)
+    rp = tiny_batch.tables()["dark"][tiny_batch.batch()["dark_index"]]
+    np.testing.assert_allclose(loss(method, state, tiny_batch.tables()), (rp * alone).mean(), rtol=1e-5)
+
+
+def test_exposures_of_pairlie():
+    """Two files of one scene: whole levels, each image darkened by factors of its own between 1 and the largest."""
+    dark = jnp.broadcast_to(jnp.linspace(0, 1, 256)[:, None, None], (64, 256, 2, 3))
+    pair = np.asarray(exposures(dark, jax.random.key(0), 4.0))
+    np.testing.assert_allclose(pair * 255, np.rint(pair * 255), atol=1e-4)
+    factors = 1 / pair[:, :, -1, 0, 0]
+    assert factors.min() >= 1
+    assert factors.max() <= 4 * 1.01  # white becomes a whole level
+    assert len(np.unique(factors)) > 64
+    assert np.median(factors) == pytest.approx(2, rel=0.2)  # uniform in stops
 
 
 def test_the_official_training_loss_of_sci(goldens, starts):
@@ -134,7 +168,8 @@ def clipped(gradients, norm):
 
 
 @pytest.mark.parametrize(
-    ("name", "norm", "decay"), [("zero_dce_pp", 0.1, 1e-4), ("sci", 5.0, 3e-4), ("zero_ig", 5.0, 3e-4)]
+    ("name", "norm", "decay"),
+    [("zero_dce_pp", 0.1, 1e-4), ("zero_dce", 0.1, 1e-4), ("sci", 5.0, 3e-4), ("zero_ig", 5.0, 3e-4)],
 )
 def test_adam_decays_as_pytorch_does(name, norm, decay):
     """Against PyTorch's documented Adam: the decay is added to the clipped gradient, before the moments."""

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from drujax.models.clip_lit import CLIPLIT
+from drujax.models.pairlie import PairLIE
 from drujax.models.ruas import RUAS, brightest_neighbour
 from drujax.models.sci import SCI
+from drujax.models.zero_dce import ZeroDCE
 from drujax.models.zero_dce_pp import ZeroDCEpp
+from drujax.weights.formats.readers import read_checkpoint
 from drujax.weights.torch_names import from_torch
+from tests.support import numpy_networks
 from tests.support.official import nhwc
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -54,6 +58,35 @@ def test_zero_dce_pp_takes_any_size(load):
         assert run(module, variables, image[:, : size[0], : size[1]])[0].shape == (1, *size, 3)
     for size, kept in (((5, 30), (5, 24)), ((24, 35), (24, 24))):
         assert run(ZeroDCEpp(crop=True), variables, image[:, : size[0], : size[1]])[0].shape == (1, *kept, 3)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_zero_dce(shared, load, picture):
+    """Its released weights, against the network written in NumPy."""
+    state = read_checkpoint(shared / "weights" / "llie" / "zero_dce_Epoch99.pth")
+    image = nhwc(load("inputs")[picture])
+    enhanced, curves = run(ZeroDCE(), from_torch(state, shapes(ZeroDCE())), image)
+    assert curves.shape == (*image.shape[:3], 24)
+    np.testing.assert_allclose(enhanced[0], numpy_networks.zero_dce(state, image[0]), **TOLERANCE)
+    assert enhanced.mean() > 1.5 * image.mean()
+
+
+@pytest.mark.parametrize("module", [ZeroDCE(features=2), PairLIE(features=2)], ids=["zero_dce", "pairlie"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (9, 2)])
+def test_any_size(module, size):
+    image = np.full((2, *size, 3), 0.2, np.float32)
+    enhanced, _ = run(module, module.init(jax.random.key(0), jnp.asarray(image)), image)
+    assert enhanced.shape == image.shape
+    assert np.isfinite(enhanced).all()
+
+
+def test_exponent_of_pairlie():
+    """It is that of the illumination: 0 leaves the reflectance, 1 the product."""
+    image = np.random.default_rng(0).uniform(0, 0.4, (1, 8, 8, 3)).astype(np.float32)
+    variables = PairLIE(features=2).init(jax.random.key(0), jnp.asarray(image))
+    for exponent in (0.0, 0.2, 1.0):
+        enhanced, parts = run(PairLIE(exponent, 2), variables, image)
+        np.testing.assert_allclose(enhanced, parts.illumination**exponent * parts.reflectance, rtol=1e-6)
 
 
 def sci(load, level):
