@@ -42,7 +42,7 @@ class Config:
     out: Path = Path("runs/calibration")
     # Backbones whose features heads are trained on.
     backbones: tuple[str, ...] = ("resnet18",)
-    # Weight files, BACKBONE=FILE; others are downloaded.
+    # Weights, BACKBONE=FILE, or BACKBONE=none for random ones; others are downloaded.
     weights: tuple[str, ...] = ()
     # Heads: plain, temperature, mixup, centroid.
     variants: tuple[str, ...] = ("plain", "temperature", "mixup", "centroid")
@@ -111,9 +111,11 @@ def checked(config: Config) -> tuple[dict[str, str], dict[str, Path]]:
         command_line.name_value_pairs(given, argument)
         for given, argument in ((config.weights, "weights"), (config.networks, "networks"))
     )
-    for name in dict(weights):
+    for name, file in weights:
         if name not in config.backbones:
             raise unknown("weights", name, config.backbones)
+        if file not in ("imagenet", "none") and not Path(file).is_file():
+            raise UsageError(f"weights: file not found: {file}")
     for label, file in networks:
         if not Path(file).is_file():
             raise UsageError(f"networks: file not found: {file}")
@@ -188,12 +190,11 @@ def about(config: Config, found: "Rows", reasons: Mapping[str, str], given: "Pic
     training, ladders = given.training, given.ladders
     counts = {name: int(training.partition(name).sum()) for name in ("dark", "bright", "uncertain")}
     held = found[LUMA, ""][0].held_out.sum()
-    refused = {
-        f"{name}: the temperature stays 1 for seed {config.probability.seed + seed}: {of.note}"
-        for (name, _), seeds in found.items()
-        for seed, of in enumerate(seeds)
-        if of.note
-    }
+    refused: dict[str, dict[str, None]] = {}  # reason -> networks
+    for (name, _), seeds in found.items():
+        for of in seeds:
+            if of.note:
+                refused.setdefault(of.note, {})[name] = None
     return [
         f"{', '.join(f'{count} {name}' for name, count in counts.items())} training pictures of {config.data.name}; "
         f"the confident columns are of those that no head has seen ({held} with the first seed).",
@@ -204,7 +205,7 @@ def about(config: Config, found: "Rows", reasons: Mapping[str, str], given: "Pic
         "Saturated: RP above 0.99 or below 0.01. T wanted: the likeliest one for the uncertain pictures' true class.",
         f"Mean of {config.seeds} seeds; ± is half of the 95 % interval (bootstrap over seeds and scenes; of ρ, over "
         "pictures).",
-        *sorted(refused),
+        *(f"{', '.join(names)}: the temperature stays 1: {why}." for why, names in refused.items()),
         *(f"No result for {name}: {why}" for name, why in reasons.items()),
     ]
 

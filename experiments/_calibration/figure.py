@@ -34,27 +34,33 @@ def draw(
         pictures: the pictures.
         width: of the figure.
     """
-    training = pictures.training
     with style():
         figure, axes = panels(3, width)
         _reliability(axes[0], compared, pictures)
-        for axis, of in zip(axes[1:], (compared, variants), strict=True):
-            first = next(iter(of.values()))[0]
-            for name, colour in PARTITION_COLOURS.items():
-                chosen = training.partition(name)
-                x, y = training.illumination[chosen], expit(first.training[chosen])
-                axis.plot(x, y, ".", color=colour, markersize=1.2, alpha=0.5, zorder=1)
+        _points(axes[1], next(iter(compared.values()))[0], pictures)
+        for axis, title, of in (
+            (axes[1], "networks", compared),
+            (axes[2], f"variants of {next(iter(compared))}", variants),
+        ):
             for number, (label, seeds) in enumerate(of.items()):
-                line = _running(training.illumination, expit(seeds[0].training))
+                line = _running(pictures.training.illumination, expit(seeds[0].training))
                 # Dashes, since a refused temperature leaves the line where it is.
                 axis.plot(*line, label=label, zorder=2, linestyle=("-", "--")[number % 2])
-            axis.axvline(training.boundary, color=GREY, linewidth=0.5, linestyle=":")
+            axis.axvline(pictures.training.boundary, color=GREY, linewidth=0.5, linestyle=":")
             axis.set(xlabel="true illumination", ylabel="P(bright)", ylim=(-0.03, 1.03))
+            axis.set_title(title, loc="left")
             axis.legend(loc="upper left")
-        axes[1].set_title("all pictures", loc="left")
-        axes[2].set_title("all pictures, variants", loc="left")
         lettered(axes)
         return save(figure, path)
+
+
+def _points(axis: "Axes", first: Margins, pictures: Pictures) -> None:
+    """Every training picture, in the colour of its class of QAB."""
+    training = pictures.training
+    for name, colour in PARTITION_COLOURS.items():
+        chosen = training.partition(name)
+        x, y = training.illumination[chosen], expit(first.training[chosen])
+        axis.plot(x, y, ".", color=colour, markersize=1.2, alpha=0.5, zorder=1)
 
 
 def _reliability(axis: "Axes", compared: Mapping[str, Sequence[Margins]], pictures: Pictures) -> None:
