@@ -6,7 +6,6 @@
 import numpy as np
 
 from drujax.enhance.composition import COLOURED, EXPOSURE, MAX_GAIN, MAX_TINT, RADIUS, TEXTURE, TINT, TINT_RADIUS
-
 from drujax.enhance.export.graph import FLOAT, Value, concat, conv, positions
 from drujax.models.layers.windows import GRID
 from drujax.pictures.color import DARKEST, LUMA_WEIGHTS

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from drujax.errors import unknown
 from drujax.enhance.export.graph import Value
 from drujax.enhance.export.parameters import Parameters
+from drujax.errors import unknown
 
 # Each is a module of drujax.enhance.export.networks with a `NETWORK`, named as the method whose network it is.
 NAMES = ("enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit")

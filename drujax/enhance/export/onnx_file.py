@@ -13,17 +13,16 @@ that zero padding affects.
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from onnx import ModelProto
 
-from drujax.errors import UsageError, unknown
 from drujax.enhance.export.composition import gains
-from drujax.enhance.export.graph import Graph, Value, cropped_back, padded_to, reflect
+from drujax.enhance.export.graph import Graph, Value, cropped_back, reflect
 from drujax.enhance.export.network import OnnxNetwork, find
 from drujax.enhance.export.parameters import Parameters
+from drujax.errors import UsageError, unknown
 from drujax.runtime.version import __version__
 
 Program = Literal["network", "gains"]
@@ -102,5 +101,5 @@ def _enhanced_with_margin(
 
 def _all_finite(x: Value) -> Value:
     graph = x.graph
-    bad = graph.op("Or", graph.op("IsNaN", x), graph.op("IsInf", x)).cast(np.float32)
-    return graph.op("Not", graph.op("ReduceMax", bad, keepdims=0).cast(bool))
+    bad = Value(graph, graph.op("Or", graph.op("IsNaN", x), graph.op("IsInf", x)).name, bool)
+    return bad.cast(np.float32).op("ReduceMax", keepdims=0).cast(bool).op("Not")

@@ -5,7 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from drujax.enhance.export.graph import FLOAT, Value, concat, conv, leaky_relu, positions, reflect, resize_aligned, where
+from drujax.enhance.export.graph import (
+    FLOAT,
+    Value,
+    concat,
+    conv,
+    leaky_relu,
+    positions,
+    reflect,
+    resize_aligned,
+    where,
+)
 from drujax.enhance.export.network import OnnxNetwork
 from drujax.enhance.export.parameters import Parameters
 
@@ -18,7 +28,9 @@ def enhanced(parameters: Parameters, options: Mapping[str, Any], image: Value) -
 
     def convolve(x: Value, name: str) -> Value:
         kernel, bias = parameters.kernel(name), parameters.bias(name)
-        return conv(reflect(x, 1), kernel, bias) if options["padding"] == "reflect" else conv(x, kernel, bias, padding=1)
+        return (
+            conv(reflect(x, 1), kernel, bias) if options["padding"] == "reflect" else conv(x, kernel, bias, padding=1)
+        )
 
     def blocks(x: Value, *numbers: int) -> Value:
         for number in numbers:

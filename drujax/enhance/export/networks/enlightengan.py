@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from drujax.errors import UsageError
 from drujax.enhance.export.graph import (
     Value,
     concat,
@@ -18,6 +17,7 @@ from drujax.enhance.export.graph import (
 )
 from drujax.enhance.export.network import OnnxNetwork
 from drujax.enhance.export.parameters import Parameters
+from drujax.errors import UsageError
 from drujax.pictures.color import LUMA_WEIGHTS
 
 SLOPE = 0.2  # of the leaky ReLU
