@@ -80,8 +80,8 @@ class Enhancer:
                 JAX (docs/benchmarks.md compares them).
 
         Raises:
-            UsageError: an unknown model, rounding or runtime, a negative margin, a damaged model file; JAX cannot start;
-                the runtime is not installed or cannot run the network.
+            UsageError: an unknown model, rounding or runtime, a negative margin, a damaged model file; JAX cannot
+                start; the runtime is not installed or cannot run the network.
         """
         if not isinstance(model, str | os.PathLike):
             raise UsageError(f"model: must be a name or a path, got {model!r}")
@@ -89,7 +89,8 @@ class Enhancer:
             raise UsageError(f"margin: must be an integer >= 0, got {margin!r}")
         if rounding not in get_args(Rounding):
             raise unknown("rounding", str(rounding), get_args(Rounding))
-        self._set_up(load_engine(model, runtime, None if margin is None else int(margin)), guided, rounding)
+        engine = load_engine(model, runtime, None if margin is None else int(margin))
+        self._set_up(engine, guided=guided, rounding=rounding)
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns the weights and the arguments, without the compiled programs, for pickle and copy."""
@@ -105,9 +106,9 @@ class Enhancer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         engine = build_engine(state["variables"], state["metadata"], state["runtime"], state["margin"])
-        self._set_up(engine, state["guided"], state["rounding"])
+        self._set_up(engine, guided=state["guided"], rounding=state["rounding"])
 
-    def _set_up(self, engine: Engine, guided: bool | None, rounding: Rounding) -> None:
+    def _set_up(self, engine: Engine, *, guided: bool | None, rounding: Rounding) -> None:
         self._engine = engine
         self._rounding: Rounding = rounding
         self.metadata: dict[str, Any] = engine.metadata

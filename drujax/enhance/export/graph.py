@@ -1,7 +1,7 @@
 """An ONNX graph written operator by operator, so that no framework is needed to export a network.
 
-A `Value` is an array that the graph computes; its arithmetic operators add nodes. Layout N C H W, kernels as in drujax's
-weights (H W I O). Opset 18: the oldest in which reductions take their axes as ONNX now defines them.
+A `Value` is an array that the graph computes; its arithmetic operators add nodes. Layout N C H W, kernels as in the
+weight files (H W I O). Opset 18: the oldest in which reductions take their axes as ONNX now defines them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -224,8 +224,8 @@ def padded_to(x: Value, multiple: int, *, centred: bool) -> tuple[Value, list[tu
     """Pads rows and columns by reflection to multiples, as far as needed before and after (`centred`), or only after.
 
     Returns:
-        The map, and for `cropped_back` where the rows and the columns of x begin and end in it. Any size from 1 x 1: the
-        reflection is repeated, which ONNX's padding does not do.
+        The map, and for `cropped_back` where the rows and the columns of x begin and end in it. Any size from 1 x 1:
+        the reflection is repeated, which ONNX's padding does not do.
     """
     places = []
     for axis in (2, 3):

@@ -6,13 +6,14 @@ PyTorch ("SAME" pads asymmetrically at stride 2).
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
+from jax.core import is_constant_dim, max_dim
 from jaxtyping import Array, Float
 
 from drujax.models.layers.conv_forms import Geometry, forward, gradients, plain, select_implementation
@@ -95,8 +96,11 @@ def conv2d(
 
     `form` names one of `conv_forms.FORMS`, used on every platform. With None, GPU and TPU use XLA's convolution and CPU
     uses what `select_implementation` returns for these shapes; the choice is made when the program is lowered, by the
-    target platform. All forms agree up to rounding, including their gradients.
+    target platform. All forms agree up to rounding, including their gradients. Maps of symbolic size (`jax.export`) use
+    XLA's convolution, too: which form is fastest depends on the size.
     """
+    if not all(map(is_constant_dim, x.shape[1:3])):
+        form = form or "plain"
     geometry = Geometry(stride, padding, groups, dilation)
     on_cpu = form or select_implementation(x.shape, kernel.shape, geometry)
     elsewhere = form or "plain"
@@ -162,10 +166,11 @@ def resize_aligned(x: Float[Array, "b h w c"], size: tuple[int, ...]) -> Float[A
     return wide.astype(x.dtype)
 
 
-def _aligned(n: int, m: int) -> Float[np.ndarray, "m n"]:
-    """Interpolation matrix of `resize_aligned` from n inputs to m outputs."""
-    where = np.arange(m) * ((n - 1) / max(m - 1, 1))
-    return np.maximum(0, 1 - np.abs(where[:, None] - np.arange(n)))
+def _aligned(n: int, m: int) -> Float[Any, "m n"]:
+    """Interpolation matrix of `resize_aligned` from n inputs to m outputs, in NumPy's precision if both are known."""
+    xp = np if is_constant_dim(n) and is_constant_dim(m) else jnp
+    where = xp.arange(m) * ((n - 1) / max_dim(m - 1, 1))
+    return xp.maximum(0, 1 - xp.abs(where[:, None] - xp.arange(n)))
 
 
 def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
@@ -178,7 +183,7 @@ def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Fl
         [jax.lax.slice_in_dim(x, 1, n, axis=axis), jax.lax.slice_in_dim(x, n - 1, n, axis=axis)], axis
     )
     if align_corners:  # output j samples the input at j (n - 1) / (2n - 1)
-        i = np.arange(n)
+        i = np.arange(n) if is_constant_dim(n) else jnp.arange(n)
         shape = [n if d == axis else 1 for d in range(x.ndim)]
         even, odd = (
             jnp.asarray(weight.reshape(shape), x.dtype) for weight in (i / (2 * n - 1), (n - 1 - i) / (2 * n - 1))

@@ -1,8 +1,11 @@
 """Pooling: adaptive averages as in PyTorch, and blurred subsampling."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import is_constant_dim
 from jaxtyping import Array, Float
 
 
@@ -29,7 +32,11 @@ def blur_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     return x
 
 
-def _areas(n: int, side: int) -> Float[np.ndarray, "side n"]:
+def _areas(n: int, side: int) -> Float[Any, "side n"]:
+    if not is_constant_dim(n):  # `jax.export` with symbolic sizes
+        index, at = jnp.arange(side)[:, None], jnp.arange(n)
+        start, stop = index * n // side, -(-(index + 1) * n // side)
+        return ((at >= start) & (at < stop)) / (stop - start)
     weights = np.zeros((side, n))
     for i in range(side):
         start, stop = i * n // side, -(-(i + 1) * n // side)
