@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -26,6 +26,7 @@ class NetworkOutput(NamedTuple):
     finite: Any  # whether all of it is
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs one network.
 

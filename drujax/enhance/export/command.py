@@ -32,7 +32,7 @@ def run(options: Export) -> int:
     """Writes the file; returns the exit code.
 
     Raises:
-        UsageError: an unknown suffix or model, options that contradict the suffix, or a network that cannot be exported.
+        UsageError: an unknown suffix or model, options that contradict the suffix; the network cannot be exported.
         OSError: the file cannot be written.
     """
     path = options.output

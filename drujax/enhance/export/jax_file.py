@@ -37,6 +37,6 @@ def exported_network(loaded: Loaded) -> export.Exported:
 
     try:
         return export.export(jax.jit(enhance), platforms=PLATFORMS)(jax.ShapeDtypeStruct(shape, jnp.float32))
-    except (TypeError, ValueError, NotImplementedError, jax.core.InconclusiveDimensionOperation) as error:
+    except (TypeError, ValueError, NotImplementedError, jax.errors.InconclusiveDimensionOperation) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{loaded.metadata['network']}: cannot be exported for any size: {reason}") from error

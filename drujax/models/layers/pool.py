@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import is_constant_dim
 from jaxtyping import Array, Float
+
+from drujax.models.layers.conv import is_known
 
 
 def adaptive_average_pool(x: Float[Array, "b h w c"], side: int) -> Float[Array, "b side side c"]:
@@ -32,8 +33,8 @@ def blur_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     return x
 
 
-def _areas(n: int, side: int) -> Float[Any, "side n"]:
-    if not is_constant_dim(n):  # `jax.export` with symbolic sizes
+def _areas(n: Any, side: int) -> Float[Any, "side n"]:
+    if not is_known(n):
         index, at = jnp.arange(side)[:, None], jnp.arange(n)
         start, stop = index * n // side, -(-(index + 1) * n // side)
         return ((at >= start) & (at < stop)) / (stop - start)
