@@ -99,7 +99,7 @@ class Value:
         shape = self.graph.op("Shape", self)
         return Value(self.graph, self.graph.op("Gather", shape, np.int64(axis)).name, np.int64)
 
-    def clip(self, low: float, high: float) -> "Value":
+    def clip(self, low: float | int, high: float | int) -> "Value":
         """This, limited to low..high."""
         return self.op("Clip", low, high)
 
