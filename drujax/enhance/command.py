@@ -87,7 +87,8 @@ class Enhance:
     # Print what would be written, and write nothing.
     dry_run: Annotated[Flag, tyro.conf.arg(aliases=["-n"], help_behavior_hint="")] = False
     recursive: Recursive = True
-    # What computes the network: JAX, or onnxruntime or openvino, which use the CPU and start sooner.
+    # What computes the network: JAX, or onnxruntime or openvino, which use the CPU and start sooner. auto is onnxruntime
+    # where it is installed and JAX has no accelerator.
     runtime: Literal["auto", "jax", "onnxruntime", "openvino"] = "auto"
     # Device to compute on; auto is the fastest that JAX finds.
     device: Device = "auto"
@@ -205,12 +206,8 @@ def _dry_run(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
 @contextlib.contextmanager
 def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequence[Job]], Outcomes]]":
     """Loads the model; yields what enhances jobs, and writes the contact sheet of all."""
-    with contextlib.ExitStack() as resources:
-        if options.runtime in ("auto", "jax"):
-            from drujax.runtime.compile_cache import enable_compilation_cache
-
-            resources.enter_context(on_device(options.device))
-            enable_compilation_cache()
+    runtime = "jax" if options.runtime == "auto" and options.device in ("gpu", "tpu") else options.runtime
+    with on_device(options.device if runtime in ("auto", "jax") else "auto"):
         from drujax.enhance.contact_sheet import ContactSheet
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files
@@ -223,8 +220,12 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
             options.model,
             guided=False if options.plain else None,
             rounding=options.rounding,
-            runtime=options.runtime,
+            runtime=runtime,
         )
+        if enhancer.runtime == "jax":
+            from drujax.runtime.compile_cache import enable_compilation_cache
+
+            enable_compilation_cache()
         sheet = ContactSheet()
 
         def enhance(picture: Any) -> Any:

@@ -1,6 +1,7 @@
 """What computes a network and its gains: JAX, ONNX Runtime or OpenVINO. Imports none of them until one is chosen."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
@@ -56,8 +57,12 @@ class Engine(Protocol):
         """Returns the gains of an image at working scale, in 0..1, and whether the network's output is finite."""
         ...
 
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        """Makes `network` ready for batches of a shape. Raises TooLittleMemory if they cannot fit."""
+        ...
+
     def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
-        """Runs the network on uint8, uint16 or floating images. Raises TooLittleMemory."""
+        """Runs the network on uint8, uint16 or floating images, for whose shape it is prepared."""
         ...
 
     def blended(
@@ -83,8 +88,10 @@ def load_engine(model: str | Path, runtime: Runtime, margin: int | None) -> Engi
     Raises:
         UsageError: an unknown model or runtime, or one that is not installed; the runtime cannot run the network.
     """
-    runtime = chosen(runtime)
-    if runtime == "jax":
+    name = chosen(runtime)
+    if name == "auto":
+        name = _automatic(model)
+    if name == "jax":
         from drujax.enhance.jax_engine import JaxEngine
         from drujax.enhance.loading import load_model
         from drujax.runtime.devices import devices
@@ -94,7 +101,7 @@ def load_engine(model: str | Path, runtime: Runtime, margin: int | None) -> Engi
     from drujax.enhance.loading import load_variables
     from drujax.enhance.onnx_engine import OnnxEngine
 
-    return OnnxEngine(runtime, *load_variables(model), margin)
+    return OnnxEngine(name, *load_variables(model), margin)
 
 
 def build_engine(variables: Any, metadata: dict[str, Any], runtime: str, margin: int | None) -> Engine:
@@ -110,18 +117,44 @@ def build_engine(variables: Any, metadata: dict[str, Any], runtime: str, margin:
 
 
 def chosen(runtime: str) -> str:
-    """Returns the name of the runtime to use: for "auto" JAX's (docs/benchmarks.md).
+    """Returns the name of a runtime.
 
     Raises:
         UsageError: it is unknown, or a package of it is not installed.
     """
     if runtime not in get_args(Runtime):
         raise unknown("runtime", str(runtime), get_args(Runtime))
-    if runtime == "auto":
-        return "jax"
-    for package in _PACKAGES[runtime]:
-        if importlib.util.find_spec(package) is None:
+    for package in _PACKAGES.get(runtime, ()):
+        if not _installed(package):
             extra = extra_with(runtime)
             install = f"; pip install 'drujax[{extra}]' adds it" if extra else ""
             raise UsageError(f"runtime: {runtime} needs the package {package}, which is not installed{install}")
     return runtime
+
+
+def _automatic(model: str | Path) -> str:
+    """Returns the runtime that "auto" stands for: ONNX Runtime if it is installed and can run the network, unless JAX has
+    an accelerator here. It is the faster one on a CPU (docs/benchmarks.md).
+    """
+    from drujax.enhance.loading import resolve
+    from drujax.weights.safetensors_io import read_metadata
+
+    if not all(map(_installed, _PACKAGES["onnxruntime"])) or _accelerated():
+        return "jax"
+    try:
+        metadata = read_metadata(resolve(model))
+    except UsageError:  # also of a model without weights; otherwise JAX's loading raises it
+        return "jax"
+    from drujax.enhance.export.network import is_exportable
+
+    return "onnxruntime" if is_exportable(metadata) else "jax"
+
+
+def _accelerated() -> bool:
+    """Whether JAX computes on a GPU or TPU here, as far as can be told without importing it."""
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    return platforms != "cpu" if platforms else any(map(_installed, ("jax_plugins", "libtpu")))
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -77,7 +77,7 @@ class Enhancer:
                 EnlightenGAN only.
             rounding: of levels: to nearest, or down ("floor") as in SCI's and RUAS's official scripts.
             runtime: what computes: "jax"; "onnxruntime" or "openvino", on the CPU and without importing JAX; "auto" is
-                JAX (docs/benchmarks.md compares them).
+                ONNX Runtime if it is installed and can run the network and JAX has no accelerator, else JAX.
 
         Raises:
             UsageError: an unknown model, rounding or runtime, a negative margin, a damaged model file; JAX cannot
@@ -225,6 +225,7 @@ class Enhancer:
             return None
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
+        self._engine.prepare((len(batch), sum(rows) + h, sum(columns) + w, 3))
         output = self._engine.network(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
         top, left = rows[0], columns[0]
         seen = slice(top, top + h), slice(left, left + w)
@@ -282,6 +283,11 @@ class Enhancer:
             return enhanced.bandjoin(image[3]) if image.bands == 4 else enhanced
 
         return dataclasses.replace(stream, change=change)
+
+    @property
+    def runtime(self) -> str:
+        """What computes: "jax", "onnxruntime" or "openvino"."""
+        return self._engine.name
 
     @property
     def guided(self) -> bool:

@@ -56,6 +56,9 @@ class JaxEngine:
         of_batch, finite = jax.device_get(self._gains(self._variables, image[None]))
         return Gains(*(x[0] for x in of_batch)), bool(finite)
 
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        self._program(shape)
+
     def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
         program = self._program(batch.shape)
         x = _to_float(batch)

@@ -4,6 +4,7 @@ The models are built in memory (`drujax.enhance.export.onnx_file`), which takes 
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,10 +50,13 @@ class OnnxEngine:
         exposure, tint, finite = self._gains(_planes(image[None]))
         return Gains(exposure[0], tint[0]), bool(finite)
 
-    def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
-        needed, free = 4 * batch.size, free_memory()
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        # What a network needs besides its input and output is not known beforehand.
+        needed, free = 2 * 4 * math.prod(shape), free_memory()
         if free is not None and needed > free:
             raise TooLittleMemory(needed, free)
+
+    def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
         x = batch.astype(np.float32) if is_floating(batch.dtype) else to_float(batch)
         y = self._network(_planes(x))[0].transpose(0, 2, 3, 1)
         return NetworkOutput(x, y, np.isfinite(y).all())

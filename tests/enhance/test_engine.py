@@ -36,7 +36,7 @@ def test_runtimes_agree(model, runtime, guided):
         assert np.abs(expected.astype(int) - found).max() <= 1
     deep = RANDOM.uniform(0, 0.4, (12, 20, 3)).astype(np.float32)
     np.testing.assert_allclose(others(deep), ours(deep), atol=1e-4)
-    np.testing.assert_allclose(others(deep, exposure=80), ours(deep, exposure=80), atol=2e-3)
+    np.testing.assert_allclose(others(deep, exposure=80.0), ours(deep, exposure=80.0), atol=2e-3)
     assert np.array_equal(pickle.loads(pickle.dumps(others))(deep), others(deep))
 
 
@@ -71,12 +71,34 @@ def test_onnxruntime_needs_no_jax(model, tmp_path):
 
 
 def test_unknown_and_missing_runtimes_are_named(model, monkeypatch):
-    with pytest.raises(UsageError, match="runtime: unknown 'onxruntime'"):
-        Enhancer(model, runtime="onxruntime")  # pyright: ignore[reportArgumentType]
-    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="runtime: unknown value 'onxruntime'. Did you mean"):
+        engine.chosen("onxruntime")
+    monkeypatch.setattr(engine, "_installed", lambda package: False)
     message = r"^runtime: openvino needs the package onnx, .* pip install 'drujax\[openvino\]' adds it$"
     with pytest.raises(UsageError, match=message):
         Enhancer(model, runtime="openvino")
+
+
+@pytest.mark.parametrize(
+    ("model", "missing", "platforms", "chosen"),
+    [
+        ("exposure-slim", "jax_plugins", "", "onnxruntime"),
+        ("exposure-slim", "onnxruntime", "", "jax"),
+        ("exposure-slim", "jax_plugins", "cpu", "onnxruntime"),
+        ("exposure-slim", "jax_plugins", "cuda", "jax"),
+        ("curve", "jax_plugins", "", "jax"),
+    ],
+)
+def test_auto_is_the_fastest_that_is_installed(monkeypatch, model, missing, platforms, chosen):
+    monkeypatch.setattr(engine, "_installed", lambda package: package not in (missing, "libtpu"))
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    assert engine._automatic(model) == chosen
+
+
+def test_auto_leaves_accelerators_to_jax(monkeypatch):
+    monkeypatch.setattr(engine, "_installed", lambda package: True)
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    assert engine._automatic("exposure-slim") == "jax"
 
 
 def test_a_network_without_onnx_is_refused():

@@ -20,7 +20,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def size_multiple(loaded: Loaded) -> int:
     """Returns what heights and widths must be multiples of: 16, and Zero-DCE++'s `ratio`."""
     ratio = getattr(loaded.module, "ratio", 1)
-    return math.lcm(16, loaded.network.size_multiple, ratio)
+    return math.lcm(16, loaded.network.size_multiple, ratio if isinstance(ratio, int) else 1)
 
 
 def exported_network(loaded: Loaded) -> export.Exported:

@@ -32,6 +32,11 @@ class OnnxNetwork:
     guided: bool = False
 
 
+def is_exportable(metadata: Mapping[str, Any]) -> bool:
+    """Whether the network of weights with these metadata can be exported."""
+    return metadata["network"] in NAMES and not metadata.get("options", {}).get("wide_pool", False)
+
+
 def find(name: str) -> OnnxNetwork:
     """Returns the network called `name`. Raises UsageError if it cannot be exported."""
     if name not in NAMES:

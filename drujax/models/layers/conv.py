@@ -98,7 +98,7 @@ def conv2d(
     target platform. All forms agree up to rounding, including their gradients. Maps of symbolic size (`jax.export`) use
     XLA's convolution, too: which form is fastest depends on the size.
     """
-    if not is_known(*x.shape[1:3]):
+    if not is_known(*x.shape):
         form = form or "plain"
     geometry = Geometry(stride, padding, groups, dilation)
     on_cpu = form or select_implementation(x.shape, kernel.shape, geometry)
