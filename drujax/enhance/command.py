@@ -87,8 +87,8 @@ class Enhance:
     # Print what would be written, and write nothing.
     dry_run: Annotated[Flag, tyro.conf.arg(aliases=["-n"], help_behavior_hint="")] = False
     recursive: Recursive = True
-    # What computes the network: JAX, or onnxruntime or openvino, which use the CPU and start sooner. auto is onnxruntime
-    # where it is installed and JAX has no accelerator.
+    # What computes the network: JAX, or onnxruntime or openvino, which use the CPU and start sooner. auto is
+    # onnxruntime where it is installed and JAX has no accelerator.
     runtime: Literal["auto", "jax", "onnxruntime", "openvino"] = "auto"
     # Device to compute on; auto is the fastest that JAX finds.
     device: Device = "auto"

@@ -133,8 +133,8 @@ def chosen(runtime: str) -> str:
 
 
 def _automatic(model: str | Path) -> str:
-    """Returns the runtime that "auto" stands for: ONNX Runtime if it is installed and can run the network, unless JAX has
-    an accelerator here. It is the faster one on a CPU (docs/benchmarks.md).
+    """Returns the runtime that "auto" stands for: ONNX Runtime if it is installed and can run the network, unless JAX
+    has an accelerator here. It is the faster one on a CPU (docs/benchmarks.md).
     """
     from drujax.enhance.loading import resolve
     from drujax.weights.safetensors_io import read_metadata

@@ -87,11 +87,11 @@ def _onnxruntime(model: ModelProto) -> Session:
     # Waiting threads leave the cores to decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(None, {"image": x})
+    return lambda x: [np.asarray(y) for y in session.run(None, {"image": x})]
 
 
 def _openvino(model: ModelProto) -> Session:
-    import openvino
+    import openvino  # pyright: ignore[reportMissingImports]
 
     core = openvino.Core()
     # Float32: the default is bfloat16 where the processor has it, with other results.

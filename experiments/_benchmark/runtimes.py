@@ -200,7 +200,7 @@ def _quantised(engine: Any, scenes: list[Any], folder: Path) -> Callable[[Any], 
         def __init__(self):
             self._inputs = (at_working_scale(vips.of_array(scene)) for scene in scenes)
 
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> Any:
             image = next(self._inputs, None)
             return None if image is None else {"image": image.transpose(2, 0, 1)[None]}
 

@@ -37,7 +37,7 @@ def enhanced(parameters: Parameters, options: Mapping[str, Any], image: Value) -
 
 
 def _cell(parameters: Parameters, text: str, x: Value, kind: str) -> Value:
-    operations = dict(zip(PLACES, genotype(kind, text), strict=True))
+    operations: dict[str, str] = dict(zip(PLACES, genotype(kind, text), strict=True))
     kept = []
     for level in (1, 2, 3):
         kept.append(_activate(_operation(parameters, operations, f"c{level}_d", x)))
