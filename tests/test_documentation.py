@@ -13,6 +13,7 @@ import pytest
 from drujax import cli
 from drujax.console import command_line
 from drujax.methods import registry
+from experiments.figures import FIGURES
 from experiments.prepare import SUBCOMMANDS
 from tests.support.documents import DOCUMENTS, REPOSITORY, anchors, code_spans, commands, links, read, usages
 
@@ -107,7 +108,7 @@ def options() -> str:
     helps = [help_of("drujax", name) for name in cli.COMMANDS]
     helps += [help_of("experiments.prepare"), *(help_of("experiments.prepare", name) for name in SUBCOMMANDS)]
     helps += [help_of("experiments.evaluate"), help_of("experiments.evaluate", "light"), help_of("experiments.tables")]
-    helps += [help_of("experiments.figures", name) for name in ("compare", "scenes")]
+    helps += [help_of("experiments.figures", name) for name in FIGURES]
     helps += [help_of("experiments.benchmark", name) for name in ("train", "enhance", "data", "scenes", "metrics")]
     helps += [help_of("experiments.train", f"--method={name}") for name in registry.trained()]
     return "\n".join(helps)
