@@ -7,8 +7,9 @@
 For each backbone: a head on its fixed ImageNet features, as it is, with its temperature scaled, with mixup, and the
 centroid alternative; besides, a sigmoid of the mean luma. Reports accuracy and calibration against the true class, rank
 correlation with the true illumination, the order of several lightings of one scene, and saturation
-(docs/results/calibration.md). Writes --out/calibration.md, .csv, .svg and .png. Features are kept in --out/jobs.
-On two cores MobileNetV2's take one minute, ResNet50's four, VGG19's twenty.
+(docs/results/calibration.md). Writes --out/calibration.md, .csv, .svg and .png, and pictures.csv with the probability
+of each picture. Features are kept in --out/jobs. On two cores MobileNetV2's take one minute, ResNet50's four, VGG19's
+twenty.
 """
 
 import dataclasses
@@ -42,7 +43,7 @@ class Config:
     out: Path = Path("runs/calibration")
     # Backbones whose features heads are trained on.
     backbones: tuple[str, ...] = ("resnet18",)
-    # Weights, BACKBONE=FILE, or BACKBONE=none for random ones; others are downloaded.
+    # Weights, BACKBONE=FILE, or BACKBONE=none for random ones (the same for all seeds); others are downloaded.
     weights: tuple[str, ...] = ()
     # Heads: plain, temperature, mixup, centroid.
     variants: tuple[str, ...] = ("plain", "temperature", "mixup", "centroid")
@@ -168,6 +169,8 @@ def compared_rows(config: Config, found: "Rows") -> "dict[str, Sequence[Margins]
 
 def write(config: Config, found: "Rows", reasons: Mapping[str, str], given: "Pictures") -> None:
     """Measures, writes the tables and prints them."""
+    from scipy.special import expit
+
     from drujax.metrics.seeds import rank_correlation
     from drujax.runtime.atomic_write import write_atomically
     from experiments._calibration import measures, report
@@ -182,7 +185,9 @@ def write(config: Config, found: "Rows", reasons: Mapping[str, str], given: "Pic
     text = report.as_markdown(rows, reasons, agreement, about(config, found, reasons, given))
     write_atomically(config.out / "calibration.md", text.encode())
     write_atomically(config.out / "calibration.csv", report.csv_of(rows, reasons).encode())
-    print(f"{text}\n{config.out / 'calibration'}.md, .csv")
+    probabilities = {", ".join(filter(None, key)): expit(seeds[0].training) for key, seeds in found.items()}
+    write_atomically(config.out / "pictures.csv", report.csv_of_pictures(given.training, probabilities).encode())
+    print(f"{text}\n{config.out / 'calibration'}.md, .csv\n{config.out / 'pictures.csv'}")
 
 
 def about(config: Config, found: "Rows", reasons: Mapping[str, str], given: "Pictures") -> list[str]:

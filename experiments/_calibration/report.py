@@ -4,8 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from drujax.console.tables import as_csv, markdown
 from experiments._calibration.measures import Value
+from experiments._calibration.pictures import TrainingPictures
 
 Measured = Mapping[str, Value]
 # Title, measure, decimals.
@@ -72,6 +76,21 @@ def csv_of(rows: Mapping[str, Measured], reasons: Mapping[str, str]) -> str:
             value = rows[row][name] if row in rows else Value(math.nan)
             line |= {name: _digits(value.mean), f"{name}_low": _digits(value.low), f"{name}_high": _digits(value.high)}
         lines.append(line)
+    return as_csv(lines) + "\n"
+
+
+def csv_of_pictures(training: TrainingPictures, probabilities: Mapping[str, Float[np.ndarray, " n"]]) -> str:
+    """Formats a line for each training picture: its class of QAB, mean luma, illumination and P(bright) by network."""
+    lines = [
+        {
+            "id": row.id,
+            "partition": row.partition,
+            "luma": f"{training.luma[index]:.2f}",
+            "illumination": f"{training.illumination[index]:.4f}",
+            **{name: f"{of[index]:.5f}" for name, of in probabilities.items()},
+        }
+        for index, row in enumerate(training.rows)
+    ]
     return as_csv(lines) + "\n"
 
 
