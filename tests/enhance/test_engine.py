@@ -20,7 +20,10 @@ RUNTIMES = [
     "onnxruntime",
     pytest.param(
         "openvino",
-        marks=pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed"),
+        marks=[
+            pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed"),
+            pytest.mark.filterwarnings("ignore:os.fork"),  # its telemetry starts a process when it is imported
+        ],
     ),
 ]
 
