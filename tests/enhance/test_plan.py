@@ -169,7 +169,7 @@ def test_a_tilde_in_the_output_is_expanded(frames, tmp_path, monkeypatch):
     [
         (["frames"], "out.png", r"-o: .*out.png is a file, but several pictures need a folder"),
         (["frames/a.jpg", "frames/b.png"], "out.png", r"-o: .*out.png is a file, but several pictures need a folder"),
-        (["frames"], "new.png", r"-o: .*new.png names one picture, but several pictures need a folder"),
+        (["frames"], "new.png", r"-o: .*new.png names one file, but several pictures need a folder"),
         (
             ["frames/a.jpg"],
             "out.xyz",

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.codec.context import Flags
 from av.sidedata.sidedata import Type
 
 from drujax.enhance import Enhancer
@@ -156,7 +157,8 @@ def test_a_deeper_pixel_format(tmp_path):
 
 
 def test_interlaced_films_stay_interlaced(tmp_path):
-    source = numbered_film(tmp_path / "film.mkv", 6, options={"flags": "+ildct+ime", "bf": "0"})
+    flags = Flags.global_header | Flags.interlaced_dct | Flags.interlaced_me
+    source = numbered_film(tmp_path / "film.mkv", 6, options={"bf": "0"}, flags=int(flags))
     assert decoded(source)[1].interlaced_frame
     assert decoded(enhanced(source, tmp_path / "bright.mkv"))[1].interlaced_frame
 
