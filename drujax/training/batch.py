@@ -60,9 +60,9 @@ def example_weights(batch: Batch, rp: Probabilities | None) -> Weights:
     An index beyond its table gives NaN, at which the training loop stops.
     """
     if rp is None:
-        # The barrier keeps XLA from folding the ones into the losses, which would round differently than a table of 1.
-        ones = jax.lax.optimization_barrier(jnp.ones(batch["dark_index"].shape, jnp.float32))
-        return Weights(ones, ones)
+        # Not constants: XLA would fold ones into the losses, which then round differently than with a table of 1.
+        dark, bright = (jnp.where(batch[f"{name}_index"] < 0, jnp.nan, 1.0) for name in ("dark", "bright"))
+        return Weights(dark, bright)
     return Weights(
         *(
             rp[name].at[batch[f"{name}_index"]].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
