@@ -6,7 +6,6 @@ in their partitions, by which the relativistic probabilities are gathered from t
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
