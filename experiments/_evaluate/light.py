@@ -113,8 +113,9 @@ def released_here() -> list[str]:
 
 
 def enhancer(name: str) -> Any:
-    """Returns uint8 b h w 3 -> the same, for a model as --models names it; by JAX, so that figures do not depend on what
-    else is installed.
+    """Returns uint8 b h w 3 -> the same, for a model as --models names it.
+
+    By JAX, so that figures do not depend on what else is installed.
     """
     from drujax.enhance.enhancer import Enhancer
 
