@@ -144,7 +144,12 @@ def test_other_codecs(tmp_path, codec):
 def test_other_containers(tmp_path, suffix, codec):
     source = numbered_film(tmp_path / f"film{suffix}", 8, codec=codec, options={})
     result = enhanced(source, tmp_path / f"bright{suffix}")
-    assert film_of(result) == film_of(source)
+    before, after = film_of(source), film_of(result)
+    brands = [
+        film.pop("metadata") for film in (before, after)
+    ]  # the muxer's; .m4v gets those of .mp4, which holds more
+    assert after == before
+    assert suffix == ".m4v" or brands[0] == brands[1]
     assert [number_in(to_rgb(frame)) for frame in decoded(result)] == list(range(8))
 
 
