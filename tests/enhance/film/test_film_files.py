@@ -147,7 +147,7 @@ def test_other_containers(tmp_path, suffix, codec):
     before, after = film_of(source), film_of(result)
     brands = [
         film.pop("metadata") for film in (before, after)
-    ]  # the muxer's; .m4v gets those of .mp4, which holds more
+    ]  # an .m4v gets those of .mp4
     assert after == before
     assert suffix == ".m4v" or brands[0] == brands[1]
     assert [number_in(to_rgb(frame)) for frame in decoded(result)] == list(range(8))
