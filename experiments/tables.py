@@ -73,6 +73,9 @@ class Config:
     pairs: Path | None = None
     # Maximum number of pictures, evenly spaced; by default all, or 64 painted scenes.
     pictures: int | None = None
+    # Shorter side to which these are resized before they are enhanced and scored, as --recipe.short-side does for
+    # training (192 in the laptop preset); by default their own size.
+    short_side: int | None = None
     # Print what is missing and about how long it takes (measured by a few steps of each kind), and stop.
     dry_run: bool = False
 
@@ -136,6 +139,7 @@ def setting_of(config: Config) -> "tuple[Setting, dict[str, str]]":
         split=config.split,
         pairs=config.pairs,
         pictures=config.pictures,
+        short_side=config.short_side,
         metrics=wanted,
     )
     metrics, missing = work.available_metrics(wanted, setting)
@@ -150,6 +154,8 @@ def chosen_rows(config: Config) -> "list[Row]":
 
     if config.study not in STUDIES:
         raise unknown("study", config.study, STUDIES)
+    if config.short_side is not None and config.short_side < 16:
+        raise UsageError(f"short-side: must be >= 16, got {config.short_side}")
     if wrong := [arm for arm in config.arms if arm not in studies.ARMS]:
         raise unknown("arms", wrong[0], studies.ARMS)
     if wrong := [metric for metric in config.metrics if metric not in studies.METRICS]:
@@ -222,8 +228,9 @@ def about(config: Config, pictures: int, scenes: int, missing: Mapping[str, str]
         "pairs": f"{pictures} pairs, the darker picture against the brighter",
     }
     kind = kinds.get(config.split, f"{pictures} pictures of {config.split}, {scenes} scenes")
+    size = f", resized to a shorter side of {config.short_side} pixels" if config.short_side else ""
     return [
-        f"{kind}; trained on {config.data.name}, preset {config.preset}{steps}.",
+        f"{kind}{size}; trained on {config.data.name}, preset {config.preset}{steps}.",
         "± is half of the 95 % interval (bootstrap over seeds and scenes); it says nothing of other seeds with one.",
         *(f"No {TITLES[name]}: {why}" for name, why in missing.items()),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from drujax.data.pipeline import Resizing
 from drujax.data.scenes import pair
 from drujax.errors import UsageError
 from drujax.runtime.fingerprint import fingerprint
@@ -63,6 +64,17 @@ def of_scenes(count: int | None) -> list[DarkPicture]:
         DarkPicture(f"scene {i}", str(i), partial(pair, SCENE_SEED, i, SCENE_SIZE))
         for i in range(SCENE_COUNT if count is None else count)
     ]
+
+
+def at_short_side(picture: DarkPicture, short_side: int) -> DarkPicture:
+    """Returns the picture, and its truth, resized as training with `--recipe.short-side` does."""
+    resize = Resizing(short_side, short_side=short_side)
+
+    def read() -> tuple[Rgb, Rgb | None]:
+        dark, truth = picture.read()
+        return resize(dark), None if truth is None else resize(truth)
+
+    return dataclasses.replace(picture, read=read)
 
 
 def pairs_key(table: Path) -> str:

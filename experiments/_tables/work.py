@@ -67,6 +67,7 @@ class Setting:
         split: whose pictures are scored, "pairs" or "scenes".
         pairs: table of pairs, for that split.
         pictures: at most so many of them, evenly spaced.
+        short_side: to which pictures are resized before they are enhanced and scored.
         metrics: names.
     """
 
@@ -78,6 +79,7 @@ class Setting:
     split: str
     pairs: Path | None
     pictures: int | None
+    short_side: int | None
     metrics: tuple[str, ...]
 
 
@@ -238,6 +240,7 @@ def _score(row: Row, name: str, setting: Setting, *, training: Job | None = None
             split=setting.split,
             pictures=setting.pictures,
             metrics=setting.metrics,
+            **({} if setting.short_side is None else {"short_side": setting.short_side}),
         ),
         make=make,
         needs=() if training is None else (training,),
@@ -246,6 +249,13 @@ def _score(row: Row, name: str, setting: Setting, *, training: Job | None = None
 
 def pictures(setting: Setting) -> list[DarkPicture]:
     """Returns the test pictures. Raises UsageError if there are none."""
+    found = _pictures(setting)
+    if setting.short_side is None:
+        return found
+    return [dark_pictures.at_short_side(picture, setting.short_side) for picture in found]
+
+
+def _pictures(setting: Setting) -> list[DarkPicture]:
     if setting.split == SCENES:
         return dark_pictures.of_scenes(setting.pictures)
     if setting.split != PAIRS:

@@ -89,6 +89,7 @@ def test_a_plan_measures_what_is_not_done(data, tmp_path, capsys):
         (["table1", "--rows", "Vanila EnlightenGAN"], "--rows: unknown value .* Did you mean Vanilla EnlightenGAN"),
         (["controls", "--arms", "rp", "shufled"], "--arms: unknown value 'shufled'. Did you mean shuffled"),
         (["table1", "--seeds=0"], "--seeds: must be >= 1, got 0"),
+        (["table1", "--short-side=8"], "--short-side: must be >= 16, got 8"),
         (["table1", "--more-seeds", "Input"], "--more-seeds: 'Input' is not NAME=VALUE"),
         (["table1", "--more-seeds", "SCI=x"], "--more-seeds: SCI=x: give a number >= 1"),
         (["table1", "--weights", "nima"], "--weights: 'nima' is not NAME=VALUE"),

@@ -7,7 +7,7 @@ import pytest
 
 from drujax.data.qab import mean_luma
 from drujax.data.scenes import paint
-from experiments._tables.dark_pictures import DarkPicture
+from experiments._tables.dark_pictures import DarkPicture, at_short_side
 from experiments._tables.scoring import SCORES, at_mean_luma, read_scores, score, shown_pictures
 
 METRICS = {
@@ -45,6 +45,14 @@ def test_beside_the_truth_a_picture_is_matched_to_its_luma(tmp_path):
     assert row["apart"] == pytest.approx(abs(mean_luma(enhanced) - 90))
     assert row["matched_apart"] == pytest.approx(0, abs=1.5)
     assert row["apart"] > 5
+
+
+def test_pictures_are_resized_together_with_their_truth():
+    (wide,) = pictures(1, truth=paint(0, 9, (24, 32)))
+    dark, truth = at_short_side(wide, 16).read()
+    assert dark.shape == truth.shape == (16, 21, 3)
+    assert at_short_side(pictures(1)[0], 16).read()[1] is None
+    assert mean_luma(dark) == pytest.approx(mean_luma(wide.read()[0]), abs=2)
 
 
 def test_a_killed_run_goes_on_after_its_last_whole_line(tmp_path):
