@@ -39,6 +39,7 @@ from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
 from drujax.pictures.pillow import image_of, is_pillow, picture_of
+from drujax.pictures.series import Series
 from drujax.pictures.streaming import Stream, bounded_memory
 from drujax.runtime.devices import devices
 from drujax.runtime.memory import free_memory, is_out_of_memory
@@ -411,6 +412,25 @@ class Enhancer:
         from drujax.enhance.film.arrays import enhanced_frames
 
         return enhanced_frames(self, frames, checked_amount(strength, exposure, mask), rate, self._rounding)
+
+    def series(
+        self,
+        series: Series,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Series:
+        """Enhances the colours of an animation's frames, or of pages, when they are written; see `picture`.
+
+        Pages are enhanced each for itself; the frames of a shot all get the same light (`drujax.enhance.animation`).
+
+        Raises:
+            UsageError: a frame is damaged, or the network's own output is asked for of an animation.
+        """
+        from drujax.enhance.animation import enhanced_series
+
+        return enhanced_series(self, series, checked_amount(strength, exposure, mask), self._rounding)
 
     def fingerprint(self) -> str:
         """Returns a hexadecimal digest of the weights and arguments, on which the results depend."""

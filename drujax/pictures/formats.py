@@ -4,7 +4,7 @@ from pathlib import Path
 
 from drujax.errors import UsageError
 
-# Formats that are read: Pillow's names by suffix.
+# Formats that are read and written: Pillow's names by suffix.
 FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -20,17 +20,17 @@ FORMATS = {
     ".dib": "BMP",
     ".jfif": "JPEG",
     ".jpe": "JPEG",
+    ".jp2": "JPEG2000",
+    ".j2k": "JPEG2000",
+    ".jxl": "JXL",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
 }
-# Read only; their results are PNG. Writing GIF would quantise the colours to a palette, writing AVIF would lose bits of
-# 10-bit pictures, and TGA cannot hold metadata.
-READ_ONLY = ("GIF", "TGA", "AVIF")
-WRITTEN = tuple(suffix for suffix, name in FORMATS.items() if name not in READ_ONLY)
-
 # Recognised, so that messages can give advice.
 OTHER_PICTURES = frozenset(
     f".{name}"
     for name in (
-        *("heic", "heif", "jxl", "jp2", "j2k", "exr", "hdr", "dds", "ico", "pcx", "ppm", "pgm", "pnm", "pbm", "qoi"),
+        *("exr", "hdr", "dds", "ico", "pcx", "ppm", "pgm", "pnm", "pbm", "qoi"),
         *("psd", "psb", "xcf", "kra", "ora", "clip", "sai", "sai2", "svg", "pdf"),
         *("raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf"),
     )
@@ -60,12 +60,12 @@ def output_format(path: str | Path) -> str:
         UsageError: pictures with that suffix cannot be written.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in WRITTEN:
-        raise UsageError(f"{path}: cannot write a picture with suffix {suffix!r}. Choices: {', '.join(WRITTEN)}.")
+    if suffix not in FORMATS:
+        raise UsageError(f"{path}: cannot write a picture with suffix {suffix!r}. Choices: {', '.join(FORMATS)}.")
     return FORMATS[suffix]
 
 
 def output_suffix(source: str | Path) -> str:
-    """Returns the default suffix of the result of `source`: its own, or .png for read-only formats."""
+    """Returns the default suffix of the result of `source`: its own, or .png for one that is unknown."""
     suffix = Path(source).suffix
-    return suffix if suffix.lower() in WRITTEN else ".png"
+    return suffix if suffix.lower() in FORMATS else ".png"

@@ -8,6 +8,8 @@ _EXTRAS = {
     "grain": "train",
     "h5py": "keras",
     "optax": "train",
+    "pillow_heif": "heif",
+    "pillow_jxl": "jxl",
     "orbax": "train",
     "matplotlib": "figures",
     "starlette": "serve",
