@@ -109,7 +109,12 @@ def _mean(lights: Sequence[Light | None]) -> Light | None:
     found = [light for light in lights if light is not None]
     if not found:
         return None
-    gains = Gains(*(np.mean([np.asarray(part) for part in parts], 0) for parts in zip(*(g for g, _ in found))))
+    gains = Gains(
+        *(
+            np.mean([np.asarray(part) for part in parts], 0)
+            for parts in zip(*(gains for gains, _ in found), strict=True)
+        )
+    )
     return gains, sum(factor for _, factor in found) / len(lights)
 
 

@@ -90,10 +90,7 @@ class Enhance:
     rounding: Literal["nearest", "floor"] = "nearest"
     # File format of the results. By default that of each input.
     format: Annotated[
-        Literal[
-            *("same", "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"),
-            *("gif", "avif", "tga", "jp2", "jxl", "heic"),
-        ],
+        Literal["same", "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "avif", "tga", "jp2", "jxl", "heic"],
         tyro.conf.arg(metavar="png|jpg|webp|tif|bmp|gif|avif|tga|jp2|jxl|heic", help_behavior_hint=""),
     ] = "same"
     # Quality of lossy results, 1 (smallest files) to 100. By default a JPEG has that of its JPEG, at least 75, WebP has

@@ -43,8 +43,8 @@ CONTAINERS: dict[str, ModuleType] = {
     "HEIF": heif,  # pillow-heif, for all
 }
 SIXTEEN_BIT = ("PNG", "TIFF", "AVIF", "HEIF")
-SIXTEEN_BIT_GREY = ("JPEG2000", "JXL")
-COLORED = ("WEBP", "GIF", "AVIF")  # without grey
+SIXTEEN_BIT_GREY = ("JPEG2000",)
+COLORED = ("WEBP", "GIF")  # without grey
 OPAQUE = ("JPEG", "BMP")
 LOWER_HALF = "the lower half of its 16 bits a channel"
 BEGINNING = 64  # bytes by which `format_of` tells a format
@@ -187,8 +187,10 @@ def samples_of(picture: Picture, format: str) -> np.ndarray:
     """Returns the array to write: (h, w) for grey, (h, w, 2) grey-alpha, (h, w, 3) or (h, w, 4)."""
     rgb, alpha = picture.rgb, picture.alpha
     grey = picture.grey and format not in COLORED and bool((rgb == rgb[..., :1]).all())
-    if rgb.dtype == np.uint16 and format not in SIXTEEN_BIT and not (
-        format in SIXTEEN_BIT_GREY and grey and alpha is None
+    if (
+        rgb.dtype == np.uint16
+        and format not in SIXTEEN_BIT
+        and not (format in SIXTEEN_BIT_GREY and grey and alpha is None)
     ):
         rgb = _eight_bits(rgb)
         alpha = _eight_bits(alpha) if alpha is not None else None

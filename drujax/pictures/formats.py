@@ -1,8 +1,10 @@
 """File suffixes: those that are read, written, or recognised only."""
 
+import importlib.util
 from pathlib import Path
 
 from drujax.errors import UsageError
+from drujax.runtime.extras import extra_with
 
 # Formats that are read and written: Pillow's names by suffix.
 FORMATS = {
@@ -26,6 +28,9 @@ FORMATS = {
     ".heic": "HEIF",
     ".heif": "HEIF",
 }
+# Formats of Pillow's plugins: modules by Pillow's names.
+PLUGINS = {"JXL": "pillow_jxl", "HEIF": "pillow_heif"}
+
 # Recognised, so that messages can give advice.
 OTHER_PICTURES = frozenset(
     f".{name}"
@@ -40,6 +45,12 @@ VIDEOS = frozenset(
 )
 # Films that are written; the results of others are Matroska files.
 FILMS_WRITTEN = (".mkv", ".mp4", ".m4v", ".mov", ".webm")
+
+
+def missing_extra(suffix: str) -> str | None:
+    """Returns the extra that reads files with `suffix`, which is not installed; None if nothing is missing."""
+    module = PLUGINS.get(FORMATS.get(suffix.lower(), ""))
+    return extra_with(module) if module and importlib.util.find_spec(module) is None else None
 
 
 def is_film(path: str | Path) -> bool:

@@ -26,7 +26,6 @@ from drujax.runtime.atomic_write import replacing
 Kind = Literal["frames", "pages"]
 
 ANIMATED: dict[str, ModuleType] = {"GIF": gif, "WEBP": webp, "PNG": apng}
-PARTLY = "partial transparency"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -161,8 +160,6 @@ def _write_frames(
 
     def samples() -> Iterator[np.ndarray]:
         for picture in _all(first, frames):
-            if format == "GIF" and picture.alpha is not None and _partly(picture.alpha):
-                dropped.append(PARTLY)
             array = codec.samples_of(picture, format)
             if array.dtype != picture.rgb.dtype:
                 dropped.append(codec.LOWER_HALF)
@@ -175,7 +172,3 @@ def _write_frames(
 def _all(first: Picture, others: Iterator[Picture]) -> Iterator[Picture]:
     yield first
     yield from others
-
-
-def _partly(alpha: np.ndarray) -> bool:
-    return bool(((alpha != 0) & (alpha != np.iinfo(alpha.dtype).max)).any())

@@ -274,7 +274,7 @@ def test_transparency_is_not_dropped_silently(tmp_path):
 
 
 def test_the_suffix_must_be_one_that_is_written(tmp_path):
-    for name in ("a.gif", "a.xyz", "a"):
+    for name in ("a.psd", "a.xyz", "a"):
         with pytest.raises(
             UsageError, match=rf"^{tmp_path}/{name}: cannot write a picture with suffix .*Choices: .png, .jpg"
         ):

@@ -16,7 +16,7 @@ from drujax.pictures.picture import Metadata
 from drujax.pictures.stored import Stored, damaged
 
 HOLDS = png.HOLDS
-CONTROL = struct.Struct(">5I2H2B")  # of a frame: number, width, height, left, top, delay as a fraction, disposal, blending
+CONTROL = struct.Struct(">5I2H2B")  # number, width, height, left, top, delay (a fraction), disposal, blending
 BACKGROUND, PREVIOUS = 1, 2  # disposals: clear the part, or restore what was there
 OVER = 1  # blending: over what is there
 TRANSPARENT = (4, 6)  # colour types with alpha

@@ -23,6 +23,7 @@ DEEPEST = 12  # bits
 COLORS = b"colrnclx"
 CONFIGURATION = b"av1C"  # whose third byte has flags for monochrome, and chroma halved across and down
 SUBSAMPLINGS = {0x00: "4:4:4", 0x08: "4:2:2", 0x0C: "4:2:0", 0x1C: "4:0:0"}
+GREY = "4:0:0"
 IDENTITY = 0  # matrix coefficients of RGB, by which encoders mark lossless files
 UNDECLARED = {(1, 13), (2, 2), (1, 1), (1, 2), (2, 13)}  # primaries and transfer that mean, or are treated as, sRGB
 
@@ -33,23 +34,32 @@ def read(content: bytes) -> Stored:
     check_single(image.get("n-pages") if image.get_typeof("n-pages") else 1)
     depth = image.get("bits-per-sample")
     stored = plain.read(content, ("AVIF",)) if depth == 8 else _deep(image, depth)
-    stored = dataclasses.replace(stored, encoding=_encoding(content, depth))
+    encoding = _encoding(content, depth)
+    if encoding["subsampling"] == GREY and stored.samples.ndim == 3 and stored.samples.shape[2] > 2:
+        samples = stored.samples[..., [0, 3] if stored.samples.shape[2] == 4 else 0]  # of equal channels
+        stored = dataclasses.replace(stored, samples=samples)
+    stored = dataclasses.replace(stored, encoding=encoding)
     if stored.metadata.icc_profile:
         return stored
     return dataclasses.replace(stored, metadata=dataclasses.replace(stored.metadata, chunks=_colors(content)))
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
-    """Returns the AVIF file of `samples`, (h, w, 3) or (h, w, 4), with the metadata of `picture`; 16 bits become 12.
+    """Returns the AVIF file of `samples` with the metadata of `picture`; 16 bits become 12, or 10 as in its AVIF.
 
-    An AVIF of 10 bits keeps these. Raises UsageError.
+    Raises UsageError.
     """
     own = picture.encoding if picture.format == "AVIF" else {}
     lossless = quality is None and bool(own.get("lossless"))
     quality = QUALITY if quality is None else quality
     subsampling = own.get("subsampling", "4:4:4")
+    if samples.ndim == 2 or samples.shape[2] == 2:
+        subsampling = GREY
+        samples = np.dstack([samples] * 3) if samples.ndim == 2 else samples[..., [0, 0, 0, 1]]
+    elif subsampling == GREY:
+        subsampling = "4:4:4"
     if samples.dtype == np.uint8 and not lossless:
-        return Written(_shallow(samples, picture, quality, subsampling))
+        return _shallow(samples, picture, quality, subsampling)
     depth = own.get("depth", DEEPEST) if samples.dtype == np.uint16 else 8
     if samples.dtype == np.uint16:
         samples = coded(samples, depth)
@@ -76,17 +86,21 @@ def _encoding(content: bytes, depth: int) -> dict[str, Any]:
     return {"depth": depth, "subsampling": SUBSAMPLINGS.get(flags & 0x1C, "4:4:4"), "lossless": matrix == IDENTITY}
 
 
-def _shallow(samples: np.ndarray, picture: Picture, quality: int, subsampling: str) -> bytes:
+def _shallow(samples: np.ndarray, picture: Picture, quality: int, subsampling: str) -> Written:
     own = {"exif": picture.exif, "icc_profile": picture.icc_profile, "xmp": picture.xmp}
     metadata = {name: data for name, data in own.items() if data}
-    if subsampling == "4:0:0" and not (samples[..., :3] == samples[..., :1]).all():
-        subsampling = "4:4:4"
-    file = io.BytesIO()
+    file, dropped = io.BytesIO(), ()
+    image = Image.fromarray(samples)
     try:
-        Image.fromarray(samples).save(file, "AVIF", quality=quality, subsampling=subsampling, **metadata)
+        try:
+            image.save(file, "AVIF", quality=quality, subsampling=subsampling, **metadata)
+        except SyntaxError:  # Pillow reads EXIF, of which it wants the orientation
+            del metadata["exif"]
+            dropped = ("EXIF, which is damaged",)
+            image.save(file, "AVIF", quality=quality, subsampling=subsampling, **metadata)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot be written as AVIF ({error})") from error
-    return file.getvalue()
+    return Written(file.getvalue(), dropped)
 
 
 def _deep(image: Any, depth: int) -> Stored:

@@ -61,7 +61,7 @@ def frames_of(loader: str, content: bytes) -> Iterator[np.ndarray]:
 
 
 def changed(before: np.ndarray | None, after: np.ndarray, *, even: bool = False) -> Rectangle:
-    """Returns the smallest rectangle outside of which two frames are equal; with `even` offsets. One pixel if none is."""
+    """Returns the smallest rectangle outside of which two frames are equal, at least one pixel; with `even` offsets."""
     height, width = after.shape[:2]
     if before is None:
         return Rectangle(0, 0, width, height)

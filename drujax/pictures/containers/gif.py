@@ -30,11 +30,16 @@ TRAILER = b"\1" + bytes(range(255, -1, -1))
 SAVING = {"dither": 0.0, "effort": 7, "keep_duplicate_frames": True}
 MOST = 256  # colours
 BEYOND = "colours beyond 256 a frame"
+PARTLY = "partial transparency"
 
 
 def read(content: bytes) -> Stored:
     """Returns the picture of a GIF file. Raises UsageError; Several for an animation."""
-    return _described(content, plain.read(content, ("GIF",)))
+    stored = _described(content, plain.read(content, ("GIF",)))
+    samples = stored.samples
+    if samples.ndim == 3 and samples.shape[2] == 4 and (samples[..., 3] == 255).all():  # its transparency is unused
+        stored = dataclasses.replace(stored, samples=samples[..., :3])
+    return stored
 
 
 def read_animation(content: bytes) -> tuple[Animation, Callable[[], Iterator[Stored]]]:
@@ -55,19 +60,19 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
     """Returns the GIF file of `samples`, (h, w, 3) or (h, w, 4), with the metadata of `picture`. Raises UsageError."""
     file = io.BytesIO()
     _add_metadata(io.BytesIO(vips.save("gif", samples, **SAVING)), file, picture)
-    return Written(file.getvalue(), (BEYOND,) if _colours(samples) > MOST else ())
+    return Written(file.getvalue(), _lost(samples))
 
 
 def write_animation(
     path: Path, frames: Iterator[np.ndarray], described: Metadata, animation: Animation, quality: int | None = None
 ) -> tuple[str, ...]:
     """Writes frames (h, w, 3) or (h, w, 4), all of one kind. Raises UsageError."""
-    raw, (width, height), channels, beyond = hidden(path), animation.size, 3, False
+    raw, (width, height), channels, lost = hidden(path), animation.size, 3, ()
     try:
         with raw.open("wb") as file:  # libvips takes all frames as one tall picture, which memory need not hold
             for samples in frames:
                 channels = samples.shape[2]
-                beyond = beyond or _colours(samples) > MOST
+                lost += tuple(phrase for phrase in _lost(samples) if phrase not in lost)
                 file.write(np.ascontiguousarray(samples).data)
         count = len(animation.durations)
         image = vips.library().Image.rawload(str(raw), width, height * count, channels)
@@ -76,7 +81,7 @@ def write_animation(
             _add_metadata(encoded, file, described)
     finally:
         raw.unlink(missing_ok=True)
-    return (BEYOND,) if beyond else ()
+    return lost
 
 
 # ----- reading
@@ -131,6 +136,12 @@ def _joined(data: bytes) -> bytes:
 
 
 # ----- writing
+
+
+def _lost(samples: np.ndarray) -> tuple[str, ...]:
+    """Names what a frame of GIF does not hold."""
+    partly = samples.shape[2] == 4 and bool(((samples[..., 3] != 0) & (samples[..., 3] != 255)).any())
+    return ((PARTLY,) if partly else ()) + ((BEYOND,) if _colours(samples) > MOST else ())
 
 
 def _colours(samples: np.ndarray) -> int:

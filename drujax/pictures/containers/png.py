@@ -106,9 +106,7 @@ def _chunks(content: Content) -> list[tuple[bytes, bytes]]:
 def pixels(content: bytes) -> np.ndarray:
     """Decodes the pixels, ignoring damage in chunks that do not affect them."""
     raw = [
-        (name, content[start:end])
-        for name, start, end in places(content)
-        if name in PIXEL_CHUNKS or name[:1].isupper()
+        (name, content[start:end]) for name, start, end in places(content) if name in PIXEL_CHUNKS or name[:1].isupper()
     ]
     whole = SIGNATURE + b"".join(chunk for name, chunk in raw if name != b"IEND") + packed((b"IEND", b""))
     try:
