@@ -23,6 +23,7 @@ from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
 from drujax.pictures.resampling import resized
 from drujax.pictures.series import Series
+from drujax.pictures.tone_curve import curve_of
 
 if TYPE_CHECKING:
     from drujax.enhance.enhancer import Amount, Enhancer, Rounding
@@ -91,8 +92,9 @@ class _Sample:
 def _seen(series: Series) -> Iterator[tuple[tuple[Small | None], Thumbnail]]:
     """Yields each frame at working scale, and its thumbnail."""
     for picture in series.pictures():
+        curve = curve_of(picture, grey=picture.grey)
         image = vips.of_array(picture.rgb, picture.alpha)
-        small = at_working_scale(image)
+        small = at_working_scale(image if curve is None else curve.encoded_image(image))
         yield (small,), _thumbnail(small)
 
 
@@ -120,11 +122,13 @@ def _mean(lights: Sequence[Light | None]) -> Light | None:
 
 def _lit(picture: Picture, light: Light, amount: "Amount", rounding: "Rounding") -> Picture:
     """Returns a frame with a light applied; a grey one stays grey."""
-    before = vips.of_array(picture.rgb)
+    curve = curve_of(picture, grey=picture.grey)
+    before = vips.of_array(picture.rgb if curve is None else curve.encoded(picture.rgb))
     after = apply(before, *light, rounding=rounding)
     if amount.mask is not None:
         after = masked(before, after, amount.mask)
     rgb = vips.pixels(after)
+    rgb = rgb if curve is None else curve.decoded(rgb, picture.rgb.dtype)
     if picture.grey:
         rgb = np.repeat(np.rint(luma(rgb)).astype(rgb.dtype)[..., None], 3, axis=-1)
     return dataclasses.replace(picture, rgb=rgb)
