@@ -13,6 +13,7 @@ import tyro
 from drujax.console import command_line, completion, output, tables
 from drujax.console.option_types import Flag, optional, positionals_together
 from drujax.enhance import command as enhance
+from drujax.enhance.export import command as export
 from drujax.errors import UsageError, unknown
 from drujax.pictures.inputs import (
     MAX_PIXELS,
@@ -227,6 +228,7 @@ COMMANDS = {
     "score": Command(score.Score, score.run),
     "sort": Command(Sort, _sort),
     "convert": Command(Convert, _convert),
+    "export": Command(export.Export, export.run),
     "models": Command(Models, _models),
     "selfcheck": Command(Selfcheck, _selfcheck),
     "serve": Command(serve.Serve, serve.run),

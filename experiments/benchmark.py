@@ -1,4 +1,5 @@
-"""Measures speed and memory of training, enhancing, the data pipeline, the scene renderer and the metrics.
+"""Measures speed and memory of training, enhancing, the data pipeline, the scene renderer, the metrics and the
+runtimes.
 
     python -m experiments.benchmark train                                # EnlightenGAN's full step, batch 2 of 320x320
     python -m experiments.benchmark train --method=sci --peer=torch      # compared with the official step in PyTorch
@@ -9,6 +10,9 @@
     python -m experiments.benchmark data --stage=build --processes=2     # building a dataset of them
     python -m experiments.benchmark scenes
     python -m experiments.benchmark metrics --metric=niqe --peer=pyiqa   # compared with IQA-PyTorch
+    python -m experiments.benchmark runtimes --height=2160 --width=3840  # JAX, ONNX Runtime, OpenVINO, if installed
+    python -m experiments.benchmark start                                # the command drujax enhance with each of them
+    python -m experiments.benchmark int8                                 # quality and speed of 8-bit convolutions
 
 Prints a table; --format=json prints JSON, and --out=FILE also writes JSON to a file. `--peer=torch` also times PyTorch,
 if installed, in alternation with drujax. "slower" is a row's time divided by drujax's. "GFLOP/s" counts useful FLOPs:
@@ -32,6 +36,17 @@ from drujax.runtime.atomic_write import check_folder
 from experiments._benchmark.common import Common, Contenders, load_peer
 from experiments._benchmark.data import Data, data
 from experiments._benchmark.networks import Enhance, Train, enhance, train
+from experiments._benchmark.runtimes import (
+    Int8,
+    Runtimes,
+    Start,
+    int8,
+    luma_error,
+    psnr_to_first,
+    psnr_to_truth,
+    runtimes,
+    start,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +156,10 @@ def _difference(ours: Any, theirs: Any) -> float:
     return float(abs(theirs.first - ours.first).max())
 
 
+def _levels(ours: Any, theirs: Any) -> float:
+    return float(abs(theirs.first.astype(int) - ours.first).max())
+
+
 MEASURES = {
     Train: Measure(
         train,
@@ -151,6 +170,17 @@ MEASURES = {
     Data: Measure(data, lambda config: config.units),
     Scenes: Measure(scenes, lambda config: config.scenes),
     Metrics: Measure(metrics, lambda config: config.batch_size, {"largest difference of a score": _difference}),
+    Runtimes: Measure(runtimes, lambda config: config.pictures, {"largest difference of a level": _levels}),
+    Start: Measure(start, lambda _: 1, {"peak MB of the command": lambda _, one: one.last}),
+    Int8: Measure(
+        int8,
+        lambda config: config.scenes,
+        {
+            "PSNR to float32, dB": psnr_to_first,
+            "PSNR to the bright scene, dB": psnr_to_truth,
+            "error of mean luma": luma_error,
+        },
+    ),
 }
 
 

@@ -77,7 +77,7 @@ def main(config: Config) -> int:
         print(f"skipped {why}", file=sys.stderr)
     enable_compilation_cache()
     check_strength(config.strength)
-    enhancer = Enhancer(config.workdir or str(config.model), guided=False if config.plain else None)
+    enhancer = Enhancer(config.workdir or str(config.model), guided=False if config.plain else None, runtime="jax")
 
     def enhance(batch):
         return enhancer(batch, config.strength)

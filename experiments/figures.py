@@ -158,7 +158,10 @@ def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]
 
     check_strength(config.strength)
     enable_compilation_cache()
-    return [Enhancer(model, guided=False if config.plain else None, rounding=config.rounding) for model in models]
+    return [
+        Enhancer(model, guided=False if config.plain else None, rounding=config.rounding, runtime="jax")
+        for model in models
+    ]
 
 
 def _enhanced(given: Pixels, enhancers: Sequence[Callable[..., Any]], config: Common) -> list[Pixels]:

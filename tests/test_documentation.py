@@ -109,7 +109,10 @@ def options() -> str:
     helps += [help_of("experiments.prepare"), *(help_of("experiments.prepare", name) for name in SUBCOMMANDS)]
     helps += [help_of("experiments.evaluate"), help_of("experiments.evaluate", "light"), help_of("experiments.tables")]
     helps += [help_of("experiments.figures", name) for name in FIGURES]
-    helps += [help_of("experiments.benchmark", name) for name in ("train", "enhance", "data", "scenes", "metrics")]
+    helps += [
+        help_of("experiments.benchmark", name)
+        for name in ("train", "enhance", "data", "scenes", "metrics", "runtimes", "start", "int8")
+    ]
     helps += [help_of("experiments.train", f"--method={name}") for name in registry.trained()]
     return "\n".join(helps)
 

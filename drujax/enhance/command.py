@@ -120,6 +120,9 @@ class Enhance:
     # Print what would be written, and write nothing.
     dry_run: Annotated[Flag, tyro.conf.arg(aliases=["-n"], help_behavior_hint="")] = False
     recursive: Recursive = True
+    # What computes the network: JAX, or onnxruntime or openvino, which use the CPU and start sooner. auto is
+    # onnxruntime where it is installed and JAX has no accelerator.
+    runtime: Literal["auto", "jax", "onnxruntime", "openvino"] = "auto"
     # Device to compute on; auto is the fastest that JAX finds.
     device: Device = "auto"
     max_pixels: MaxPixels = MAX_PIXELS
@@ -220,6 +223,8 @@ def _check(options: Enhance) -> None:
         raise UsageError("--contact-sheet: is written at the end, which --watch has not")
     if options.contact_sheet is not None:
         output_format(options.contact_sheet)
+    if options.runtime in ("onnxruntime", "openvino") and options.device not in ("auto", "cpu"):
+        raise UsageError(f"--runtime: {options.runtime} computes on the CPU; --device={options.device} needs jax")
     if not options.inputs:
         raise UsageError("INPUT: give at least one picture or folder")
 
@@ -234,19 +239,27 @@ def _dry_run(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
 @contextlib.contextmanager
 def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequence[Job]], Outcomes]]":
     """Loads the model; yields what enhances jobs, and writes the contact sheet of all."""
-    with on_device(options.device):
+    runtime = "jax" if options.runtime == "auto" and options.device in ("gpu", "tpu") else options.runtime
+    with on_device(options.device if runtime in ("auto", "jax") else "auto"):
         from drujax.enhance.contact_sheet import ContactSheet
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files, enhance_films
         from drujax.enhance.mask import read_mask
         from drujax.pictures.series import Series
         from drujax.pictures.streaming import Stream
-        from drujax.runtime.compile_cache import enable_compilation_cache
         from drujax.runtime.malloc import return_freed_memory
 
-        enable_compilation_cache()
         mask = None if options.mask is None else read_mask(options.mask)
-        enhancer = Enhancer(options.model, guided=False if options.plain else None, rounding=options.rounding)
+        enhancer = Enhancer(
+            options.model,
+            guided=False if options.plain else None,
+            rounding=options.rounding,
+            runtime=runtime,
+        )
+        if enhancer.runtime == "jax":
+            from drujax.runtime.compile_cache import enable_compilation_cache
+
+            enable_compilation_cache()
         sheet = ContactSheet()
 
         def enhance(picture: Any) -> Any:

@@ -11,12 +11,10 @@ size (`drujax.enhance.application`):
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from drujax.models.layers.guided_filter import fit
 from drujax.pictures.color import DARKEST, luma
 
 # The largest gain of luma, and of a channel over the others: what noise and 8-bit steps may be multiplied by.
@@ -43,12 +41,19 @@ COLOURED = 0.1
 class Gains(NamedTuple):
     """Log gains on the grid: luma's as slope and offset over log luma, and those of red, green and blue."""
 
-    exposure: Float[Array, "b gh gw 2"]
-    tint: Float[Array, "b gh gw 3"]
+    exposure: Float[Any, "*b gh gw 2"]
+    tint: Float[Any, "*b gh gw 3"]
 
 
-def gains(image: Float[Array, "b h w 3"], enhanced: Float[Array, "b h w 3"]) -> Gains:
-    """Returns the gains from an image to the network's output, both at working scale and nominally in [0, 1]."""
+def gains(image: Float[Any, "b h w 3"], enhanced: Float[Any, "b h w 3"]) -> Gains:
+    """Returns the gains from an image to the network's output, both at working scale and nominally in [0, 1].
+
+    `drujax/enhance/export/composition.py` is the same in ONNX, so that enhancing with another runtime imports no JAX.
+    """
+    import jax.numpy as jnp
+
+    from drujax.models.layers.guided_filter import fit
+
     enhanced = jnp.clip(enhanced, 0, 1)
     guide, target = (jnp.log(luma(x) + DARKEST) for x in (image, enhanced))
     gain = jnp.clip(EXPOSURE * (target - guide), 0, MAX_GAIN)

@@ -9,18 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, overload
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from drujax.data.qab import HIGH, quartile_means, quartile_means_of_image
 from drujax.enhance.application import apply
-from drujax.enhance.composition import Gains, gains
-from drujax.enhance.loading import Loaded, build_model, load_model
+from drujax.enhance.composition import Gains
+from drujax.enhance.engine import Engine, Rounding, Runtime, TooLittleMemory, build_engine, load_engine
 from drujax.enhance.mask import Mask, check_mask, masked
 from drujax.enhance.strength import (
     Exposure,
@@ -31,7 +29,7 @@ from drujax.enhance.strength import (
     enough,
     share_for,
 )
-from drujax.enhance.working_scale import SIDE, at_working_scale
+from drujax.enhance.working_scale import at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
 from drujax.pictures import vips
@@ -42,13 +40,11 @@ from drujax.pictures.pillow import image_of, is_pillow, picture_of
 from drujax.pictures.series import Series
 from drujax.pictures.streaming import Stream, bounded_memory
 from drujax.pictures.tone_curve import curve_of
-from drujax.runtime.devices import devices
-from drujax.runtime.memory import free_memory, is_out_of_memory
+from drujax.runtime.memory import is_out_of_memory
+from drujax.weights.torch_names import flatten
 
 if TYPE_CHECKING:
     import PIL.Image
-
-Rounding = Literal["nearest", "floor"]
 
 NOT_FINITE = "the model's output contains NaN or infinity; its weights file may be corrupted"
 
@@ -77,6 +73,7 @@ class Enhancer:
         margin: int | None = None,
         guided: bool | None = None,
         rounding: Rounding = "nearest",
+        runtime: Runtime = "auto",
     ):
         """Loads `model`: a name (`drujax models`), a .safetensors file, or the folder of a training run.
 
@@ -88,9 +85,12 @@ class Enhancer:
                 (`drujax.enhance.composition`); False returns the network's own output. By default True for
                 EnlightenGAN only.
             rounding: of levels: to nearest, or down ("floor") as in SCI's and RUAS's official scripts.
+            runtime: what computes: "jax"; "onnxruntime" or "openvino", on the CPU and without importing JAX; "auto" is
+                ONNX Runtime if it is installed and can run the network and JAX has no accelerator, else JAX.
 
         Raises:
-            UsageError: an unknown model or rounding, a negative margin, a damaged model file; JAX cannot start.
+            UsageError: an unknown model, rounding or runtime, a negative margin, a damaged model file; JAX cannot
+                start; the runtime is not installed or cannot run the network.
         """
         if not isinstance(model, str | os.PathLike):
             raise UsageError(f"model: must be a name or a path, got {model!r}")
@@ -98,42 +98,30 @@ class Enhancer:
             raise UsageError(f"margin: must be an integer >= 0, got {margin!r}")
         if rounding not in get_args(Rounding):
             raise unknown("rounding", str(rounding), get_args(Rounding))
-        devices()
-        self._set_up(load_model(model), margin=margin, guided=guided, rounding=rounding)
+        engine = load_engine(model, runtime, None if margin is None else int(margin))
+        self._set_up(engine, guided=guided, rounding=rounding)
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns the weights and the arguments, without the compiled programs, for pickle and copy."""
-        arguments = {"margin": self._margin, "guided": self._guided, "rounding": self._rounding}
-        return {"variables": jax.device_get(self._variables), "metadata": self.metadata, "arguments": arguments}
+        engine = self._engine
+        weights = {"variables": engine.variables, "metadata": self.metadata}
+        return {
+            **weights,
+            "runtime": engine.name,
+            "margin": engine.margin,
+            "guided": self._guided,
+            "rounding": self._rounding,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set_up(build_model(state["variables"], state["metadata"]), **state["arguments"])
+        engine = build_engine(state["variables"], state["metadata"], state["runtime"], state["margin"])
+        self._set_up(engine, guided=state["guided"], rounding=state["rounding"])
 
-    def _set_up(self, loaded: Loaded, *, margin: int | None, guided: bool | None, rounding: Rounding) -> None:
+    def _set_up(self, engine: Engine, *, guided: bool | None, rounding: Rounding) -> None:
+        self._engine = engine
         self._rounding: Rounding = rounding
-        self.metadata: dict[str, Any] = loaded.metadata
-        self._variables = jax.device_put(loaded.variables)
-        # With `wide_pool` the result depends on the exact width, which padding would change.
-        exact = getattr(loaded.module, "wide_pool", False)
-        self._multiple = 1 if exact else loaded.network.size_multiple
-        self._guided = loaded.network.guided if guided is None else guided
-        self._margin = margin if margin is not None else 0 if exact else loaded.network.margin
-
-        def network(variables, x, fitted=None):
-            y = loaded.network.enhance(loaded.module, variables, x, fitted)
-            return y, jnp.isfinite(y).all()
-
-        def working(variables, x):
-            margin = min(self._margin, SIDE)  # as far as the network reaches
-            padded = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
-            y, finite = network(variables, padded)
-            return gains(x, y[:, margin : margin + x.shape[1], margin : margin + x.shape[2]]), finite
-
-        # Apart from the network, so that what a size compiles again does not include the fit.
-        self._fitted = partial(loaded.network.fitted, loaded.module)
-        self._network = jax.jit(network)
-        self._gains = jax.jit(working)
-        self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
+        self.metadata: dict[str, Any] = engine.metadata
+        self._guided = engine.guided if guided is None else guided
 
     @overload
     def __call__(
@@ -223,12 +211,17 @@ class Enhancer:
         """Raises UsageError if memory runs out."""
         try:
             yield
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        except TooLittleMemory as error:
+            margin = self._engine.margin
+            wide = f" with a margin of {margin}" if margin > max(width, height) else ""
+            raise UsageError(
+                f"enhancing {width}x{height} pixels{wide} needs {error.needed / 1e9:.1f} GB of memory and "
+                f"{error.free / 1e9:.1f} GB are free; {self._advice}"
+            ) from error
+        except Exception as error:  # each runtime has its own
             if not is_out_of_memory(error):
                 raise
-            raise UsageError(
-                f"out of memory while enhancing {width}x{height} pixels; {_advice(self._device)}"
-            ) from error
+            raise UsageError(f"out of memory while enhancing {width}x{height} pixels; {self._advice}") from error
 
     def _composed(
         self, image: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None, amount: "Amount"
@@ -271,10 +264,9 @@ class Enhancer:
             return None
         if strength == 0 or (exposure is not None and _mean_luma(small) >= exposure):
             return None
-        of_batch, finite = jax.device_get(self._gains(self._variables, small[None]))
+        found, finite = self._engine.gains(small)
         if not finite:
             raise UsageError(NOT_FINITE)
-        found = Gains(*(x[0] for x in of_batch))
 
         def enhanced(share: float) -> Float[np.ndarray, "h2 w2 3"]:
             return vips.pixels(apply(vips.of_array(small), found, share))
@@ -295,60 +287,29 @@ class Enhancer:
             return None
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
-        program = self._program((len(batch), sum(rows) + h, sum(columns) + w, 3), (w, h))
-        x = _to_float(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
-        y, finite = program(self._variables, x, self._fitted(x))
+        self._engine.prepare((len(batch), sum(rows) + h, sum(columns) + w, 3))
+        output = self._engine.network(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
+        top, left = rows[0], columns[0]
+        seen = slice(top, top + h), slice(left, left + w)
         if exposure is not None:
-            seen = slice(rows[0], rows[0] + h), slice(columns[0], columns[0] + w)
-            share = _shares_for(exposure, *(np.asarray(image[:, *seen]) for image in (x, y)))
-        blended = _blend(x, y, share, dtype=batch.dtype, rounding=self._rounding)
-        enhanced, finite = jax.device_get((blended, finite))
+            share = _shares_for(exposure, *(np.asarray(x)[:, *seen] for x in (output.image, output.enhanced)))
+        enhanced, finite = self._engine.blended(output, share, dtype=batch.dtype, rounding=self._rounding)
         if not finite:
             raise UsageError(NOT_FINITE)
-        top, left = rows[0], columns[0]
-        return np.ascontiguousarray(enhanced[:, top : top + h, left : left + w])
+        return np.ascontiguousarray(enhanced[:, *seen])
 
     @property
-    def _device(self) -> Any:
-        leaves = jax.tree.leaves(self._variables)
-        return next(iter(leaves[0].devices())) if leaves else devices()[0]
-
-    def _program(self, shape: tuple[int, ...], size: tuple[int, int]) -> jax.stages.Compiled:
-        """Returns the network compiled for float32 images of `shape`, padded from `size` (width, height).
-
-        Raises:
-            UsageError: it needs more memory than is free. Linux overcommits memory, and would kill the process instead
-                of raising an error.
-        """
-        x = jax.ShapeDtypeStruct(shape, jnp.float32)
-        picture, free = x.size * x.dtype.itemsize, free_memory(self._device)
-        if free is not None and picture > free:  # for much too large shapes XLA aborts the process
-            raise self._too_large(size, picture, free)
-        if shape not in self._programs:
-            self._programs[shape] = self._network.lower(self._variables, x, jax.eval_shape(self._fitted, x)).compile()
-        program = self._programs[shape]
-        analysis = program.memory_analysis()
-        if analysis is None or free is None:
-            return program
-        blending = 3 * picture  # estimate of what is needed after the network
-        needed = picture + analysis.output_size_in_bytes + max(analysis.temp_size_in_bytes, blending)
-        if needed > free:
-            raise self._too_large(size, needed, free)
-        return program
-
-    def _too_large(self, size: tuple[int, int], needed: int, free: int) -> UsageError:
-        margin = f" with a margin of {self._margin}" if self._margin > max(size) else ""
-        return UsageError(
-            f"enhancing {size[0]}x{size[1]} pixels{margin} needs {needed / 1e9:.1f} GB of memory and "
-            f"{free / 1e9:.1f} GB are free; {_advice(self._device)}"
-        )
+    def _advice(self) -> str:
+        elsewhere = "" if self._engine.on_cpu else ", or the CPU (--device=cpu)"
+        return f"try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
 
     def _padding(self, side: int) -> tuple[int, int]:
         """Returns the padding before and after an axis: the margin, and up to the size multiple as the generator
         pads.
         """
-        rest = -(side + 2 * self._margin) % self._multiple
-        return self._margin + rest // 2, self._margin + rest - rest // 2
+        margin = self._engine.margin
+        rest = -(side + 2 * margin) % self._engine.size_multiple
+        return margin + rest // 2, margin + rest - rest // 2
 
     def stream(
         self,
@@ -444,11 +405,16 @@ class Enhancer:
     def fingerprint(self) -> str:
         """Returns a hexadecimal digest of the weights and arguments, on which the results depend."""
         state = self.__getstate__()
-        leaves, _ = jax.tree_util.tree_flatten_with_path(state.pop("variables"))
+        leaves = flatten(state.pop("variables"))
         digest = hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode())
-        for path, leaf in leaves:
+        for path, leaf in leaves.items():
             digest.update(f"{path} {leaf.dtype} {leaf.shape}".encode() + np.asarray(leaf).tobytes())
         return digest.hexdigest()
+
+    @property
+    def runtime(self) -> str:
+        """What computes: "jax", "onnxruntime" or "openvino"."""
+        return self._engine.name
 
     @property
     def guided(self) -> bool:
@@ -528,11 +494,6 @@ def _rgb(image: Any, *, opacity: bool = False) -> Any:
     return image[:3] if image.bands == 4 and not opacity else image
 
 
-def _advice(device: Any) -> str:
-    elsewhere = "" if device.platform == "cpu" else ", or the CPU (--device=cpu)"
-    return f"try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
-
-
 def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:
     """Returns the strength for each image."""
     shares = darkness(quartile_means(_levels(batch))) if strength == "auto" else np.full(len(batch), strength)
@@ -555,21 +516,3 @@ def _shares_for(
 def _levels(images: Shaped[np.ndarray, "*b h w 3"]) -> Shaped[np.ndarray, "*b h w 3"]:
     """Returns floating images in 0..255, and others as they are."""
     return images.astype(np.float32) * 255 if is_floating(images.dtype) else images
-
-
-# Separate from the network, so that the network is compiled once for all dtypes.
-@jax.jit
-def _to_float(batch):
-    if jnp.issubdtype(batch.dtype, jnp.floating):
-        return batch.astype(jnp.float32)
-    return batch.astype(jnp.float32) / jnp.iinfo(batch.dtype).max
-
-
-@partial(jax.jit, static_argnames=("dtype", "rounding"))
-def _blend(x, y, strength, *, dtype, rounding):
-    x = x[:, : y.shape[1], : y.shape[2]]
-    blended = jnp.clip((1 - strength) * x + strength * jnp.clip(y, 0, 1), 0, 1)  # exactly y at strength 1, for floor
-    if jnp.issubdtype(dtype, jnp.floating):
-        return blended
-    levels = blended * jnp.iinfo(dtype).max
-    return (jnp.round(levels) if rounding == "nearest" else jnp.floor(levels)).astype(dtype)

@@ -2,23 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drujax.enhance.conversion import import_released
 from drujax.enhance.zoo import models
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
-from drujax.methods.spec import EnhancerNetwork
 from drujax.weights import safetensors_io
 from drujax.weights.shipped import find
 from drujax.weights.torch_names import Variables, check
+
+if TYPE_CHECKING:
+    from drujax.methods.spec import EnhancerNetwork
 
 
 @dataclass(frozen=True)
 class Loaded:
     """A loaded network; call `network.enhance(module, variables, images)`."""
 
-    network: EnhancerNetwork
+    network: "EnhancerNetwork"
     module: Any  # nn.Module
     variables: Variables
     metadata: dict[str, Any]
@@ -40,6 +42,17 @@ def load_model(name_or_path: str | Path) -> Loaded:
         return build_model(variables, metadata)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def load_variables(name_or_path: str | Path) -> tuple[Variables, dict[str, Any]]:
+    """Load the variables, in float32, and the metadata of a name, file or run (see `resolve`).
+
+    They are not compared with the network, and no JAX is imported for weights that ship, or that a path names.
+
+    Raises:
+        UsageError: no such model, one without weights, or its file is damaged.
+    """
+    return safetensors_io.load_weights(resolve(name_or_path))
 
 
 def build_model(variables: Variables, metadata: dict[str, Any]) -> Loaded:
@@ -72,7 +85,7 @@ def resolve(name_or_path: str | Path) -> Path:
     found = find(name)
     if found is not None:
         return found
-    if name in models():
+    if len(path.parts) == 1 and not path.suffix and name in models():
         if not models()[name].model.has_weights:
             raise UsageError(f"model: {name} has no weights, and so no file")
         if models()[name].model.file is not None:

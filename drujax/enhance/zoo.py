@@ -3,11 +3,14 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
-from drujax.methods.spec import Model
 from drujax.weights.download import describe
+
+if TYPE_CHECKING:
+    from drujax.methods.spec import Model
 
 DEFAULT_MODEL = "exposure-slim"
 
@@ -17,7 +20,7 @@ class NamedModel:
     """A model, and the method whose network it uses."""
 
     network: str
-    model: Model
+    model: "Model"
 
     @property
     def licence(self) -> str:

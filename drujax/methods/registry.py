@@ -2,9 +2,12 @@
 
 import functools
 import importlib
+from typing import TYPE_CHECKING
 
 from drujax.errors import UsageError, unknown
-from drujax.methods.spec import EnhancerNetwork, MethodSpec
+
+if TYPE_CHECKING:
+    from drujax.methods.spec import EnhancerNetwork, MethodSpec
 
 # Name -> module, imported on first use.
 METHODS = {
@@ -26,7 +29,7 @@ METHODS = {
 }
 
 
-def find(name: str) -> MethodSpec:
+def find(name: str) -> "MethodSpec":
     """Return the method called `name`. Raises UsageError if it is unknown."""
     if name not in METHODS:
         raise unknown("method", name, METHODS)
@@ -38,7 +41,7 @@ def trained() -> list[str]:
     return [name for name in METHODS if find(name).is_trained]
 
 
-def find_trained(name: str) -> MethodSpec:
+def find_trained(name: str) -> "MethodSpec":
     """Return the method called `name`. Raises UsageError if it is unknown, or has nothing to train."""
     spec = find(name)
     if not spec.is_trained:
@@ -46,7 +49,7 @@ def find_trained(name: str) -> MethodSpec:
     return spec
 
 
-def find_network(name: str) -> EnhancerNetwork:
+def find_network(name: str) -> "EnhancerNetwork":
     """Return the enhancement network of the method called `name`. Raises UsageError if there is none."""
     network = find(name).network if name in METHODS else None
     if network is None:
@@ -54,12 +57,12 @@ def find_network(name: str) -> EnhancerNetwork:
     return network
 
 
-def networks() -> dict[str, EnhancerNetwork]:
+def networks() -> "dict[str, EnhancerNetwork]":
     """Return all enhancement networks by the name of their method."""
     specs = {name: find(name) for name in METHODS}
     return {name: spec.network for name, spec in specs.items() if spec.network is not None}
 
 
 @functools.cache
-def _load(module: str) -> MethodSpec:
+def _load(module: str) -> "MethodSpec":
     return importlib.import_module(module).SPEC

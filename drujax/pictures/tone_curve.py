@@ -1,7 +1,7 @@
 """Tone curves of colour profiles that differ from sRGB's: Adobe RGB, gamma 1.8, linear light.
 
-Networks and gains expect levels on sRGB's curve. Of other primaries (Display P3) they see the numbers as they are, which
-makes a smaller difference than can be seen.
+Networks and gains expect levels on sRGB's curve. Of other primaries (Display P3) they see the numbers as they are,
+which makes a smaller difference than can be seen.
 """
 
 import dataclasses

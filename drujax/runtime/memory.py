@@ -9,6 +9,7 @@ _GROUPS = (
     (".", "memory.max", "memory.current"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
 )
+_OUT_OF_MEMORY = ("resource exhausted", "out of memory", "failed to allocate memory", "bad alloc")
 
 
 def free_memory(device: Any = None) -> int | None:
@@ -21,9 +22,9 @@ def free_memory(device: Any = None) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` is an out-of-memory error of Python, NumPy or XLA (on any device)."""
+    """Whether `error` is an out-of-memory error of Python, NumPy, XLA (on any device), ONNX Runtime or OpenVINO."""
     text = str(error).lower().replace("_", " ")
-    return isinstance(error, MemoryError) or "resource exhausted" in text or "out of memory" in text
+    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
 
 
 def _machine(source: Path = Path("/proc/meminfo")) -> int | None:

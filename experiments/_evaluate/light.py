@@ -113,15 +113,18 @@ def released_here() -> list[str]:
 
 
 def enhancer(name: str) -> Any:
-    """Returns uint8 b h w 3 -> the same, for a model as --models names it."""
+    """Returns uint8 b h w 3 -> the same, for a model as --models names it.
+
+    By JAX, so that figures do not depend on what else is installed.
+    """
     from drujax.enhance.enhancer import Enhancer
 
     if name == INPUT:
         return lambda batch: batch
     if name.endswith(PLAIN):
-        plain = Enhancer(name.removesuffix(PLAIN), guided=False)
+        plain = Enhancer(name.removesuffix(PLAIN), guided=False, runtime="jax")
         return lambda batch: plain(batch, 1.0)
-    return Enhancer(name)
+    return Enhancer(name, runtime="jax")
 
 
 def _dark(config: Light) -> Any:

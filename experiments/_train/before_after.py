@@ -21,7 +21,7 @@ def write_before_after(path: Path, weights: Path, dataset: Dataset) -> None:
         UsageError: the weights give NaN.
         OSError: the file cannot be written.
     """
-    enhancer = Enhancer(weights)
+    enhancer = Enhancer(weights, runtime="jax")
     splits = (dataset.val_dark, dataset.test_dark, dataset.train_dark)
     images = (split.image(index) for split in splits for index in range(len(split)))
     rows = [_row(image, enhancer(image)) for image in itertools.islice(images, ROWS)]

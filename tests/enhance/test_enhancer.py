@@ -227,12 +227,12 @@ def test_by_default_dark_pictures_become_bright_at_most_and_bright_ones_stay(enh
 
 
 def test_one_program_serves_all_sizes_and_dtypes_of_one_shape(model):
-    enhancer = Enhancer(model)
+    enhancer = Enhancer(model, runtime="jax")
     for size in ((16, 16), (30, 29), (300, 310)):
         rgb = RANDOM.integers(0, 100, (*size, 3), dtype=np.uint8)
         assert np.array_equal(enhancer(rgb), enhancer(rgb))
         enhancer(to_float(rgb))
-    assert enhancer._gains._cache_size() == 1
+    assert enhancer._engine._gains._cache_size() == 1
 
 
 def test_the_picture_under_transparency_does_not_matter(enhancer):
@@ -318,9 +318,9 @@ def test_running_out_of_memory_is_one_line(model, monkeypatch, error, guided):
     def allocate(*_):
         raise error
 
-    enhancer = Enhancer(model, guided=guided)
-    monkeypatch.setattr(enhancer, "_program", lambda *_: allocate)
-    monkeypatch.setattr(enhancer, "_gains", allocate)
+    enhancer = Enhancer(model, runtime="jax", guided=guided)
+    monkeypatch.setattr(enhancer._engine, "_program", lambda *_: allocate)
+    monkeypatch.setattr(enhancer._engine, "_gains", allocate)
     with pytest.raises(
         UsageError,
         match=r"^out of memory while enhancing 30x20 pixels; try a smaller picture, a smaller model "
@@ -333,23 +333,23 @@ def test_other_runtime_errors_are_not_reported_as_out_of_memory(model, monkeypat
     def fail(*_):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    enhancer = Enhancer(model)
-    monkeypatch.setattr(enhancer, "_gains", fail)
+    enhancer = Enhancer(model, runtime="jax")
+    monkeypatch.setattr(enhancer._engine, "_gains", fail)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
         enhancer(np.full((20, 30, 3), 20, np.uint8))
 
 
 def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, monkeypatch):
-    enhancer, dark = Enhancer(model, guided=False), np.zeros((20, 30, 3), np.uint8)
+    enhancer, dark = Enhancer(model, runtime="jax", guided=False), np.zeros((20, 30, 3), np.uint8)
     enhancer(dark)
-    ((shape, program),) = enhancer._programs.items()
+    ((shape, program),) = enhancer._engine._programs.items()
     analysis = program.memory_analysis()
     needed = 4 * int(np.prod(shape)) + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
-    monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: needed)
+    monkeypatch.setattr("drujax.enhance.jax_engine.free_memory", lambda _: needed)
     enhancer(dark)
-    monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: None)  # the system does not say
+    monkeypatch.setattr("drujax.enhance.jax_engine.free_memory", lambda _: None)  # the system does not say
     enhancer(dark)
-    monkeypatch.setattr("drujax.enhance.enhancer.free_memory", lambda _: needed - 1)
+    monkeypatch.setattr("drujax.enhance.jax_engine.free_memory", lambda _: needed - 1)
     with pytest.raises(
         UsageError, match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; try a smaller"
     ):

@@ -218,3 +218,25 @@ def test_metrics(result):
     assert row["name"] == "drujax"
     assert row["pictures_per_s"] == pytest.approx(2 / row["seconds"])
     assert printed["largest difference of a score"] == {"drujax": 0}
+
+
+def test_runtimes(result, model, monkeypatch):
+    monkeypatch.setattr("experiments._benchmark.runtimes.RUNTIMES", ("jax", "onnxruntime"))
+    measured = result("runtimes", f"--model={model}", "--height=20", "--width=30", "--pictures=2")
+    assert_complete(measured, pictures=2)
+    assert [row["name"] for row in measured["rows"]] == ["jax", "onnxruntime"]
+    assert measured["largest difference of a level"]["onnxruntime"] <= 1
+
+
+def test_int8(result, model):
+    measured = result("int8", f"--model={model}", "--calibration=1", "--scenes=1", "--height=64", "--width=64")
+    assert_complete(measured, pictures=1)
+    assert 20 < measured["PSNR to float32, dB"]["int8"] < math.inf  # quantised, and still the same picture
+
+
+@pytest.mark.slow
+def test_start(result, model, monkeypatch):
+    monkeypatch.setattr("experiments._benchmark.runtimes.RUNTIMES", ("onnxruntime",))
+    measured = result("start", f"--model={model}", "--height=20", "--width=30")
+    assert_complete(measured, pictures=1)
+    assert measured["peak MB of the command"]["onnxruntime"] > 20

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drujax.models.layers import guided_filter
+from drujax.models.layers import windows
 from drujax.models.layers.guided_filter import fit
 
 RANDOM = np.random.default_rng(5)
@@ -49,6 +49,6 @@ def test_any_size(size):
         radius=0.1,
         regularisation=0.1,
     )
-    assert slope.shape == (2, *(min(side, guided_filter.GRID) for side in size), 3)
+    assert slope.shape == (2, *(min(side, windows.GRID) for side in size), 3)
     assert np.isfinite(slope).all()
     np.testing.assert_allclose(offset, 1, atol=1e-5)

@@ -6,7 +6,7 @@ PyTorch ("SAME" pads asymmetrically at stride 2).
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -95,8 +95,11 @@ def conv2d(
 
     `form` names one of `conv_forms.FORMS`, used on every platform. With None, GPU and TPU use XLA's convolution and CPU
     uses what `select_implementation` returns for these shapes; the choice is made when the program is lowered, by the
-    target platform. All forms agree up to rounding, including their gradients.
+    target platform. All forms agree up to rounding, including their gradients. Maps of symbolic size (`jax.export`) use
+    XLA's convolution, too: which form is fastest depends on the size.
     """
+    if not is_known(*x.shape):
+        form = form or "plain"
     geometry = Geometry(stride, padding, groups, dilation)
     on_cpu = form or select_implementation(x.shape, kernel.shape, geometry)
     elsewhere = form or "plain"
@@ -122,6 +125,11 @@ def _conv2d_backward(geometry, on_cpu, elsewhere, arrays, cotangent):
 
 
 _conv2d.defvjp(_conv2d_forward, _conv2d_backward)
+
+
+def is_known(*sizes: Any) -> bool:
+    """Whether all sizes are numbers, not symbols (`jax.export.symbolic_shape`)."""
+    return all(isinstance(size, int) for size in sizes)
 
 
 def reflect(x: Float[Array, "b h w c"], *margins: int) -> Float[Array, "b h2 w2 c"]:
@@ -150,7 +158,7 @@ def upsample2(x: Float[Array, "b h w c"], *, align_corners: bool) -> Float[Array
     return wide.astype(x.dtype)
 
 
-def resize_aligned(x: Float[Array, "b h w c"], size: tuple[int, ...]) -> Float[Array, "b h2 w2 c"]:
+def resize_aligned(x: Float[Array, "b h w c"], size: tuple[Any, ...]) -> Float[Array, "b h2 w2 c"]:
     """Bilinear resizing to `size` (rows, columns) with coinciding corner pixels of input and output.
 
     Equals PyTorch's `interpolate(mode="bilinear", align_corners=True)`: output j of m samples the n inputs at
@@ -162,10 +170,11 @@ def resize_aligned(x: Float[Array, "b h w c"], size: tuple[int, ...]) -> Float[A
     return wide.astype(x.dtype)
 
 
-def _aligned(n: int, m: int) -> Float[np.ndarray, "m n"]:
-    """Interpolation matrix of `resize_aligned` from n inputs to m outputs."""
-    where = np.arange(m) * ((n - 1) / max(m - 1, 1))
-    return np.maximum(0, 1 - np.abs(where[:, None] - np.arange(n)))
+def _aligned(n: Any, m: Any) -> Float[Any, "m n"]:
+    """Interpolation matrix of `resize_aligned` from n inputs to m outputs, in NumPy's precision if both are known."""
+    xp = np if is_known(n, m) else jnp
+    where = xp.arange(m) * ((n - 1) / max(m - 1, 1))
+    return xp.maximum(0, 1 - xp.abs(where[:, None] - xp.arange(n)))
 
 
 def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
@@ -178,7 +187,7 @@ def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Fl
         [jax.lax.slice_in_dim(x, 1, n, axis=axis), jax.lax.slice_in_dim(x, n - 1, n, axis=axis)], axis
     )
     if align_corners:  # output j samples the input at j (n - 1) / (2n - 1)
-        i = np.arange(n)
+        i = np.arange(n) if is_known(n) else jnp.arange(n)
         shape = [n if d == axis else 1 for d in range(x.ndim)]
         even, odd = (
             jnp.asarray(weight.reshape(shape), x.dtype) for weight in (i / (2 * n - 1), (n - 1 - i) / (2 * n - 1))

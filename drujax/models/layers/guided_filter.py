@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-# The functions vary slowly: they are fitted at no more than so many places a side.
-GRID = 64
+from drujax.models.layers.windows import windows
 
 
 class Linear(NamedTuple):
@@ -35,7 +34,7 @@ def fit(
         regularisation: windows in which the guide has a smaller variance count as even, and get a constant.
     """
     _, h, w = guide.shape
-    rows, columns = _windows(h, radius * min(h, w)), _windows(w, radius * min(h, w))
+    rows, columns = windows(h, radius * min(h, w)), windows(w, radius * min(h, w))
     guide = guide[..., None]
     # Around the mean of the whole image, where squares lose less to rounding.
     shift = guide.mean((1, 2), keepdims=True)
@@ -46,23 +45,6 @@ def fit(
     slope = covariance / (variance + regularisation)
     offset = mean_values - slope * (mean_guide + shift)
     return Linear(*(_both(rows.smooth, columns.smooth, x) for x in (slope, offset)))
-
-
-class _Windows(NamedTuple):
-    """The windows of one side with n pixels and g places."""
-
-    mean: Float[np.ndarray, "g n"]  # over the window around each place
-    smooth: Float[np.ndarray, "g g"]  # the mean over the places in the window around each
-
-
-def _windows(n: int, radius: float) -> _Windows:
-    g = min(n, GRID)
-    places = (np.arange(g) + 0.5) * n / g  # in pixels; pixel i covers i to i + 1
-    first, last = np.clip(places - radius - 0.5, 0, n), np.clip(places + radius + 0.5, 0, n)
-    pixels = np.arange(n)
-    covered = np.clip(np.minimum(last[:, None], pixels + 1) - np.maximum(first[:, None], pixels), 0, 1)
-    near = (np.abs(places[:, None] - places) <= radius + 0.5).astype(float)
-    return _Windows(*((x / x.sum(1, keepdims=True)).astype(np.float32) for x in (covered, near)))
 
 
 def _both(rows: np.ndarray, columns: np.ndarray, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:

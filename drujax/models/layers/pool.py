@@ -1,9 +1,13 @@
 """Pooling: adaptive averages as in PyTorch, and blurred subsampling."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from drujax.models.layers.conv import is_known
 
 
 def adaptive_average_pool(x: Float[Array, "b h w c"], side: int) -> Float[Array, "b side side c"]:
@@ -29,7 +33,11 @@ def blur_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     return x
 
 
-def _areas(n: int, side: int) -> Float[np.ndarray, "side n"]:
+def _areas(n: Any, side: int) -> Float[Any, "side n"]:
+    if not is_known(n):
+        index, at = jnp.arange(side)[:, None], jnp.arange(n)
+        start, stop = index * n // side, -(-(index + 1) * n // side)
+        return ((at >= start) & (at < stop)) / (stop - start)
     weights = np.zeros((side, n))
     for i in range(side):
         start, stop = i * n // side, -(-(i + 1) * n // side)

@@ -22,7 +22,7 @@ from drujax.films.encoding import CONTAINERS, choose
 from drujax.films.source import AHEAD, frames_from, read_source
 from drujax.pictures.formats import FILMS_WRITTEN, VIDEOS
 from drujax.runtime.work_folder import work_path
-from tests.support.films import audio_only, encode, numbered, numbered_film, rich_film, unknown_codec
+from tests.support.films import audio_only, encode, number_in, numbered, numbered_film, rich_film, unknown_codec
 from tests.support.killed import Point, run_until
 
 TIMES = [120 + 40 * n + (0, 7, -5)[n % 3] for n in range(24)]  # of a variable frame rate
@@ -138,6 +138,19 @@ def test_other_codecs(tmp_path, codec):
     before, after = film_of(source), film_of(enhanced(source, tmp_path / "bright.mkv"))
     assert after["times"] == before["times"]
     assert after["codec"] == (before["codec"] if codec != "mpeg4" else "h264")
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mov", "libx264"), (".m4v", "libx264"), (".webm", "libvpx-vp9")])
+def test_other_containers(tmp_path, suffix, codec):
+    source = numbered_film(tmp_path / f"film{suffix}", 8, codec=codec, options={})
+    result = enhanced(source, tmp_path / f"bright{suffix}")
+    before, after = film_of(source), film_of(result)
+    brands = [
+        film.pop("metadata") for film in (before, after)
+    ]  # an .m4v gets those of .mp4
+    assert after == before
+    assert suffix == ".m4v" or brands[0] == brands[1]
+    assert [number_in(to_rgb(frame)) for frame in decoded(result)] == list(range(8))
 
 
 def test_avi_becomes_matroska(tmp_path):

@@ -1,0 +1,1 @@
+"""Networks for other programs: ONNX, written operator by operator, and `jax.export`."""

@@ -1,0 +1,44 @@
+"""The description of a network for ONNX, and the table of them; imports no JAX."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from drujax.enhance.export.graph import Value
+from drujax.enhance.export.parameters import Parameters
+from drujax.errors import unknown
+
+# Each is a module of drujax.enhance.export.networks with a `NETWORK`, named as the method whose network it is.
+NAMES = ("enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit")
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """A network as ONNX operators. All but `enhanced` is as in its `drujax.methods.spec.EnhancerNetwork`.
+
+    Attributes:
+        enhanced: (parameters, options, image n 3 h w in [0, 1]) -> enhanced image, float32, not clipped.
+        options: those that it reads, with the defaults.
+        size_multiple: see EnhancerNetwork.
+        margin: see EnhancerNetwork.
+        guided: see EnhancerNetwork.
+    """
+
+    enhanced: Callable[[Parameters, Mapping[str, Any], Value], Value]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    size_multiple: int = 1
+    margin: int = 0
+    guided: bool = False
+
+
+def is_exportable(metadata: Mapping[str, Any]) -> bool:
+    """Whether the network of weights with these metadata can be exported."""
+    return metadata["network"] in NAMES and not metadata.get("options", {}).get("wide_pool", False)
+
+
+def find(name: str) -> OnnxNetwork:
+    """Returns the network called `name`. Raises UsageError if it cannot be exported."""
+    if name not in NAMES:
+        raise unknown("network to export", name, NAMES)
+    return importlib.import_module(f"drujax.enhance.export.networks.{name}").NETWORK

@@ -1,0 +1,1 @@
+"""The networks as ONNX operators, one file each, named as in `drujax.methods.registry`."""
