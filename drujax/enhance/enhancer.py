@@ -393,12 +393,12 @@ class Enhancer:
     ) -> Series:
         """Enhances the colours of an animation's frames, or of pages, when they are written; see `picture`.
 
-        Pages are enhanced each for itself; the frames of a shot all get the same light (`drujax.enhance.animation`).
+        Pages are enhanced each for itself; the frames of a shot all get the same light (`drujax.enhance.series`).
 
         Raises:
             UsageError: a frame is damaged, or the network's own output is asked for of an animation.
         """
-        from drujax.enhance.animation import enhanced_series
+        from drujax.enhance.series import enhanced_series
 
         return enhanced_series(self, series, checked_amount(strength, exposure, mask), self._rounding)
 

@@ -39,7 +39,7 @@ def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes 
         if declared[:2] == b"\1\r":
             return None, about_color
         if primaries and curve and declared[2] == 0 and declared[3] == 1:
-            return _profile((D65_WHITE, *primaries), curve, grey=grey), about_color
+            return display_profile((D65_WHITE, *primaries), curve, grey=grey), about_color
     replaced = about_color - {b"cICP"}
     gamma = int.from_bytes(named.get(b"gAMA", b""))
     if b"sRGB" in named or (not gamma and b"cHRM" not in named):
@@ -52,10 +52,10 @@ def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes 
     points = tuple((x / 1e5, y / 1e5) for x, y in zip(values[::2], values[1::2], strict=True))
     if min(y for _, y in points) <= 0 or abs(np.linalg.det(_xyz(points[1:]))) < 1e-6:
         return None, frozenset({b"sRGB"})
-    return _profile(points, (1e5 / gamma,) if gamma else SRGB_CURVE, grey=grey), replaced
+    return display_profile(points, (1e5 / gamma,) if gamma else SRGB_CURVE, grey=grey), replaced
 
 
-def _profile(points: tuple[tuple[float, float], ...], curve: tuple[float, ...], *, grey: bool) -> bytes:
+def display_profile(points: tuple[tuple[float, float], ...], curve: tuple[float, ...], *, grey: bool) -> bytes:
     """Builds the ICC profile (version 4) of a display with these white, red, green and blue points and this curve."""
     white = _xyz(points[:1])[:, 0]
     to_d50 = np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD

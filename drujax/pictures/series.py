@@ -77,9 +77,9 @@ def open_series(path: Path, target: Path) -> Series:
         OSError: the file cannot be read.
     """
     content = path.read_bytes()
-    format = codec.kind_of(content)
     wanted = output_format(target)
     try:
+        format = codec.kind_of(content)
         if format == "TIFF":
             pages = tiff.pages(content)
             kind, count, animation = "pages", len(pages), None

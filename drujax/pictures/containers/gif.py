@@ -26,8 +26,8 @@ XMP, ICC = b"XMP DataXMP", b"ICCRGBG1012"
 ABOUT_ANIMATION = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 # XMP is stored in one piece, without lengths; this trailer leads a reader that expects them to the end of the block.
 TRAILER = b"\1" + bytes(range(255, -1, -1))
-# Dithering would flicker where frames differ; equal frames are kept, with their times.
-SAVING = {"dither": 0.0, "effort": 7, "keep_duplicate_frames": True}
+# Dithering would flicker where frames differ; each frame has a palette of its own; equal frames are kept.
+SAVING = {"dither": 0.0, "effort": 7, "interpalette_maxerror": 0.0, "keep_duplicate_frames": True}
 MOST = 256  # colours
 BEYOND = "colours beyond 256 a frame"
 PARTLY = "partial transparency"

@@ -145,9 +145,7 @@ def test_other_containers(tmp_path, suffix, codec):
     source = numbered_film(tmp_path / f"film{suffix}", 8, codec=codec, options={})
     result = enhanced(source, tmp_path / f"bright{suffix}")
     before, after = film_of(source), film_of(result)
-    brands = [
-        film.pop("metadata") for film in (before, after)
-    ]  # an .m4v gets those of .mp4
+    brands = [film.pop("metadata") for film in (before, after)]  # an .m4v gets those of .mp4
     assert after == before
     assert suffix == ".m4v" or brands[0] == brands[1]
     assert [number_in(to_rgb(frame)) for frame in decoded(result)] == list(range(8))

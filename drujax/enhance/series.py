@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -37,7 +38,13 @@ SEEN = 8
 def enhanced_series(enhancer: "Enhancer", series: Series, amount: "Amount", rounding: "Rounding") -> Series:
     """See `Enhancer.series`."""
     if series.kind == "pages":
-        return dataclasses.replace(series, change=lambda _, page: enhancer.picture(page, **amount._asdict()))
+        device = jax.config.jax_default_device  # of this thread; pages are written in others
+
+        def enhanced(_: int, page: Picture) -> Picture:
+            with jax.default_device(device):
+                return enhancer.picture(page, **amount._asdict())
+
+        return dataclasses.replace(series, change=enhanced)
     if not enhancer.guided:
         raise UsageError(
             "an animation, which needs a model that gives gains (exposure-slim, enlightengan, ... without --plain); "
