@@ -60,9 +60,9 @@ def test_the_command_enhances_every_frame_and_nothing_flickers(tmp_path, model, 
         assert len(after) == len(before) == 8
         assert np.mean(after) > np.mean(before) + 20
         still = [frame[:, :48] for frame in after]
-        # Each frame of a GIF has a palette of its own.
-        largest = max(np.abs(frame - still[0]).max() for frame in still)
-        assert largest <= (40 if suffix == "gif" else 0)
+        if suffix != "gif":  # whose frames have palettes of their own, in the file that is read, too
+            assert max(np.abs(frame - still[0]).max() for frame in still) == 0
+        assert max(np.abs(frame - still[0]).mean() for frame in still) < 4
     assert "failed" not in capsys.readouterr().err
 
 
@@ -104,10 +104,10 @@ def test_a_mask_and_a_strength_of_an_animation(tmp_path, enhancer):
 
 def test_transparent_frames_of_an_animation_do_not_count(tmp_path, enhancer):
     clear = Image.new("RGBA", SIZE[::-1], (0, 0, 0, 0))
-    scene = night(6).convert("RGBA")
-    with_clear = enhanced(enhancer, save(tmp_path / "a.png", [clear, scene, scene.copy()], duration=[40, 50, 60]))
-    np.testing.assert_array_equal(with_clear[1], with_clear[2])
-    assert with_clear[1].mean() > np.asarray(scene)[..., :3].mean() + 20
+    scene = [moving(number, night(6)).convert("RGBA") for number in range(2)]
+    with_clear = enhanced(enhancer, save(tmp_path / "a.png", [clear, *scene], duration=40))
+    assert np.mean(with_clear[1:]) > np.mean([np.asarray(image)[..., :3] for image in scene]) + 20
+    np.testing.assert_array_equal(with_clear[1][:, :48], with_clear[2][:, :48])
 
 
 def test_the_networks_own_output_of_an_animation_is_refused(tmp_path, tmp_path_factory):

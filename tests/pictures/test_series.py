@@ -116,9 +116,8 @@ def test_an_animation_is_written_frame_by_frame_in_any_animated_format(tmp_path,
     for mine, theirs in zip(shown(path), shown(target_path), strict=True):
         visible = mine[..., 3] > 0
         np.testing.assert_array_equal(theirs[..., 3], mine[..., 3])
-        # A WebP that was not one is lossy; the palettes of this GIF are small.
         error = np.abs(theirs[visible][:, :3].astype(int) - ~mine[visible][:, :3]).max()
-        assert error <= (40 if target == "webp" and source != "webp" else 8 if target == "gif" else 0)
+        assert error <= (40 if target == "webp" and source != "webp" else 0)  # a WebP that was not one is lossy
     again = open_series(target_path, target_path)
     assert again.animation == series.animation
 
@@ -209,7 +208,7 @@ def test_formats_without_animation_are_refused(tmp_path, suffix, target):
 @pytest.mark.parametrize("suffix", ANIMATED)
 def test_a_damaged_animation_is_one_clear_line(tmp_path, suffix):
     whole, random = save(tmp_path / f"a.{suffix}", frames()).read_bytes(), np.random.default_rng(1)
-    path, refused = tmp_path / f"b.{suffix}", 0
+    path, lines = tmp_path / f"b.{suffix}", []
     for trial in range(40):
         content = bytearray(whole[: random.integers(60, len(whole))] if trial % 2 else whole)
         content[random.integers(20, len(content))] = random.integers(0, 256)
@@ -217,10 +216,9 @@ def test_a_damaged_animation_is_one_clear_line(tmp_path, suffix):
         try:
             write_series(tmp_path / f"c.{suffix}", open_series(path, path))
         except UsageError as error:
-            refused += 1
-            assert str(error).startswith(f"{path}: ")
-            assert "\n" not in str(error)
-    assert refused > 5
+            lines.append(str(error))
+    assert len(lines) > 5
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in lines)
     assert not list(tmp_path.glob(".drujax*"))
 
 
@@ -254,8 +252,7 @@ def test_pages_of_a_tiff_are_written_one_by_one_with_their_metadata(tmp_path):
             image.seek(number)
             assert image.size == own.shape[1::-1]
             assert image.tag_v2[270] == f"page {number}"
-            assert image.info.get("icc_profile") == (None if number == 2 else PROFILE)
-            assert "xmp" not in image.info
+            assert image.tag_v2.get(34675) == (None if number == 2 else PROFILE)
     again = list(open_series(tmp_path / "b.tif", tmp_path / "b.tif").pictures())
     for picture, own in zip(again, samples, strict=True):
         rgb = np.dstack([own] * 3) if own.ndim == 2 else own[..., :3]
