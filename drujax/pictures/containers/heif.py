@@ -9,7 +9,7 @@ import numpy as np
 from drujax.errors import UsageError
 from drujax.pictures import exif
 from drujax.pictures.containers.depths import coded, sixteen_bits
-from drujax.pictures.containers.plugins import plugin
+from drujax.pictures.containers.plugins import DAMAGE, plugin, reason
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Stored, Written, check_single, check_size, damaged
 
@@ -33,8 +33,8 @@ def read(content: bytes) -> Stored:
         samples = np.asarray(file)
     except UsageError:
         raise
-    except (ValueError, OSError, SyntaxError, RuntimeError, EOFError) as error:
-        raise damaged(str(error).strip() or type(error).__name__) from error
+    except DAMAGE as error:
+        raise damaged(reason(error)) from error
     deep = samples.dtype == np.uint16
     channels = len(mode.partition(";")[0].replace("I", "L"))
     samples = samples.reshape(*samples.shape[:2], -1)[..., :channels]
@@ -75,8 +75,8 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
         try:
             image = heif.from_bytes(mode=mode, size=samples.shape[1::-1], data=samples.tobytes())
             image.save(file, quality=QUALITY if quality is None else quality, chroma=own.get("chroma", 444), **options)
-        except (ValueError, OSError, RuntimeError) as error:
-            raise UsageError(f"cannot be written as HEIC ({error})") from error
+        except DAMAGE as error:
+            raise UsageError(f"cannot be written as HEIC ({reason(error)})") from error
         finally:
             heif.options.SAVE_HDR_TO_12_BIT = before
     lost = f"the lowest {16 - depth} of its 16 bits a channel"

@@ -9,7 +9,7 @@ import numpy as np
 
 from drujax.errors import UsageError
 from drujax.pictures import exif
-from drujax.pictures.containers.plugins import plugin
+from drujax.pictures.containers.plugins import DAMAGE, plugin, reason
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Stored, Written, check_size, damaged
 
@@ -28,8 +28,8 @@ def read(content: bytes) -> Stored:
     decoder = plugin("pillow_jxl", KIND).Decoder(num_threads=-1)
     try:
         recompressed, info, data, profile, boxes = decoder(content)
-    except (ValueError, OSError, RuntimeError) as error:
-        raise damaged(str(error).strip() or type(error).__name__) from error
+    except DAMAGE as error:
+        raise damaged(reason(error)) from error
     if recompressed:  # a JPEG, whose bytes are kept
         from drujax.pictures.containers import jpeg
 
@@ -82,8 +82,8 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
             xmp=picture.xmp,
             compress=False,
         )
-    except (ValueError, OSError, RuntimeError) as error:
-        raise UsageError(f"cannot be written as JPEG XL ({error})") from error
+    except DAMAGE as error:
+        raise UsageError(f"cannot be written as JPEG XL ({reason(error)})") from error
     return Written(bytes(content))
 
 

@@ -4,7 +4,17 @@ import importlib
 from types import ModuleType
 
 from drujax.errors import UsageError
+from drujax.pictures.containers import plain
 from drujax.runtime.extras import extra_with
+
+
+# What plugins raise for damaged files.
+DAMAGE = (*plain.DAMAGE, KeyError, MemoryError)
+
+
+def reason(error: BaseException) -> str:
+    """Returns what an error of a plugin says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def plugin(module: str, kind: str) -> ModuleType:
