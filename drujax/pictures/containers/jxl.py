@@ -67,7 +67,7 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
         decoding_speed=0,
         effort=7,
         use_container=True,
-        use_original_profile=True,
+        use_original_profile=quality == 100,  # lossy, it would cost accuracy and size
         num_threads=-1,
     )
     block = bytes(4) + picture.exif.removeprefix(exif.PREFIX) if picture.exif else None

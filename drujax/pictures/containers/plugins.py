@@ -7,7 +7,6 @@ from drujax.errors import UsageError
 from drujax.pictures.containers import plain
 from drujax.runtime.extras import extra_with
 
-
 # What plugins raise for damaged files.
 DAMAGE = (*plain.DAMAGE, KeyError, MemoryError)
 
