@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from drujax.errors import UsageError
 from drujax.pictures import vips
 from drujax.pictures.containers import plain
 from drujax.pictures.containers.frames import Animation, animation_of, frames_of
@@ -59,7 +60,13 @@ def read_animation(content: bytes) -> tuple[Animation, Callable[[], Iterator[Sto
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
     """Returns the GIF file of `samples`, (h, w, 3) or (h, w, 4), with the metadata of `picture`. Raises UsageError."""
     file = io.BytesIO()
-    _add_metadata(io.BytesIO(vips.save("gif", samples, **SAVING)), file, picture)
+    image = vips.interpreted(vips.library().Image.new_from_array(np.ascontiguousarray(samples)))
+    image.set_type(vips.library().GValue.gint_type, "loop", 1)  # so that it is marked as no animation
+    try:
+        encoded = image.gifsave_buffer(keep="none", **SAVING)
+    except vips.library().Error as error:
+        raise UsageError(f"cannot be written as GIF ({vips.reason(error)})") from error
+    _add_metadata(io.BytesIO(encoded), file, picture)
     return Written(file.getvalue(), _lost(samples))
 
 
