@@ -5,11 +5,13 @@ flickers, the end meets the beginning where an animation repeats, and files of c
 follows its frames instead (`drujax.enhance.film.temporal`), which are too many to be seen twice.
 """
 
+import contextlib
 import dataclasses
+import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -38,10 +40,10 @@ SEEN = 8
 def enhanced_series(enhancer: "Enhancer", series: Series, amount: "Amount", rounding: "Rounding") -> Series:
     """See `Enhancer.series`."""
     if series.kind == "pages":
-        device = jax.config.jax_default_device  # of this thread; pages are written in others
+        on_device = _on_device()
 
         def enhanced(_: int, page: Picture) -> Picture:
-            with jax.default_device(device):
+            with on_device():
                 return enhancer.picture(page, **amount._asdict())
 
         return dataclasses.replace(series, change=enhanced)
@@ -59,6 +61,14 @@ def enhanced_series(enhancer: "Enhancer", series: Series, amount: "Amount", roun
         return frame if light is None else _lit(frame, light, amount, rounding)
 
     return dataclasses.replace(series, change=change)
+
+
+def _on_device() -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    """Returns a context with this thread's default device; pages are written, and so enhanced, in other threads."""
+    jax = sys.modules.get("jax")  # which other runtimes do not import
+    if jax is None:
+        return contextlib.nullcontext
+    return functools.partial(jax.default_device, jax.config.jax_default_device)
 
 
 def _shots(series: Series, light: Callable[[Small], Light | None]) -> tuple[list[int], list[Light | None]]:

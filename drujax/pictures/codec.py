@@ -20,7 +20,7 @@ from types import ModuleType
 import numpy as np
 
 from drujax.errors import UsageError
-from drujax.pictures import exif, foreign, to_srgb, xmp
+from drujax.pictures import color_profile, exif, foreign, to_srgb, xmp
 from drujax.pictures.containers import avif, bmp, gif, heif, jp2, jpeg, jxl, plain, png, tga, tiff, webp
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
@@ -46,6 +46,7 @@ SIXTEEN_BIT = ("PNG", "TIFF", "AVIF", "HEIF")
 SIXTEEN_BIT_GREY = ("JPEG2000",)
 COLORED = ("WEBP", "GIF")  # without grey
 OPAQUE = ("JPEG", "BMP")
+DECLARING = ("AVIF", "HEIF")  # with colours like those of cICP, which are not written
 LOWER_HALF = "the lower half of its 16 bits a channel"
 BEGINNING = 64  # bytes by which `format_of` tells a format
 
@@ -72,6 +73,8 @@ def encode_noting(picture: Picture, format: str, quality: int | None = None) -> 
     """Encodes like `encode`, and lists what the file does not hold, a phrase each, such as "EXIF"."""
     _check(picture, quality)
     container = CONTAINERS[format]
+    if format in DECLARING and not picture.icc_profile and not color_profile.has_profile(picture.chunks):
+        raise UsageError(f"has HDR colours (PQ or HLG), which are not written as {format}; choose .png")
     converted = ()
     if picture.icc_profile and "icc_profile" not in container.HOLDS:
         picture, converted = to_srgb.converted(picture)

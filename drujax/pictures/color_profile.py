@@ -16,6 +16,9 @@ PRIMARIES[12] = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
 
+# Primaries and transfer that mean, or are treated as, sRGB.
+UNDECLARED = {(1, 13), (2, 2), (1, 1), (1, 2), (2, 13)}
+
 SRGB_GAMMA = 45455  # gAMA of pictures in sRGB
 SRGB_CHROMATICITIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 SLACK = 500  # rounding tolerance of numbers in units of 1/100000
@@ -24,6 +27,19 @@ SLACK = 500  # rounding tolerance of numbers in units of 1/100000
 def color_space(profile: bytes) -> bytes:
     """Returns the colour space of a profile: b"RGB ", b"GRAY", b"CMYK", ..."""
     return profile[16:20]
+
+
+def declared(primaries: int, transfer: int) -> tuple[tuple[bytes, bytes], ...]:
+    """Returns the colours that AVIF or HEIC declares by codes of ITU-T H.273, as PNG's chunk cICP; none for sRGB's."""
+    if (primaries, transfer) in UNDECLARED or max(primaries, transfer) > 255:
+        return ()
+    return ((b"cICP", bytes([primaries, transfer, 0, 1])),)
+
+
+def has_profile(chunks: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the colours of chunks are sRGB's or have an equivalent profile; of HDR (PQ, HLG) there is none."""
+    chunks = tuple(chunks)
+    return b"cICP" not in dict(chunks) or b"cICP" in of_png(chunks, grey=False)[1]
 
 
 def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes | None, frozenset[bytes]]:

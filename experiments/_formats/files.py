@@ -54,7 +54,7 @@ def _profile() -> bytes:
 
 def _saved(mode: str | None = None, **options: Any) -> Callable[[Path, Image.Image], None]:
     def write(path: Path, image: Image.Image) -> None:
-        given = {name: value() if callable(value) else value for name, value in options.items()}
+        given: dict[str, Any] = {name: value() if callable(value) else value for name, value in options.items()}
         _as_mode(image, mode or "RGB").save(path, **given)
 
     return write

@@ -112,6 +112,18 @@ def test_sixteen_bits_become_twelve_in_avif_and_that_is_reported():
     assert read.encoding["depth"] == 12
 
 
+def test_hdr_colours_are_not_written_as_avif():
+    """Which would be shown as if they were sRGB."""
+    hdr = picture(np.uint16, chunks=((b"cICP", bytes([9, 16, 0, 1])),))
+    for format in ("AVIF", "HEIF"):
+        with pytest.raises(
+            UsageError, match=f"^has HDR colours .PQ or HLG., which are not written as {format}; choose"
+        ):
+            codec.encode(hdr, format)
+    wide = picture(np.uint16, chunks=((b"cICP", bytes([12, 13, 0, 1])),))
+    assert written(wide, "AVIF")[0].icc_profile is not None
+
+
 # ----- GIF
 
 

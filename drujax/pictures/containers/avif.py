@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from drujax.errors import UsageError
-from drujax.pictures import exif, vips
+from drujax.pictures import color_profile, exif, vips
 from drujax.pictures.containers import plain
 from drujax.pictures.containers.depths import coded, sixteen_bits
 from drujax.pictures.picture import Metadata, Picture
@@ -25,7 +25,6 @@ CONFIGURATION = b"av1C"  # whose third byte has flags for monochrome, and chroma
 SUBSAMPLINGS = {0x00: "4:4:4", 0x08: "4:2:2", 0x0C: "4:2:0", 0x1C: "4:0:0"}
 GREY = "4:0:0"
 IDENTITY = 0  # matrix coefficients of RGB, by which encoders mark lossless files
-UNDECLARED = {(1, 13), (2, 2), (1, 1), (1, 2), (2, 13)}  # primaries and transfer that mean, or are treated as, sRGB
 
 
 def read(content: bytes) -> Stored:
@@ -120,7 +119,4 @@ def _colors(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
     at = content.find(COLORS)
     if at < 0 or at + 14 > len(content):
         return ()
-    primaries, transfer = struct.unpack_from(">HH", content, at + len(COLORS))
-    if (primaries, transfer) in UNDECLARED or max(primaries, transfer) > 255:
-        return ()
-    return ((b"cICP", bytes([primaries, transfer, 0, 1])),)
+    return color_profile.declared(*struct.unpack_from(">HH", content, at + len(COLORS)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from drujax.errors import UsageError
-from drujax.pictures import exif
+from drujax.pictures import color_profile, exif
 from drujax.pictures.containers.depths import coded, sixteen_bits
 from drujax.pictures.containers.plugins import DAMAGE, plugin, reason
 from drujax.pictures.picture import Metadata, Picture
@@ -39,7 +39,10 @@ def read(content: bytes) -> Stored:
     channels = len(mode.partition(";")[0].replace("I", "L"))
     samples = samples.reshape(*samples.shape[:2], -1)[..., :channels]
     block, profile = info.get("exif"), info.get("icc_profile")
+    nclx = {} if profile else info.get("nclx_profile") or {}
+    codes = (int(nclx.get(name, 2)) for name in ("color_primaries", "transfer_characteristics"))
     metadata = Metadata(
+        chunks=color_profile.declared(*codes),
         exif=exif.PREFIX + block.removeprefix(exif.PREFIX) if block else None,
         icc_profile=profile or None,
         xmp=info.get("xmp") or None,
