@@ -42,7 +42,8 @@ def seen(path: Path) -> Seen:
         for number in range(getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()
-            frames.append((image.size, _mode(image), float(image.info.get("duration") or 0)))
+            shown = image.info.get("duration") if getattr(image, "n_frames", 1) > 1 else None
+            frames.append((image.size, _mode(image), float(shown or 0)))
             means.append(_luma(image))
         image.seek(0)
         info, exif = image.info, image.getexif()
@@ -55,7 +56,8 @@ def seen(path: Path) -> Seen:
         tags = {tag: exif.get(tag) for tag in TAGS}
         given = info.get("dpi") if image.format in ("JPEG", "PNG", "TIFF", "BMP") else None
         dpi = (float(given[0]), float(given[1])) if given else None
-        return Seen(image.format, frames, info.get("loop"), depth, blocks, tags, dpi, float(np.mean(means)))
+        loop = info.get("loop") if len(frames) > 1 else None
+        return Seen(image.format, frames, loop, depth, blocks, tags, dpi, float(np.mean(means)))
 
 
 def differences(before: Path, after: Path) -> list[str]:
