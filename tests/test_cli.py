@@ -147,7 +147,7 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["enhance", "{a}", "--strength=nan"], r"--strength: must be a number in 0..1.5 or 'auto', got nan$"),
         (["enhance", "{a}", "--quality=0"], r"--quality: must be a whole number from 1 to 100, got '0'"),
         (["enhance", "{a}", "--quality=best"], r"--quality: must be a whole number from 1 to 100, got 'best'"),
-        (["enhance", "{a}", "--format=gif"], r"invalid choice 'gif' for argument '--format'"),
+        (["enhance", "{a}", "--format=psd"], r"invalid choice 'psd' for argument '--format'"),
         (["enhance", "{a}", "--suffix=.jpg"], r"--suffix: .jpg is a file type; --format=jpg chooses it"),
         (["enhance", "{a}", "--overwrite", "--skip-existing"], r"--overwrite and --skip-existing: give one of them"),
         (["enhance", "{a}", "-q", "-v"], r"--quiet and --verbose: give one of them"),
@@ -355,9 +355,9 @@ def test_inputs_between_options(frames, model, tmp_path):
 
 
 def test_skipped_files_are_reported_once(frames, model, tmp_path, capsys):
-    for name in ("a.heic", "b.HEIC", "c.psd", "notes.txt", ".hidden.png"):
+    for name in ("a.exr", "b.EXR", "c.psd", "notes.txt", ".hidden.png"):
         (frames / name).write_bytes(b"")
-    expected = "2 .heic, 1 .psd (convert to PNG or JPEG first)"
+    expected = "2 .exr, 1 .psd (convert to PNG or JPEG first)"
     assert run("enhance", frames, "-o", tmp_path / "out", "--model", model) == 0
     captured = capsys.readouterr().err
     assert captured.startswith("5 files skipped: ")

@@ -88,12 +88,13 @@ class Enhance:
     plain: Flag = False
     # Rounding of the result's levels; floor reproduces the output of SCI's and RUAS's official scripts.
     rounding: Literal["nearest", "floor"] = "nearest"
-    # File format of the results. By default that of each input, or PNG for the read-only formats GIF, AVIF and TGA.
+    # File format of the results. By default that of each input.
     format: Annotated[
-        Literal["same", "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"],
-        tyro.conf.arg(metavar="png|jpg|webp|tif|bmp", help_behavior_hint=""),
+        Literal["same", "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "avif", "tga", "jp2", "jxl", "heic"],
+        tyro.conf.arg(metavar="png|jpg|webp|tif|bmp|gif|avif|tga|jp2|jxl|heic", help_behavior_hint=""),
     ] = "same"
-    # Quality of JPEG and WebP results, 1 (smallest files) to 100. By default 95, and lossless WebP stays lossless.
+    # Quality of lossy results, 1 (smallest files) to 100. By default a JPEG has that of its JPEG, at least 75, WebP has
+    # 95, AVIF 90; and what is lossless stays lossless.
     quality: Annotated[int | None, optional(_quality, "1..100"), tyro.conf.arg(help_behavior_hint="")] = None
     # Text added to the results' names before the dot. By default _enhanced next to the inputs, none with -o.
     suffix: Annotated[str | None, optional(str, "TEXT"), tyro.conf.arg(help_behavior_hint="")] = None
@@ -244,6 +245,7 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files, enhance_films
         from drujax.enhance.mask import read_mask
+        from drujax.pictures.series import Series
         from drujax.pictures.streaming import Stream
         from drujax.runtime.malloc import return_freed_memory
 
@@ -265,6 +267,8 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
             if isinstance(picture, Stream):
                 return_freed_memory()
                 return enhancer.stream(picture, **amount)
+            if isinstance(picture, Series):
+                return enhancer.series(picture, **amount)
             return enhancer.picture(picture, **amount)
 
         def show(job: "Job", before: Any, after: Any) -> None:

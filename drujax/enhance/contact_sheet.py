@@ -12,6 +12,7 @@ from drujax.pictures.grid import GAP, label
 from drujax.pictures.io import write_picture
 from drujax.pictures.picture import Picture
 from drujax.pictures.resampling import resized
+from drujax.pictures.series import Series
 from drujax.pictures.streaming import Stream
 
 WIDTH = 320  # of a small copy, in pixels
@@ -29,7 +30,7 @@ class ContactSheet:
         self._pairs: list[tuple[str, Rgb, Rgb]] = []
         self.left_out = 0
 
-    def add(self, name: str, before: Picture | Stream, after: Picture | Stream) -> None:
+    def add(self, name: str, before: Picture | Stream | Series, after: Picture | Stream | Series) -> None:
         """Adds a picture; only small copies are kept."""
         if len(self._pairs) == MOST:
             self.left_out += 1
@@ -62,7 +63,9 @@ class ContactSheet:
         write_picture(path, Picture(rgb=np.asarray(sheet)))
 
 
-def _small(picture: Picture | Stream) -> Rgb:
+def _small(picture: Picture | Stream | Series) -> Rgb:
+    if isinstance(picture, Series):  # the first of them
+        picture = picture.changed(0, next(picture.pictures()))
     if isinstance(picture, Stream):
         image = picture.pixels()
         image = image if picture.change is None else picture.change(image)

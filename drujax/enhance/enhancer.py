@@ -37,7 +37,9 @@ from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
 from drujax.pictures.pillow import image_of, is_pillow, picture_of
+from drujax.pictures.series import Series
 from drujax.pictures.streaming import Stream, bounded_memory
+from drujax.pictures.tone_curve import curve_of
 from drujax.runtime.memory import is_out_of_memory
 from drujax.weights.torch_names import flatten
 
@@ -325,19 +327,27 @@ class Enhancer:
         if not self._guided:
             raise UsageError("stream: the network's own output needs the whole picture")
         amount = checked_amount(strength, exposure, mask)
-        seen = _rgb(stream.pixels(), opacity=True)
+        first = stream.pixels()
+        curve = curve_of(stream, grey=first.bands == 1)
+
+        def levels(image: Any) -> Any:  # on sRGB's curve
+            return image if curve is None else curve.encoded_image(image)
+
+        seen = levels(_rgb(first, opacity=True))
         with bounded_memory(seen.width):
             found = self._found(
-                seen, lambda: quartile_means_of_image(_rgb(stream.pixels())), amount, compact=seen.bands == 3
+                seen, lambda: quartile_means_of_image(levels(_rgb(stream.pixels()))), amount, compact=seen.bands == 3
             )
         if found is None:
             return stream
 
         def change(image: Any) -> Any:
-            before = _rgb(image)
+            before = levels(_rgb(image))
             enhanced = apply(before, *found, rounding=self._rounding)
             if amount.mask is not None:
                 enhanced = masked(before, enhanced, amount.mask)
+            if curve is not None:
+                enhanced = curve.decoded_image(enhanced, image.format)
             if image.bands == 1:  # three equal channels
                 return enhanced[0]
             return enhanced.bandjoin(image[3]) if image.bands == 4 else enhanced
@@ -373,6 +383,25 @@ class Enhancer:
 
         return enhanced_frames(self, frames, checked_amount(strength, exposure, mask), rate, self._rounding)
 
+    def series(
+        self,
+        series: Series,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Series:
+        """Enhances the colours of an animation's frames, or of pages, when they are written; see `picture`.
+
+        Pages are enhanced each for itself; the frames of a shot all get the same light (`drujax.enhance.series`).
+
+        Raises:
+            UsageError: a frame is damaged, or the network's own output is asked for of an animation.
+        """
+        from drujax.enhance.series import enhanced_series
+
+        return enhanced_series(self, series, checked_amount(strength, exposure, mask), self._rounding)
+
     def fingerprint(self) -> str:
         """Returns a hexadecimal digest of the weights and arguments, on which the results depend."""
         state = self.__getstate__()
@@ -406,11 +435,16 @@ class Enhancer:
         """
         if not isinstance(picture, Picture):
             raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
+        curve = curve_of(picture, grey=picture.grey)
+        levels = picture.rgb if curve is None else curve.encoded(picture.rgb)
         if self._guided:
+            alpha = picture.alpha if curve is None else curve.deep(picture.alpha)
             with self._memory_errors(*picture.rgb.shape[:2]):
-                rgb = self._composed(picture.rgb, picture.alpha, checked_amount(strength, exposure, mask))
+                rgb = self._composed(levels, alpha, checked_amount(strength, exposure, mask))
         else:
-            rgb = self(picture.rgb, strength, exposure=exposure, mask=mask)
+            rgb = self(levels, strength, exposure=exposure, mask=mask)
+        if curve is not None:
+            rgb = curve.decoded(rgb, picture.rgb.dtype)
         if np.array_equal(rgb, picture.rgb):
             return picture
         if (picture.rgb == picture.rgb[..., :1]).all():

@@ -20,6 +20,8 @@ from drujax.errors import UsageError, describe
 from drujax.pictures.formats import FORMATS
 from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.picture import Picture
+from drujax.pictures.series import Series, open_series, write_series
+from drujax.pictures.stored import Several
 from drujax.pictures.streaming import Stream, open_stream, write_stream
 from drujax.runtime.atomic_write import remove_leftovers, replacing
 
@@ -62,7 +64,7 @@ def enhance_files(
 
     Args:
         jobs: from `plan_jobs`.
-        enhance: returns the enhanced `Picture` (or `Stream`), or the same object.
+        enhance: returns the enhanced `Picture`, `Stream` or `Series`, or the same object.
         streams: whether `enhance` also takes streams, as which large files are then read (`drujax.pictures.streaming`).
         overwrite: replace existing files; otherwise they are kept, and their pictures are not read.
         quality: of JPEG and WebP, see `write_picture`.
@@ -142,7 +144,7 @@ class _Work:
     """A picture that was read, or enhanced, and is not written yet."""
 
     job: Job
-    picture: Picture | Stream
+    picture: Picture | Stream | Series
     changed: bool = False
 
 
@@ -152,9 +154,16 @@ def _read(job: Job, *, overwrite: bool, streams: bool) -> _Work | Outcome:
         return outcome
     try:
         stream = open_stream(job.source, job.target) if streams else None
-        return _Work(job, read_picture(job.source) if stream is None else stream)
+        return _Work(job, _held(job) if stream is None else stream)
     except Exception as error:
         return _failed(job, error)
+
+
+def _held(job: Job) -> Picture | Series:
+    try:
+        return read_picture(job.source)
+    except Several:
+        return open_series(job.source, job.target)
 
 
 def _enhanced(
@@ -173,22 +182,32 @@ def _enhanced(
 def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
     if isinstance(work, Outcome):
         return work
-    source, target = work.job.source, work.job.target
+    source, target, changed = work.job.source, work.job.target, work.changed
     dropped = ()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not work.changed and quality is None and work.picture.format == FORMATS.get(target.suffix.lower()):
-            with replacing(target) as path:
-                shutil.copyfile(source, path)  # encoding a JPEG again would lose quality
+        as_it_is = quality is None and work.picture.format == FORMATS.get(target.suffix.lower())
+        if not work.changed and as_it_is:
+            _copy(source, target)
         elif isinstance(work.picture, Stream):
             dropped = write_stream(target, work.picture, quality=quality)
+        elif isinstance(work.picture, Series):
+            dropped, changed = write_series(target, work.picture, quality=quality)
+            if not changed and as_it_is:
+                _copy(source, target)
         else:
             dropped = write_picture(target, work.picture, quality=quality)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
         return _failed(work.job, error)
-    return Outcome(work.job, "enhanced" if work.changed else "unchanged", dropped=dropped)
+    return Outcome(work.job, "enhanced" if changed else "unchanged", dropped=dropped)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file that stays as it is: encoding a JPEG again would lose quality."""
+    with replacing(target) as path:
+        shutil.copyfile(source, path)
 
 
 def _check_target(target: Path) -> None:

@@ -13,6 +13,7 @@ from drujax.pictures.formats import (
     OTHER_PICTURES,
     film_suffix,
     is_film,
+    missing_extra,
     output_format,
     output_suffix,
 )
@@ -53,7 +54,7 @@ def plan_jobs(
     <stem>_enhanced<suffix>. With several inputs or a folder, `output` is a folder: one folder is mirrored in it,
     several folders become its subfolders, and files are written directly into it (files of equal names into subfolders
     that distinguish them). With one file, `output` is a file, or a folder if it is an existing one, ends in / or has no
-    suffix. Read-only formats (GIF, AVIF, TGA) become PNG; if two results would then have the same name (a.gif and
+    suffix. Results have the formats of their inputs, or `format`; if two would then have the same name (a.gif and
     a.png), one becomes a.gif.png. Films are taken by name, not from folders; what is not written (AVI) becomes
     Matroska.
 
@@ -272,6 +273,9 @@ def _error(job: Job, owner: Path | None, inputs: dict[str, Path], option: str) -
     suffix = job.source.suffix.lower()
     if suffix in OTHER_PICTURES:
         return f"{job.source}: {suffix} is not read; {CONVERT}."
+    for path in (job.source, job.target):
+        if extra := missing_extra(path.suffix):
+            return f"{path}: {path.suffix} needs pip install 'drujax[{extra}]'"
     if _real(job.target) in inputs:
         return f"{option}: {job.target} would overwrite the input {inputs[_real(job.target)]}; choose another output."
     if owner is not None:

@@ -5,11 +5,13 @@ How each kind of picture is read:
 * grey (1 to 16 bits): RGB with three equal channels, written as grey again as long as they are equal;
 * palette: RGB, with alpha where the palette or a colour key is transparent; colours under alpha 0 are kept;
 * CMYK: sRGB, through the embedded ICC profile if there is one, which is then dropped;
-* more than 8 bits per channel: 16, kept by PNG and TIFF, rounded to 8 for the other formats;
-* animations and files of several pages: refused, except that reduced copies of the picture are dropped.
+* more than 8 bits per channel: 16, kept by PNG and TIFF, rounded to 10 or 12 for AVIF and HEIC, to 8 for others;
+* animations and files of several pages: refused here (`drujax.pictures.series` reads them); reduced copies of the
+  picture are dropped.
 
-JPEG and WebP are written at quality 95, JPEG with the source's chroma subsampling (4:4:4 from other formats); a
-lossless WebP stays lossless. Metadata that a format cannot hold are reported (`encode_noting`).
+JPEG is written with the source's quality and chroma subsampling (4:4:4 from other formats), WebP at quality 95; a
+lossless WebP or AVIF stays lossless. Metadata that a format cannot hold are reported (`encode_noting`), and colours
+whose profile it cannot hold are converted to sRGB.
 """
 
 import dataclasses
@@ -18,8 +20,8 @@ from types import ModuleType
 import numpy as np
 
 from drujax.errors import UsageError
-from drujax.pictures import exif, foreign, xmp
-from drujax.pictures.containers import avif, bmp, gif, jpeg, plain, png, tga, tiff, webp
+from drujax.pictures import color_profile, exif, foreign, to_srgb, xmp
+from drujax.pictures.containers import avif, bmp, gif, heif, jp2, jpeg, jxl, plain, png, tga, tiff, webp
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
 from drujax.pictures.stored import Described, Stored, Written
@@ -33,13 +35,19 @@ CONTAINERS: dict[str, ModuleType] = {
     "WEBP": webp,  # Pillow           Pillow              Pillow
     "TIFF": tiff,  # libvips, Pillow  libvips             tiff.py
     "BMP": bmp,  # Pillow             Pillow              Pillow, bmp.py
-    "GIF": gif,  # Pillow             -                   Pillow, gif.py
-    "AVIF": avif,  # libvips, Pillow  -                   libvips, Pillow
-    "TGA": tga,  # Pillow             -                   -
+    "GIF": gif,  # Pillow             libvips             Pillow, gif.py
+    "AVIF": avif,  # libvips, Pillow  libvips, Pillow     libvips, Pillow
+    "TGA": tga,  # Pillow             Pillow              -
+    "JPEG2000": jp2,  # Pillow        Pillow              jp2.py
+    "JXL": jxl,  # pillow-jxl-plugin, for all
+    "HEIF": heif,  # pillow-heif, for all
 }
-WRITTEN = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
-SIXTEEN_BIT = ("PNG", "TIFF")
+SIXTEEN_BIT = ("PNG", "TIFF", "AVIF", "HEIF")
+SIXTEEN_BIT_GREY = ("JPEG2000",)
+COLORED = ("WEBP", "GIF")  # without grey
 OPAQUE = ("JPEG", "BMP")
+DECLARING = ("AVIF", "HEIF")  # with colours like those of cICP, which are not written
+LOWER_HALF = "the lower half of its 16 bits a channel"
 BEGINNING = 64  # bytes by which `format_of` tells a format
 
 
@@ -50,13 +58,13 @@ class NotAPicture(UsageError):
 def decode(content: bytes) -> Picture:
     """Decodes the bytes of a picture file. Raises UsageError, without the file's name."""
     format = kind_of(content)
-    return _upright(CONTAINERS[format].read(content), format)
+    return as_picture(CONTAINERS[format].read(content), format)
 
 
 def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
     """Encodes `picture` in `format` (Pillow's name). Raises UsageError (as decode does), also for invalid arrays.
 
-    `quality`, 1 to 100, applies to JPEG and WebP; by default 95, and lossless if the picture was a lossless WebP.
+    `quality`, 1 to 100, applies to JPEG, WebP, AVIF, HEIC and JPEG XL; see `write_picture`.
     """
     return encode_noting(picture, format, quality).content
 
@@ -64,9 +72,14 @@ def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
 def encode_noting(picture: Picture, format: str, quality: int | None = None) -> Written:
     """Encodes like `encode`, and lists what the file does not hold, a phrase each, such as "EXIF"."""
     _check(picture, quality)
-    samples = _samples(picture, format)
-    dropped = ("the lower half of its 16 bits a channel",) if samples.dtype != picture.rgb.dtype else ()
     container = CONTAINERS[format]
+    if format in DECLARING and not picture.icc_profile and not color_profile.has_profile(picture.chunks):
+        raise UsageError(f"has HDR colours (PQ or HLG), which are not written as {format}; choose .png")
+    converted = ()
+    if picture.icc_profile and "icc_profile" not in container.HOLDS:
+        picture, converted = to_srgb.converted(picture)
+    samples = samples_of(picture, format)
+    dropped = converted + ((LOWER_HALF,) if samples.dtype != picture.rgb.dtype else ())
     picture, unheld = held(picture, container.HOLDS, grey=samples.ndim == 2 or samples.shape[2] == 2)
     written = container.write(samples, picture, quality)
     return Written(written.content, dropped + unheld + written.dropped)
@@ -87,6 +100,12 @@ def format_of(beginning: bytes) -> str | None:
         return "WEBP"
     if beginning[4:8] == b"ftyp" and any(brand in beginning[8:BEGINNING] for brand in (b"avif", b"avis")):
         return "AVIF"
+    if beginning[4:8] == b"ftyp" and beginning[8:12] in heif.BRANDS:
+        return "HEIF"
+    if beginning.startswith((jp2.CONTAINER, jp2.CODESTREAM)):
+        return "JPEG2000"
+    if beginning.startswith((jxl.CONTAINER, jxl.CODESTREAM)):
+        return "JXL"
     return None
 
 
@@ -117,7 +136,8 @@ def kind_of(content: bytes) -> str:
     return format
 
 
-def _upright(stored: Stored, format: str) -> Picture:
+def as_picture(stored: Stored, format: str) -> Picture:
+    """Returns the picture of a stored one, turned upright."""
     described, orientation = upright(Described(stored.metadata, stored.notes, stored.orientation, stored.encoding))
     rgb, alpha = _split(_turned(stored.samples, orientation))
     return Picture(
@@ -166,19 +186,23 @@ def _check(picture: Picture, quality: int | None) -> None:
         raise UsageError(f"quality: must be a whole number from 1 to 100, got {quality!r}")
 
 
-def _samples(picture: Picture, format: str) -> np.ndarray:
+def samples_of(picture: Picture, format: str) -> np.ndarray:
     """Returns the array to write: (h, w) for grey, (h, w, 2) grey-alpha, (h, w, 3) or (h, w, 4)."""
     rgb, alpha = picture.rgb, picture.alpha
-    if rgb.dtype == np.uint16 and format not in SIXTEEN_BIT:
+    grey = picture.grey and format not in COLORED and bool((rgb == rgb[..., :1]).all())
+    if (
+        rgb.dtype == np.uint16
+        and format not in SIXTEEN_BIT
+        and not (format in SIXTEEN_BIT_GREY and grey and alpha is None)
+    ):
         rgb = _eight_bits(rgb)
         alpha = _eight_bits(alpha) if alpha is not None else None
     if alpha is not None and format in OPAQUE:
         if (alpha != np.iinfo(alpha.dtype).max).any():
             raise UsageError(f"{format} cannot hold the picture's transparency; choose .png, .webp or .tif")
         alpha = None
-    # WebP has no grey, and Pillow does not read TIFFs of 16-bit grey with alpha.
-    colored = format == "WEBP" or (format == "TIFF" and rgb.dtype == np.uint16 and alpha is not None)
-    if picture.grey and not colored and (rgb == rgb[..., :1]).all():
+    # Pillow does not read TIFFs of 16-bit grey with alpha.
+    if grey and not (format == "TIFF" and rgb.dtype == np.uint16 and alpha is not None):
         return rgb[..., 0] if alpha is None else np.stack([rgb[..., 0], alpha], axis=-1)
     return rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
 

@@ -16,6 +16,9 @@ PRIMARIES[12] = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
 
+# Primaries and transfer that mean, or are treated as, sRGB.
+UNDECLARED = {(1, 13), (2, 2), (1, 1), (1, 2), (2, 13)}
+
 SRGB_GAMMA = 45455  # gAMA of pictures in sRGB
 SRGB_CHROMATICITIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 SLACK = 500  # rounding tolerance of numbers in units of 1/100000
@@ -24,6 +27,19 @@ SLACK = 500  # rounding tolerance of numbers in units of 1/100000
 def color_space(profile: bytes) -> bytes:
     """Returns the colour space of a profile: b"RGB ", b"GRAY", b"CMYK", ..."""
     return profile[16:20]
+
+
+def declared(primaries: int, transfer: int) -> tuple[tuple[bytes, bytes], ...]:
+    """Returns the colours that AVIF or HEIC declares by codes of ITU-T H.273, as PNG's chunk cICP; none for sRGB's."""
+    if (primaries, transfer) in UNDECLARED or max(primaries, transfer) > 255:
+        return ()
+    return ((b"cICP", bytes([primaries, transfer, 0, 1])),)
+
+
+def has_profile(chunks: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the colours of chunks are sRGB's or have an equivalent profile; of HDR (PQ, HLG) there is none."""
+    chunks = tuple(chunks)
+    return b"cICP" not in dict(chunks) or b"cICP" in of_png(chunks, grey=False)[1]
 
 
 def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes | None, frozenset[bytes]]:
@@ -39,7 +55,7 @@ def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes 
         if declared[:2] == b"\1\r":
             return None, about_color
         if primaries and curve and declared[2] == 0 and declared[3] == 1:
-            return _profile((D65_WHITE, *primaries), curve, grey=grey), about_color
+            return display_profile((D65_WHITE, *primaries), curve, grey=grey), about_color
     replaced = about_color - {b"cICP"}
     gamma = int.from_bytes(named.get(b"gAMA", b""))
     if b"sRGB" in named or (not gamma and b"cHRM" not in named):
@@ -52,10 +68,10 @@ def of_png(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> tuple[bytes 
     points = tuple((x / 1e5, y / 1e5) for x, y in zip(values[::2], values[1::2], strict=True))
     if min(y for _, y in points) <= 0 or abs(np.linalg.det(_xyz(points[1:]))) < 1e-6:
         return None, frozenset({b"sRGB"})
-    return _profile(points, (1e5 / gamma,) if gamma else SRGB_CURVE, grey=grey), replaced
+    return display_profile(points, (1e5 / gamma,) if gamma else SRGB_CURVE, grey=grey), replaced
 
 
-def _profile(points: tuple[tuple[float, float], ...], curve: tuple[float, ...], *, grey: bool) -> bytes:
+def display_profile(points: tuple[tuple[float, float], ...], curve: tuple[float, ...], *, grey: bool) -> bytes:
     """Builds the ICC profile (version 4) of a display with these white, red, green and blue points and this curve."""
     white = _xyz(points[:1])[:, 0]
     to_d50 = np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from drujax.errors import UsageError
-from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS
+from drujax.pictures.formats import FORMATS, OTHER_PICTURES, VIDEOS, missing_extra
 
 # Reasons for skipping something in a folder.
 CONVERT = "convert to PNG or JPEG first"
@@ -176,6 +176,8 @@ def _reason(path: Path) -> str | None:
         return HIDDEN if suffix in FORMATS or suffix in OTHER_PICTURES else None
     if suffix in OTHER_PICTURES:
         return CONVERT
+    if extra := missing_extra(suffix):
+        return f"need pip install 'drujax[{extra}]'"
     if suffix in VIDEOS:
         return EXTRACT
     if suffix not in FORMATS:

@@ -4,15 +4,8 @@ CONVERT = "is not supported; convert it to PNG or JPEG first"
 
 # Position of a signature, its bytes, the kind of file, and advice.
 SIGNATURES = (
-    (4, b"ftyphei", "a HEIC picture", CONVERT),
-    (4, b"ftyphev", "a HEIC picture", CONVERT),
-    (4, b"ftypmif1", "a HEIF picture", CONVERT),
     (4, b"ftyp", "a video", "is not supported; extract the frames first"),
     (0, b"\x1a\x45\xdf\xa3", "a video", "is not supported; extract the frames first"),
-    (0, b"\xff\x0a", "a JPEG XL picture", CONVERT),
-    (4, b"JXL ", "a JPEG XL picture", CONVERT),
-    (4, b"jP  ", "a JPEG 2000 picture", CONVERT),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", CONVERT),
     (0, b"8BPS", "a Photoshop document", CONVERT),
     (0, b"gimp xcf", "a GIMP document", CONVERT),
     (0, b"\x76\x2f\x31\x01", "an OpenEXR picture", CONVERT),

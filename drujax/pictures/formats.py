@@ -1,10 +1,12 @@
 """File suffixes: those that are read, written, or recognised only."""
 
+import importlib.util
 from pathlib import Path
 
 from drujax.errors import UsageError
+from drujax.runtime.extras import extra_with
 
-# Formats that are read: Pillow's names by suffix.
+# Formats that are read and written: Pillow's names by suffix.
 FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -20,17 +22,20 @@ FORMATS = {
     ".dib": "BMP",
     ".jfif": "JPEG",
     ".jpe": "JPEG",
+    ".jp2": "JPEG2000",
+    ".j2k": "JPEG2000",
+    ".jxl": "JXL",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
 }
-# Read only; their results are PNG. Writing GIF would quantise the colours to a palette, writing AVIF would lose bits of
-# 10-bit pictures, and TGA cannot hold metadata.
-READ_ONLY = ("GIF", "TGA", "AVIF")
-WRITTEN = tuple(suffix for suffix, name in FORMATS.items() if name not in READ_ONLY)
+# Formats of Pillow's plugins: modules by Pillow's names.
+PLUGINS = {"JXL": "pillow_jxl", "HEIF": "pillow_heif"}
 
 # Recognised, so that messages can give advice.
 OTHER_PICTURES = frozenset(
     f".{name}"
     for name in (
-        *("heic", "heif", "jxl", "jp2", "j2k", "exr", "hdr", "dds", "ico", "pcx", "ppm", "pgm", "pnm", "pbm", "qoi"),
+        *("exr", "hdr", "dds", "ico", "pcx", "ppm", "pgm", "pnm", "pbm", "qoi"),
         *("psd", "psb", "xcf", "kra", "ora", "clip", "sai", "sai2", "svg", "pdf"),
         *("raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf"),
     )
@@ -40,6 +45,12 @@ VIDEOS = frozenset(
 )
 # Films that are written; the results of others are Matroska files.
 FILMS_WRITTEN = (".mkv", ".mp4", ".m4v", ".mov", ".webm")
+
+
+def missing_extra(suffix: str) -> str | None:
+    """Returns the extra that reads files with `suffix`, which is not installed; None if nothing is missing."""
+    module = PLUGINS.get(FORMATS.get(suffix.lower(), ""))
+    return extra_with(module) if module and importlib.util.find_spec(module) is None else None
 
 
 def is_film(path: str | Path) -> bool:
@@ -60,12 +71,12 @@ def output_format(path: str | Path) -> str:
         UsageError: pictures with that suffix cannot be written.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in WRITTEN:
-        raise UsageError(f"{path}: cannot write a picture with suffix {suffix!r}. Choices: {', '.join(WRITTEN)}.")
+    if suffix not in FORMATS:
+        raise UsageError(f"{path}: cannot write a picture with suffix {suffix!r}. Choices: {', '.join(FORMATS)}.")
     return FORMATS[suffix]
 
 
 def output_suffix(source: str | Path) -> str:
-    """Returns the default suffix of the result of `source`: its own, or .png for read-only formats."""
+    """Returns the default suffix of the result of `source`: its own, or .png for one that is unknown."""
     suffix = Path(source).suffix
-    return suffix if suffix.lower() in WRITTEN else ".png"
+    return suffix if suffix.lower() in FORMATS else ".png"

@@ -11,6 +11,7 @@ from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.formats import output_format
 from drujax.pictures.picture import Picture
+from drujax.pictures.stored import Several
 from drujax.runtime.atomic_write import write_atomically
 
 __all__ = [
@@ -31,6 +32,8 @@ def read_picture(path: str | Path) -> Picture:
     try:
         _refuse_special(Path(path))
         return codec.decode(Path(path).read_bytes())
+    except Several as error:
+        raise Several(f"{path}: {error}") from error
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
@@ -41,7 +44,8 @@ def write_picture(path: str | Path, picture: Picture, *, quality: int | None = N
     Returns a phrase (such as "EXIF") for each thing that the new file lacks: what reading dropped, and what the format
     cannot hold.
 
-    `quality`, 1 to 100, applies to JPEG and WebP (by default 95, and lossless if the picture was a lossless WebP).
+    `quality`, 1 to 100, applies to JPEG, WebP, AVIF, HEIC and JPEG XL. By default a JPEG has that of its JPEG, at least
+    75, WebP, JPEG XL and other JPEGs 95, AVIF and HEIC 90; and lossless WebP and AVIF stay lossless.
 
     Raises UsageError if the suffix cannot be written, the arrays or `quality` are invalid, or the format cannot hold
     the alpha channel; OSError if the file cannot be written.

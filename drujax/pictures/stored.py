@@ -68,10 +68,14 @@ def too_large(pixels: int) -> UsageError:
     return UsageError(f"too large ({pixels} pixels; the limit is {limit}, raise it with --max-pixels)")
 
 
+class Several(UsageError):
+    """A file of several pictures, where one is expected; `drujax.pictures.series` reads it."""
+
+
 def check_single(frames: int, kind: str = "frames of an animation") -> None:
-    """Raises UsageError for a file of several pictures, which are of `kind`."""
+    """Raises Several for a file of several pictures, which are of `kind`."""
     if frames > 1:
-        raise UsageError(f"has {frames} {kind}; only still pictures are enhanced (extract them first)")
+        raise Several(f"has {frames} {kind}; only still pictures are taken here (extract them first)")
 
 
 def damaged(why: object) -> UsageError:

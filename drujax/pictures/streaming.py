@@ -20,7 +20,7 @@ from drujax.pictures.containers import jpeg, png, tiff
 from drujax.pictures.formats import FORMATS
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Metadata
-from drujax.pictures.stored import Described
+from drujax.pictures.stored import Described, Several
 from drujax.runtime.atomic_write import replacing
 
 # Pixels from which a file is streamed; smaller ones are held, which is faster.
@@ -78,6 +78,8 @@ def open_stream(path: Path, target: Path) -> Stream | None:
         return None
     try:
         described = _described(path, format)
+    except Several:
+        return None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     if described is None or image.bands == 2 or (image.format, image.interpretation) not in KINDS:

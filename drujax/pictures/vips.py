@@ -61,9 +61,10 @@ def load(loader: str, content: bytes | Path, **options: Any) -> Any:
 def pixels(image: Any) -> np.ndarray:
     """Returns the samples, (h, w) or (h, w, c), of a pyvips image. Raises UsageError if they cannot be decoded."""
     try:
-        return image.numpy()
+        samples = image.numpy()
     except library().Error as error:
         raise damaged(reason(error)) from error
+    return samples if samples.ndim > 1 else samples.reshape(image.height, image.width)  # of one grey pixel it has none
 
 
 def save(saver: str, samples: np.ndarray, **options: Any) -> bytes:

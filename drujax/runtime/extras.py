@@ -11,6 +11,8 @@ _EXTRAS = {
     "onnxruntime": "onnx",
     "openvino": "openvino",
     "optax": "train",
+    "pillow_heif": "heif",
+    "pillow_jxl": "jxl",
     "orbax": "train",
     "matplotlib": "figures",
     "starlette": "serve",

@@ -295,7 +295,7 @@ def test_the_option_watch(model, dark, monkeypatch, capsys):
         (["--watch", "--dry-run"], "--watch and --dry-run: give one of them"),
         (["--watch", "--skip-existing"], "--watch and --skip-existing: give one of them"),
         (["--watch", "--contact-sheet=s.png"], "--contact-sheet: is written at the end, which --watch has not"),
-        (["--contact-sheet=s.gif"], "s.gif: cannot write a picture with suffix '.gif'"),
+        (["--contact-sheet=s.psd"], "s.psd: cannot write a picture with suffix '.psd'"),
         (["--jobs=0"], "must be a whole number of at least 1, got '0'"),
     ],
 )

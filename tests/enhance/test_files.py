@@ -70,7 +70,7 @@ def test_bad_pictures_are_reported_in_order_and_do_not_stop_the_others(tmp_path,
     assert outcomes["c.png"].error == f"{frames}/c.png: out of memory"
     assert [name for name, status in statuses(outcomes).items() if status == "failed"] == ["b.png", "c.png"]
     written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert written == {"a.jpg", "d.png", "c.webp"}
+    assert written == {"a.jpg", "d.gif", "c.webp"}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,8 @@ def test_a_folder_that_cannot_be_written(tmp_path, frames, monkeypatch, seen_bef
 def test_a_gif_and_a_png_of_the_same_name_get_different_results(tmp_path):
     paint(tmp_path / "in" / "a.gif", value=10)
     paint(tmp_path / "in" / "a.png", value=90)
-    assert set(statuses(carry_out([tmp_path / "in"], tmp_path / "out")).values()) == {"enhanced"}
+    jobs = plan_jobs([tmp_path / "in"], tmp_path / "out", format="png")
+    assert [outcome.status for outcome in enhance_files(jobs, negative)] == ["enhanced"] * 2
     assert read_picture(tmp_path / "out" / "a.png").rgb[0, 0, 0] == 165
     assert read_picture(tmp_path / "out" / "a.gif.png").rgb[0, 0, 0] == 245
 
@@ -247,8 +248,10 @@ def test_early_outcomes_equal_the_final_ones(tmp_path, frames):
 def test_unchanged_pictures_are_copied_or_converted(tmp_path, frames):
     outcomes = carry_out([frames], tmp_path / "out", lambda picture: picture)
     assert set(statuses(outcomes).values()) == {"unchanged"}
-    for name in ("a.jpg", "b.png", "deep/c.webp"):
+    for name in ("a.jpg", "b.png", "d.gif", "deep/c.webp"):
         assert (tmp_path / "out" / name).read_bytes() == (frames / name).read_bytes()
+    jobs = plan_jobs([frames / "d.gif"], tmp_path / "out" / "d.png")
+    assert [outcome.status for outcome in enhance_files(jobs, lambda picture: picture)] == ["unchanged"]
     assert read_picture(tmp_path / "out" / "d.png").format == "PNG"
 
 

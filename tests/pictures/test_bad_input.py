@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from drujax import cli
+from drujax.errors import UsageError
 from drujax.pictures.io import read_picture
 from drujax.runtime.atomic_write import write_atomically
 
@@ -65,7 +66,7 @@ def test_a_folder_of_one_picture(tmp_path, enhance):
         ("L", ".jpg", "L"),
         ("LA", ".png", "LA"),
         ("P", ".png", "RGB"),
-        ("P", ".gif", "RGB"),
+        ("P", ".gif", "P"),
         ("RGBA", ".png", "RGBA"),
         ("CMYK", ".jpg", "RGB"),
         ("I;16", ".png", "I;16"),
@@ -156,11 +157,16 @@ def test_a_bad_picture_in_a_folder_of_its_own_is_left_out(tmp_path, enhance):
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
-def test_animations_and_pages(tmp_path, enhance, suffix):
+def test_animations_and_pages_are_no_still_pictures(tmp_path, enhance, suffix):
     frames(suffix, tmp_path)
     kind = "pages" if suffix == ".tif" else "frames of an animation"
-    expected = f"{tmp_path}/a{suffix}: has 3 {kind}; only still pictures are enhanced (extract them first)"
-    assert enhance(tmp_path / f"a{suffix}") == (2, f"drujax: error: {expected}\n")
+    expected = f"{tmp_path}/a{suffix}: has 3 {kind}; only still pictures are taken here (extract them first)"
+    with pytest.raises(UsageError, match=f"^{re.escape(expected)}$"):
+        read_picture(tmp_path / f"a{suffix}")
+    holds = "3 pages, which JPEG" if suffix == ".tif" else "an animation, which JPEG"
+    code, line = enhance(tmp_path / f"a{suffix}", "--format=jpg")
+    assert code == 2
+    assert re.fullmatch(rf"drujax: error: {tmp_path}/a{suffix}: (has|is) {holds} cannot hold; choose [^\n]*\n", line)
 
 
 def test_an_empty_folder(tmp_path, enhance):

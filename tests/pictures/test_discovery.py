@@ -39,14 +39,14 @@ def test_less_common_suffixes_are_read(tmp_path, suffix):
 
 
 def test_everything_skipped_is_summarised_in_one_line(tmp_path):
-    touch(tmp_path, "a.png", "b.heic", "c.heic", "d.HEIC", "e.psd", "f.jxl", "film.mkv", "notes.txt", "README")
+    touch(tmp_path, "a.png", "b.exr", "c.exr", "d.EXR", "e.psd", "f.hdr", "film.mkv", "notes.txt", "README")
     touch(tmp_path, ".hidden.png", ".cache/x.png", ".gitignore", "Thumbs.db", ".drujax-12.tmp")
     os.mkfifo(tmp_path / "pipe.png")
     skipped = Skipped()
     assert found(tmp_path, skipped) == ["a.png"]
     assert str(skipped) == (
         "10 files and 1 folder skipped: 1 folder, 1 .png (hidden), 1 without suffix, 1 .txt (not pictures), "
-        "3 .heic, 1 .psd, 1 .jxl (convert to PNG or JPEG first), 1 .mkv (video: only enhance takes it, by name), "
+        "3 .exr, 1 .psd, 1 .hdr (convert to PNG or JPEG first), 1 .mkv (video: only enhance takes it, by name), "
         "1 .png (not regular files)"
     )
     assert not skipped.failures
@@ -119,13 +119,13 @@ def test_a_folder_that_cannot_be_read_is_a_failure_and_the_others_are_searched(t
 
 
 def test_a_folder_without_pictures_says_what_is_in_it(tmp_path):
-    touch(tmp_path, "in/a.heic")
+    touch(tmp_path, "in/a.psd")
     with pytest.raises(
-        UsageError, match=r"in: no pictures in this folder \(.png, .*\); 1 file skipped: 1 .heic \(convert"
+        UsageError, match=r"in: no pictures in this folder \(.png, .*\); 1 file skipped: 1 .psd \(convert"
     ):
         pictures_of(tmp_path / "in")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"empty: no pictures in this folder \(.png, .*.jpe\).$"):
+    with pytest.raises(UsageError, match=r"empty: no pictures in this folder \(.png, .*.heif\).$"):
         pictures_of(tmp_path / "empty")
 
 

@@ -273,8 +273,18 @@ def test_transparency_is_not_dropped_silently(tmp_path):
     write_picture(tmp_path / "a.jpg", Picture(picture.rgb, alpha=np.full((4, 4), 255, np.uint8)))
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".jp2", ".avif", ".bmp", ".tga", ".gif", ".webp"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_picture_of_one_grey_pixel(tmp_path, suffix, dtype):
+    path = tmp_path / f"a{suffix}"
+    write_picture(path, Picture(np.full((1, 1, 3), np.iinfo(dtype).max, dtype), grey=True))
+    read = read_picture(path)
+    assert read.rgb.shape == (1, 1, 3)
+    assert (read.rgb / np.iinfo(read.rgb.dtype).max > 0.98).all()
+
+
 def test_the_suffix_must_be_one_that_is_written(tmp_path):
-    for name in ("a.gif", "a.xyz", "a"):
+    for name in ("a.psd", "a.xyz", "a"):
         with pytest.raises(
             UsageError, match=rf"^{tmp_path}/{name}: cannot write a picture with suffix .*Choices: .png, .jpg"
         ):

@@ -124,11 +124,11 @@ def test_comparison_of_two_folders(folder, tmp_path, capsys):
 
     Image.fromarray(scene(2)).save(folder / "alone.png")
     for place in (folder, tmp_path / "other"):
-        (place / "old.heic").write_bytes(b"")
+        (place / "old.exr").write_bytes(b"")
     assert run(folder, "--against", tmp_path / "other", "--metrics=brisque") == 1
     captured = capsys.readouterr()
     assert f"failed: {folder}/alone.png: no picture of that name in {tmp_path}/other" in captured.err
-    assert "2 files skipped: 2 .heic (convert to PNG or JPEG first)" in captured.err
+    assert "2 files skipped: 2 .exr (convert to PNG or JPEG first)" in captured.err
     assert "mean difference" in captured.out
 
 

@@ -13,11 +13,13 @@ from PIL import Image
 
 from drujax.errors import UsageError
 from drujax.pictures import cmyk, exif, photoshop, vips
+from drujax.pictures.containers import jpeg_quality
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Content, Described, Stored, Written, damaged
 
 LOADING = {"fail_on": "truncated"}  # options of libvips
-QUALITY = 95
+QUALITY = 95  # of pictures from other formats
+LEAST = 75  # below, what brightening makes visible would get worse
 HOLDS = frozenset({"icc_profile", "exif", "xmp", "xmp_extension", "photoshop", "comments", "dpi"})
 
 EOI = b"\xff\xd9"
@@ -60,6 +62,8 @@ def describe(content: Content) -> Described:
         raise UsageError(f"a JPEG of {frame[0]} bits a sample, which is not supported; convert it to PNG or TIFF first")
     notes += _after_the_end(content) if NOT_KEPT[FURTHER_PICTURES] not in notes else ()
     encoding = {"subsampling": _subsampling(frame), "progressive": marker in PROGRESSIVE}
+    tables = b"".join(data for marker, data in segments if marker == jpeg_quality.TABLES)
+    encoding["quality"] = jpeg_quality.estimated(tables)
     return Described(metadata, notes, encoding=encoding)
 
 
@@ -68,7 +72,7 @@ def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> 
     own = picture.encoding if picture.format == "JPEG" else {}
     encoded = _encoded(
         samples,
-        QUALITY if quality is None else quality,
+        _quality(own, quality),
         subsampling=own.get("subsampling", 0),
         progressive=own.get("progressive", False),
     )
@@ -83,7 +87,9 @@ def write_stream(
 ) -> tuple[str, ...]:
     """Writes a lazy image, not of 4:2:2, to a JPEG file; returns what is dropped. Raises UsageError."""
     segments, dropped = _metadata_segments(described)
-    options = _options(QUALITY if quality is None else quality, **encoding)
+    options = _options(
+        _quality(encoding, quality), subsampling=encoding["subsampling"], progressive=encoding["progressive"]
+    )
     with vips.saved("jpeg", image, path, **options) as encoded, path.open("wb") as file:
         _add_metadata(encoded, file, segments)
     return dropped
@@ -202,6 +208,14 @@ def _not_kept(marker: int, data: bytes) -> str:
 
 
 # ----- writing
+
+
+def _quality(encoding: Mapping[str, Any], asked: int | None) -> int:
+    """Returns the quality to write: that asked for, or that of the file, at least LEAST, or QUALITY."""
+    if asked is not None:
+        return asked
+    own = encoding.get("quality")
+    return QUALITY if own is None else max(own, LEAST)
 
 
 def _encoded(samples: np.ndarray, quality: int, *, subsampling: int, progressive: bool) -> bytes:

@@ -20,11 +20,21 @@ FORMATS = ("BMP", "GIF", "TGA")  # TGA, which has no signature, comes last
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, IndexError, RuntimeError)
 
 
-def read(content: bytes, formats: tuple[str, ...] = FORMATS, *, encoding: Mapping[str, Any] | None = None) -> Stored:
-    """Returns the picture of a file of one of Pillow's `formats`. Raises UsageError."""
+def read(
+    content: bytes,
+    formats: tuple[str, ...] = FORMATS,
+    *,
+    encoding: Mapping[str, Any] | None = None,
+    animated: bool = False,
+) -> Stored:
+    """Returns the picture of a file of one of Pillow's `formats`; with `animated`, the first frame of several.
+
+    Raises UsageError; Several for an animation without that.
+    """
     with _damage_is_reported(), Image.open(io.BytesIO(content), formats=formats) as image:
         check_size(*image.size)
-        check_single(getattr(image, "n_frames", 1))
+        if not animated:
+            check_single(getattr(image, "n_frames", 1))
         comment = image.info.get("comment")
         block = image.info.get("exif")
         metadata = Metadata(

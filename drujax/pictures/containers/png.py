@@ -33,26 +33,36 @@ UNPACKED_LIMIT = 64 << 20  # bytes of a profile or XMP packet; larger ones are d
 
 def read(content: bytes) -> Stored:
     """Returns the picture of a PNG file. Raises UsageError."""
-    return describe(content).with_samples(_pixels(content))
+    return describe(content).with_samples(pixels(content))
 
 
 def describe(content: Content) -> Described:
-    """Returns what a PNG file holds beside its pixels. Raises UsageError."""
+    """Returns what a PNG file holds beside its pixels. Raises UsageError; Several for an animation."""
     header, *chunks = _chunks(content)
+    animation = dict(chunks).get(b"acTL", b"")
+    check_single(int.from_bytes(animation[:4]) if animation else 1)
+    return _described(header, chunks)
+
+
+def describe_animation(content: Content) -> Described:
+    """Returns what an animation holds beside its pixels. Raises UsageError."""
+    header, *chunks = _chunks(content)
+    return _described(header, [chunk for chunk in chunks if chunk[0] != b"fdAT"])
+
+
+def _described(header: tuple[bytes, bytes], chunks: list[tuple[bytes, bytes]]) -> Described:
     if header[0] != b"IHDR" or len(header[1]) != 13:
         raise damaged("it does not begin with its header")
     check_size(*struct.unpack_from(">II", header[1]))
-    animation = dict(chunks).get(b"acTL", b"")
-    check_single(int.from_bytes(animation[:4]) if animation else 1)
     return Described(*_metadata(header[1], chunks))
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
     """Returns the PNG file of `samples` with the metadata of `picture`."""
-    encoded = vips.save("png", samples, **_options(deep=samples.dtype == np.uint16))
+    encoded = vips.save("png", samples, **saving(deep=samples.dtype == np.uint16))
     file = io.BytesIO()
     channels = 1 if samples.ndim == 2 else samples.shape[2]
-    _add_metadata(io.BytesIO(encoded), file, _metadata_chunks(channels, 8 * samples.dtype.itemsize, picture))
+    _add_metadata(io.BytesIO(encoded), file, metadata_chunks(channels, 8 * samples.dtype.itemsize, picture))
     return Written(file.getvalue())
 
 
@@ -61,15 +71,15 @@ def write_stream(
 ) -> tuple[str, ...]:
     """Writes a lazy image to a PNG file; returns what is dropped. Raises UsageError."""
     deep = image.format == "ushort"
-    with vips.saved("png", image, path, **_options(deep=deep)) as encoded, path.open("wb") as file:
-        _add_metadata(encoded, file, _metadata_chunks(image.bands, 16 if deep else 8, described))
+    with vips.saved("png", image, path, **saving(deep=deep)) as encoded, path.open("wb") as file:
+        _add_metadata(encoded, file, metadata_chunks(image.bands, 16 if deep else 8, described))
     return ()
 
 
 # ----- reading
 
 
-def _places(content: Content) -> Iterator[tuple[bytes, int, int]]:
+def places(content: Content) -> Iterator[tuple[bytes, int, int]]:
     """Yields the name, start and end of each chunk up to the end of the picture; the last one may be truncated."""
     start = len(SIGNATURE)
     while start + 8 <= len(content):
@@ -85,7 +95,7 @@ def _chunks(content: Content) -> list[tuple[bytes, bytes]]:
     """Returns the name and data of the whole chunks but for the coded pixels."""
     found = [
         (name, content[start + 8 : end - 4])
-        for name, start, end in _places(content)
+        for name, start, end in places(content)
         if end <= len(content) and name != b"IDAT"
     ]
     if not found:
@@ -93,14 +103,12 @@ def _chunks(content: Content) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _pixels(content: bytes) -> np.ndarray:
+def pixels(content: bytes) -> np.ndarray:
     """Decodes the pixels, ignoring damage in chunks that do not affect them."""
     raw = [
-        (name, content[start:end])
-        for name, start, end in _places(content)
-        if name in PIXEL_CHUNKS or name[:1].isupper()
+        (name, content[start:end]) for name, start, end in places(content) if name in PIXEL_CHUNKS or name[:1].isupper()
     ]
-    whole = SIGNATURE + b"".join(chunk for name, chunk in raw if name != b"IEND") + _packed((b"IEND", b""))
+    whole = SIGNATURE + b"".join(chunk for name, chunk in raw if name != b"IEND") + packed((b"IEND", b""))
     try:
         return vips.pixels(vips.load("png", whole, **LOADING))
     except UsageError as error:
@@ -152,7 +160,7 @@ def _unpacked(data: bytes) -> bytes | None:
 # ----- writing
 
 
-def _options(*, deep: bool) -> dict[str, Any]:
+def saving(*, deep: bool) -> dict[str, Any]:
     # At 16 bits one filter compresses noise and gradients as well as trying all of them.
     return {"compression": 6} | ({"filter": "up", "bitdepth": 16} if deep else {"filter": "all"})
 
@@ -167,15 +175,15 @@ def _add_metadata(encoded: io.BufferedIOBase, file: io.BufferedIOBase, chunks: l
         else:
             encoded.seek(length + 4, io.SEEK_CUR)
         if name == b"IHDR":
-            file.writelines(map(_packed, chunks))
+            file.writelines(map(packed, chunks))
 
 
-def _packed(chunk: tuple[bytes, bytes]) -> bytes:
+def packed(chunk: tuple[bytes, bytes]) -> bytes:
     body = chunk[0] + chunk[1]
     return struct.pack(">I", len(chunk[1])) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _metadata_chunks(channels: int, depth: int, picture: Metadata) -> list[tuple[bytes, bytes]]:
+def metadata_chunks(channels: int, depth: int, picture: Metadata) -> list[tuple[bytes, bytes]]:
     """Returns the chunks of the metadata."""
     chunks = []
     if picture.icc_profile:

@@ -1,9 +1,10 @@
 """TIFF: pixels through libvips, metadata as tags of the picture's directory."""
 
+import contextlib
 import io
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 
 from drujax.errors import UsageError
 from drujax.pictures import cmyk, directories, exif, photoshop, vips
-from drujax.pictures.containers import plain, tiff_pages
+from drujax.pictures.containers import plain, tiff_chain, tiff_pages
 from drujax.pictures.directories import ASCII, BYTE, RATIONAL, SHORT, UNDEFINED, Entry, Layout, Tree
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Content, Described, Stored, Written, check_size
@@ -48,8 +49,52 @@ LARGE = 3 << 30  # bytes of samples for which 32-bit offsets may not suffice
 
 
 def read(content: bytes) -> Stored:
-    """Returns the picture of a TIFF file. Raises UsageError."""
-    page = tiff_pages.main_page(content)
+    """Returns the picture of a TIFF file. Raises UsageError; Several for a file of several pages."""
+    return _read(content, tiff_pages.main_page(content))
+
+
+def pages(content: bytes) -> list[tiff_pages.Page]:
+    """Returns the pages of a file, for `read_page`. Raises UsageError, which names the page that is not supported."""
+    found = tiff_pages.pictures(content)
+    for number, page in enumerate(found, start=1):
+        with _naming(number):
+            _values(page)
+    return found
+
+
+def read_page(content: bytes, page: tiff_pages.Page, number: int) -> Stored:
+    """Returns the picture of a page, number 1 and so on. Raises UsageError."""
+    with _naming(number):
+        return _read(content, page)
+
+
+def write_pages(path: Path, pictures: Iterable[tuple[np.ndarray, Picture]], *, big: bool) -> tuple[str, ...]:
+    """Writes a page for each array of samples, with the metadata of its picture; returns what is dropped.
+
+    With `big`, as a BigTIFF, which may exceed 4 GB. Raises UsageError.
+    """
+    dropped: list[str] = []
+
+    def files() -> Iterator[bytes]:
+        for samples, picture in pictures:
+            written = _written(samples, picture, big=big)
+            dropped.extend(written.dropped)
+            yield written.content
+
+    with path.open("r+b") as file:
+        tiff_chain.chain(file, files())
+    return tuple(dropped)
+
+
+@contextlib.contextmanager
+def _naming(number: int) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"page {number}: {error}") from error
+
+
+def _read(content: bytes, page: tiff_pages.Page) -> Stored:
     value = _values(page)
     described = _described(content, page, value)
     samples = _pixels(tiff_pages.single_page(content, page), value)
@@ -74,9 +119,13 @@ def describe(content: Content) -> Described | None:
 
 
 def write(samples: np.ndarray, picture: Picture, quality: int | None = None) -> Written:
-    """Returns the TIFF file of `samples` with the metadata of `picture`."""
+    """Returns the TIFF file of `samples` with the metadata of `picture`. Raises UsageError."""
+    return _written(samples, picture, big=samples.nbytes > LARGE)
+
+
+def _written(samples: np.ndarray, picture: Picture, *, big: bool) -> Written:
     own = picture.encoding if picture.format == "TIFF" else {}
-    content = vips.save("tiff", samples, bigtiff=samples.nbytes > LARGE, **_options(own))
+    content = vips.save("tiff", samples, bigtiff=big, **_options(own))
     file = io.BytesIO(content)
     additions, dropped = _metadata_additions(content, picture)
     _write_at(file, additions)

@@ -31,17 +31,22 @@ def main_page(content: Content) -> Page:
     """Returns the picture among the pages of a file; the others must be reduced copies or masks of it.
 
     Raises:
-        UsageError: the file has several pictures, or is damaged.
+        UsageError: the file is damaged; Several: it has several pictures.
     """
+    found = pictures(content)
+    check_single(1 + sum(not _is_copy(content, page, found[0]) for page in found[1:]), "pages")
+    return found[0]
+
+
+def pictures(content: Content) -> list[Page]:
+    """Returns the pages of a file that are not marked as reduced copies or masks. Raises UsageError."""
     try:
         pages = list(_pages(content))
     except (ValueError, struct.error):
         pages = []
     if not pages:
         raise damaged("image file is truncated")
-    main = [page for page in pages if not _is_marked(page)] or pages[:1]
-    check_single(1 + sum(not _is_copy(content, page, main[0]) for page in main[1:]), "pages")
-    return main[0]
+    return [page for page in pages if not _is_marked(page)] or pages[:1]
 
 
 def single_page(content: Content, page: Page) -> bytes:

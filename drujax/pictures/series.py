@@ -1,0 +1,174 @@
+"""Files of several pictures: animations, read as whole frames with their times, and TIFFs of several pages.
+
+Frames and pages are read, changed and written one after the other, so that memory does not grow with their number.
+Frames are composed as a viewer shows them (disposal, blending, parts of the canvas); what is written is what changes
+from frame to frame.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+
+from drujax.errors import UsageError
+from drujax.pictures import codec
+from drujax.pictures.containers import apng, gif, tiff, webp
+from drujax.pictures.containers.frames import Animation
+from drujax.pictures.formats import output_format
+from drujax.pictures.holding import held
+from drujax.pictures.picture import Picture
+from drujax.pictures.stored import Stored
+from drujax.runtime.atomic_write import replacing
+
+Kind = Literal["frames", "pages"]
+
+ANIMATED: dict[str, ModuleType] = {"GIF": gif, "WEBP": webp, "PNG": apng}
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Series:
+    """The pictures of a file, which stay in it until they are asked for.
+
+    Attributes:
+        path: the file.
+        format: Pillow's name of its format.
+        kind: frames of an animation, or pages.
+        count: their number.
+        size: bytes of their samples, at most.
+        stored: yields them as the file stores them.
+        animation: times and repetition of frames; None for pages.
+        change: (number from 0, picture) -> picture: what is done to each when it is written; the same object if
+            nothing; None for nothing at all.
+    """
+
+    path: Path
+    format: str
+    kind: Kind
+    count: int
+    size: int
+    stored: Callable[[], Iterator[Stored]]
+    animation: Animation | None = None
+    change: Callable[[int, Picture], Picture] | None = None
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yields the pictures of the file, upright. Raises UsageError."""
+        try:
+            for stored in self.stored():
+                yield codec.as_picture(stored, self.format)
+        except UsageError as error:
+            raise UsageError(f"{self.path}: {error}") from error
+
+    def changed(self, number: int, picture: Picture) -> Picture:
+        """Returns what becomes of a picture when it is written. Raises UsageError."""
+        try:
+            return picture if self.change is None else self.change(number, picture)
+        except UsageError as error:
+            raise UsageError(f"{self.path}: {error}") from error
+
+
+def open_series(path: Path, target: Path) -> Series:
+    """Opens the frames or pages of a file, to be written to `target`.
+
+    Raises:
+        UsageError: in one line that begins with the path: damaged, or the target's format cannot hold several pictures.
+        OSError: the file cannot be read.
+    """
+    content = path.read_bytes()
+    wanted = output_format(target)
+    try:
+        format = codec.kind_of(content)
+        if format == "TIFF":
+            pages = tiff.pages(content)
+            kind, count, animation = "pages", len(pages), None
+            size = sum(page.integer(tiff.WIDTH) * page.integer(tiff.HEIGHT) * 8 for page in pages)
+
+            def stored() -> Iterator[Stored]:
+                for number, page in enumerate(pages, start=1):
+                    yield tiff.read_page(content, page, number)
+
+        elif format in ANIMATED:
+            animation, stored = ANIMATED[format].read_animation(content)
+            kind, count = "frames", len(animation.durations)
+            size = count * animation.size[0] * animation.size[1] * 8
+        else:
+            raise UsageError(f"an animation of {format}, which is not supported; convert it to .webp or .png first")
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if kind == "pages" and wanted != "TIFF":
+        raise UsageError(f"{path}: has {count} pages, which {wanted} cannot hold; choose .tif")
+    if kind == "frames" and wanted not in ANIMATED:
+        raise UsageError(f"{path}: is an animation, which {wanted} cannot hold; choose .png, .webp or .gif")
+    return Series(path=path, format=format, kind=kind, count=count, size=size, stored=stored, animation=animation)
+
+
+def write_series(target: Path, series: Series, *, quality: int | None = None) -> tuple[tuple[str, ...], bool]:
+    """Writes a series atomically; returns what the new file lacks, as `write_picture`, and whether a picture changed.
+
+    Raises:
+        UsageError: a picture is damaged, or cannot be changed.
+        OSError: the file cannot be written.
+    """
+    pictures = _Changed(series)
+    with replacing(target) as path:
+        if series.animation is None:
+            dropped = _write_pages(path, pictures, big=series.size > tiff.LARGE)
+        else:
+            dropped = _write_frames(path, output_format(target), pictures, series.animation, quality)
+    return tuple(dict.fromkeys((*pictures.notes, *dropped))), pictures.differ
+
+
+class _Changed:
+    """The pictures of a series as they are to be written, once; and whether one differs from the file's."""
+
+    def __init__(self, series: Series):
+        self._series = series
+        self.differ = False
+        self.notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Picture]:
+        for number, before in enumerate(self._series.pictures()):
+            after = self._series.changed(number, before)
+            self.differ |= after is not before
+            self.notes = tuple(dict.fromkeys((*self.notes, *after.notes)))
+            yield after
+
+
+def _write_pages(path: Path, pictures: _Changed, *, big: bool) -> tuple[str, ...]:
+    dropped: list[str] = []
+
+    def pages() -> Iterator[tuple[np.ndarray, Picture]]:
+        for picture in pictures:
+            samples = codec.samples_of(picture, "TIFF")
+            kept, unheld = held(picture, tiff.HOLDS, grey=samples.ndim == 2 or samples.shape[2] == 2)
+            dropped.extend(unheld)
+            yield samples, kept
+
+    written = tiff.write_pages(path, pages(), big=big)
+    return (*dropped, *written)
+
+
+def _write_frames(
+    path: Path, format: str, pictures: _Changed, animation: Animation, quality: int | None
+) -> tuple[str, ...]:
+    container, dropped = ANIMATED[format], []
+    frames = iter(pictures)
+    first = next(frames)
+    kept, unheld = held(first, container.HOLDS, grey=first.grey and format == "PNG")
+
+    def samples() -> Iterator[np.ndarray]:
+        for picture in _all(first, frames):
+            array = codec.samples_of(picture, format)
+            if array.dtype != picture.rgb.dtype:
+                dropped.append(codec.LOWER_HALF)
+            yield array
+
+    written = container.write_animation(path, samples(), kept, animation, quality)
+    return (*dropped, *unheld, *written)
+
+
+def _all(first: Picture, others: Iterator[Picture]) -> Iterator[Picture]:
+    yield first
+    yield from others
