@@ -90,8 +90,8 @@ def markdown(table: Table) -> str:
     parts += [f"{table.matched_title}:", _grid(_score_rows(table, MATCHED))]
     if differences := _difference_rows(table):
         parts += [f"{DIFFERENCES}:", _grid(differences)]
-    parts += [f"- {line}" for line in [*_notes(table), *_rank_lines(table)]]
-    return "\n\n".join(parts[:-1] if not parts[-1] else parts).replace("\n\n- ", "\n- ") + "\n"
+    parts.append("\n".join(f"- {line}" for line in [*_notes(table), *_rank_lines(table)]))
+    return "\n\n".join(parts) + "\n"
 
 
 def as_csv(table: Table) -> str:
@@ -146,7 +146,7 @@ def _main_rows(table: Table) -> list[dict[str, str]]:
     for row, result in zip(rows, table.results, strict=True):
         for metric in in_paper:
             paper = result.row.paper.get(metric)
-            row[f"{TITLES[metric]} (paper)"] = "" if paper is None else f"{paper:.2f}"
+            row[f"{metric.upper()} (paper)"] = "" if paper is None else f"{paper:.2f}"
         row["mean luma"] = f"{result.mean('luma'):.0f}" if result.scores else ""
         row["seeds"] = str(result.seeds) if result.hours is not None else ""
         row["hours"] = "" if result.hours is None else f"{result.hours:.2f}"
