@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from drujax.data.qab import HIGH, quartile_means, quartile_means_of_image
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains
-from drujax.enhance.engine import Engine, Rounding, Runtime, TooLittleMemory, build_engine, load_engine
+from drujax.enhance.engine import NOT_FINITE, Engine, Rounding, Runtime, TooLittleMemory, build_engine, load_engine
 from drujax.enhance.mask import Mask, check_mask, masked
 from drujax.enhance.strength import (
     Exposure,
@@ -43,8 +43,6 @@ from drujax.weights.torch_names import flatten
 
 if TYPE_CHECKING:
     import PIL.Image
-
-NOT_FINITE = "the model's output contains NaN or infinity; its weights file may be corrupted"
 
 
 class Enhancer:

@@ -33,6 +33,11 @@ NETWORKS = [
     ("zero_dce_pp", {"features": 4}),
     ("zero_dce_pp", {"features": 4, "ratio": 1}),
     ("zero_dce_pp", {"features": 4, "ratio": 5, "crop": True}),
+    ("zero_dce", {"features": 4}),
+    ("pairlie", {"features": 4}),
+    ("pairlie", {"features": 4, "exponent": 0.14}),
+    ("zero_ig", {"features": 4, "denoise_features": 6}),
+    ("zero_ig", {"features": 4, "denoise_features": 6, "denoise": False}),
 ]
 IDS = [" ".join([name, *(f"{option}={value}" for option, value in options.items())]) for name, options in NETWORKS]
 
