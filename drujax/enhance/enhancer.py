@@ -29,6 +29,8 @@ from drujax.enhance.strength import (
     enough,
     share_for,
 )
+from drujax.enhance.tiled_stream import in_tiles
+from drujax.enhance.tiles import Pixels, Tiles
 from drujax.enhance.working_scale import at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
@@ -276,11 +278,29 @@ class Enhancer:
     def _enhanced(
         self, batch: Shaped[np.ndarray, "b h w 3"], amount: "Amount"
     ) -> Shaped[np.ndarray, "b h2 w2 3"] | None:
-        """Returns the network's own output, as far as wanted; None if nothing is."""
-        strength, exposure, _ = amount
-        share = _blend_weights(batch, strength)
-        if exposure is None and not share.any():
+        """Returns the network's own output, as far as wanted; None if nothing is. In tiles if memory asks for that."""
+        share = _blend_weights(batch, amount.strength)
+        if amount.exposure is None and not share.any():
             return None
+        try:
+            return self._whole(batch, share, amount.exposure)
+        except Exception as error:
+            if self._engine.tiling is None or not (isinstance(error, TooLittleMemory) or is_out_of_memory(error)):
+                raise
+        shares = share[:, 0, 0, 0].tolist()
+        of_images = [
+            self._tiles(Pixels.of_array(image)).enhanced(share, amount.exposure, rounding=self._rounding)
+            for image, share in zip(batch, shares, strict=True)
+        ]
+        return np.stack([np.concatenate(list(strips)) for strips in of_images])
+
+    def _tiles(self, pixels: Pixels) -> Tiles:
+        return Tiles(self._engine, pixels, self._padding)
+
+    def _whole(
+        self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"], exposure: Exposure
+    ) -> Shaped[np.ndarray, "b h2 w2 3"]:
+        """Returns the network's own output, in one run."""
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
         self._engine.prepare((len(batch), sum(rows) + h, sum(columns) + w, 3))
@@ -297,7 +317,9 @@ class Enhancer:
     @property
     def _advice(self) -> str:
         elsewhere = "" if self._engine.on_cpu else ", or the CPU (--device=cpu)"
-        return f"try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
+        at_once = not self._guided and self._engine.tiling is None
+        whole = f"{self.metadata['network']} computes the whole picture at once; " if at_once else ""
+        return f"{whole}try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
 
     def _padding(self, side: int) -> tuple[int, int]:
         """Returns the padding before and after an axis: the margin, and up to the size multiple as the generator
@@ -318,11 +340,13 @@ class Enhancer:
         """Enhances the colours of a picture that is too large to hold, when it is written; see `picture`.
 
         Raises:
-            UsageError: the pixels are damaged, or the network alone is asked for, which needs the whole picture.
+            UsageError: the pixels are damaged, or the network's own output is asked for, and needs the whole picture.
         """
-        if not self._guided:
-            raise UsageError("stream: the network's own output needs the whole picture")
         amount = checked_amount(strength, exposure, mask)
+        if not self.streams:
+            raise UsageError("stream: the network's own output needs the whole picture")
+        if not self._guided:
+            return in_tiles(stream, amount, self._tiles, rounding=self._rounding, memory_errors=self._memory_errors)
         seen = _rgb(stream.pixels(), opacity=True)
         with bounded_memory(seen.width):
             found = self._found(
@@ -384,6 +408,11 @@ class Enhancer:
     def runtime(self) -> str:
         """What computes: "jax", "onnxruntime" or "openvino"."""
         return self._engine.name
+
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` takes pictures: not for the own output of a network that needs the whole one."""
+        return self._guided or self._engine.tiling is not None
 
     @property
     def guided(self) -> bool:

@@ -21,6 +21,7 @@ from drujax.pictures.formats import FORMATS
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Metadata
 from drujax.pictures.stored import Described
+from drujax.pictures.strips import Computed
 from drujax.runtime.atomic_write import replacing
 
 # Pixels from which a file is streamed; smaller ones are held, which is faster.
@@ -43,6 +44,7 @@ class Stream(Metadata):
         format: Pillow's name of its format.
         encoding, notes: as in `Picture`.
         change: lazy image -> lazy image: what is done to the pixels when it is written; None for nothing.
+        computed: the images that `change` returned and that Python computes while they are written.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Stream(Metadata):
     encoding: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     change: Callable[[Any], Any] | None = None
+    computed: list[Computed] = dataclasses.field(default_factory=list)
 
     def pixels(self) -> Any:
         """Returns the pixels as a lazy image for one pass from top to bottom: grey, RGB or RGBA of 8 or 16 bits."""
@@ -103,8 +106,14 @@ def write_stream(target: Path, stream: Stream, *, quality: int | None = None) ->
         changed = image if stream.change is None else stream.change(image)
         with bounded_memory(image.width), replacing(target) as path:
             dropped += container.write_stream(changed, path, kept, stream.encoding, quality)
-    except UsageError as error:
-        raise UsageError(f"{stream.path}: {error}") from error
+    except Exception as error:
+        # To libvips, what could not be computed is a truncated image.
+        cause = next((image.error for image in stream.computed if image.error is not None), error)
+        if isinstance(cause, UsageError):
+            raise UsageError(f"{stream.path}: {cause}") from error
+        raise cause from None
+    finally:
+        stream.computed.clear()
     return stream.notes + dropped
 
 
