@@ -15,9 +15,9 @@ all of it:
 | Zero-DCE++ | 8.5 times its ratio: seven in the small copy, and the interpolation | the interpolation | |
 | EnlightenGAN | 137: `_unet` | windows begin at multiples of 16; interpolation with `align_corners` | |
 
-`tests/enhance/test_tiles.py` measures the reach. Padding at the picture's border is the same in a window that ends there.
-A batch normalisation uses its running statistics, so it is local. Not in tiles: `curve` and `colie`, which decide by the
-whole picture at full size, and EnlightenGAN's `wide_pool`, by its width.
+`tests/enhance/test_tiles.py` measures the reach. Padding at the picture's border is the same in a window that ends
+there. A batch normalisation uses its running statistics, so it is local. Not in tiles: `curve` and `colie`, which
+decide by the whole picture at full size, and EnlightenGAN's `wide_pool`, by its width.
 """
 
 from collections.abc import Callable, Mapping
@@ -232,19 +232,19 @@ def _of_bins(span: Span) -> Float[np.ndarray, "h bins"]:
 # Memory: the larger of what JAX and ONNX Runtime were measured to need.
 NETWORKS = {
     "enlightengan": TiledNetwork(
-        _unet, lambda options: 60 + 20 * options["width"], step=lambda options: 16, inputs=_corners
+        _unet, lambda options: 60 + 35 * options["width"], step=lambda options: 16, inputs=_corners
     ),
-    "sci": TiledNetwork(lambda options: 3, lambda options: 80),
-    "zero_dce": TiledNetwork(lambda options: 7, lambda options: 60 + 24 * options["features"]),
+    "sci": TiledNetwork(lambda options: 3, lambda options: 300),
+    "zero_dce": TiledNetwork(lambda options: 7, lambda options: 60 + 30 * options["features"]),
     "zero_dce_pp": TiledNetwork(
         _small_curve,
-        lambda options: 100 + 24 * options["features"] // options["ratio"] ** 2,
+        lambda options: 100 + 30 * options["features"] // options["ratio"] ** 2,
         step=lambda options: options["ratio"],
         crops=lambda options: options["crop"],
         inputs=_interpolation,
     ),
-    "ruas": TiledNetwork(_ruas, lambda options: 300),
-    "pairlie": TiledNetwork(lambda options: 10, lambda options: 60 + 12 * options["features"]),
-    "zero_ig": TiledNetwork(lambda options: 9, lambda options: 60 + 12 * options["features"]),
-    "clip_lit": TiledNetwork(lambda options: 17, lambda options: 900, inputs=_bins_at, shares=_bin_shares),
+    "ruas": TiledNetwork(_ruas, lambda options: 450),
+    "pairlie": TiledNetwork(lambda options: 10, lambda options: 60 + 18 * options["features"]),
+    "zero_ig": TiledNetwork(lambda options: 9, lambda options: 60 + 17 * options["features"]),
+    "clip_lit": TiledNetwork(lambda options: 17, lambda options: 1400, inputs=_bins_at, shares=_bin_shares),
 }

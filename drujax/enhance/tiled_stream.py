@@ -1,4 +1,4 @@
-"""The network's own output of a picture file that is too large to hold: read, computed in tiles and written in strips."""
+"""The network's own output of a picture that is too large to hold: read, computed in tiles and written in strips."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from drujax.data.qab import quartile_means_of_image
 from drujax.enhance.mask import masked
 from drujax.enhance.strength import darkness
 from drujax.enhance.tiles import Pixels, Tiles
+from drujax.pictures import vips
 from drujax.pictures.color import luma
 from drujax.pictures.streaming import Stream, bounded_memory
 from drujax.pictures.strips import Computed, Rows
@@ -44,7 +45,7 @@ def in_tiles(
     seen = stream.pixels()
     height, width, bands, deep = seen.height, seen.width, seen.bands, seen.format == "ushort"
     share = 1.0
-    with bounded_memory(width):
+    with bounded_memory(width), vips.decoding():
         if amount.exposure is None:
             auto = amount.strength == "auto"
             share = float(darkness(quartile_means_of_image(_rgb(seen))) if auto else amount.strength)

@@ -2,7 +2,8 @@
 
 Each tile is a window of the picture that exceeds what is kept of it by the network's reach
 (`drujax.enhance.tiled_networks`). So the tiles give what the whole picture gives, up to the rounding of float32, and
-have no seams. All windows of a picture have one size, which the free memory decides; if it runs out, the next are smaller.
+have no seams. All windows of a picture have one size, which the free memory decides; if it runs out, the next are
+smaller.
 """
 
 import math
@@ -29,7 +30,7 @@ MEMORY = 0.5
 # Shares of the enhancement at which the mean luma is measured. Up to 1 it is linear.
 SHARES = (0.0, *np.linspace(1.0, STRONGEST, 9).tolist())
 
-Image = Float[np.ndarray, "h w 3"]  # 0..1
+Image = Float[np.ndarray, "h2 w2 3"]  # 0..1
 Rows = Callable[[int, int], Shaped[np.ndarray, "h w 3"]]
 T = TypeVar("T")
 
@@ -172,9 +173,7 @@ class Tiles:
 
         return np.asarray(sum(sum(strip) for strip in self._computed(share, everything)), np.float32)
 
-    def _computed(
-        self, compute: Callable[[np.ndarray, Span, Span], T], kept: tuple[slice, slice]
-    ) -> Iterator[list[T]]:
+    def _computed(self, compute: Callable[[np.ndarray, Span, Span], T], kept: tuple[slice, slice]) -> Iterator[list[T]]:
         """Yields, strip by strip, what is computed of each window; `kept` are the rows and columns wanted."""
         read = self._pixels.rows()
         rows, columns = kept

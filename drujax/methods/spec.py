@@ -96,7 +96,6 @@ class EnhancerNetwork:
         fitted = self.fitted(module, images) if fitted is None else fitted
         return nn.apply(self.run, module)(variables, images, *fitted)
 
-
     def enhance_tile(self, module: nn.Module, variables: Variables, images: Images, inputs: Mapping[str, Any]) -> Any:
         """Enhance a tile of each image, whose place and whole the `inputs` describe (see `run_tile`)."""
         if self.run_tile is None or not inputs:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from drujax.models.layers.conv import Parameters, conv2d, resize_aligned
 
 ITERATIONS = 8
-Resize = tuple[Float[Array, "h h2"], Float[Array, "w w2"]]  # the weights of rows, and of columns
+Resize = tuple[Float[Array, "h rows"], Float[Array, "w columns"]]  # the weights of rows, and of columns
 
 
 class ZeroDCEpp(nn.Module):

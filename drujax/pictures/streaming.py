@@ -58,6 +58,19 @@ class Stream(Metadata):
         """Returns the pixels as a lazy image for one pass from top to bottom: grey, RGB or RGBA of 8 or 16 bits."""
         return vips.load(self.format.lower(), self.path, **CONTAINERS[self.format].LOADING)
 
+    @contextlib.contextmanager
+    def changed(self) -> Iterator[Any]:
+        """Yields the pixels as they are to be written, for one pass. Raises what computing them raises."""
+        with contextlib.ExitStack() as errors:
+            image = self.pixels()
+            image = image if self.change is None else self.change(image)
+            for computed in self.computed:
+                errors.enter_context(computed.errors())
+            try:
+                yield image
+            finally:
+                self.computed.clear()
+
 
 def open_stream(path: Path, target: Path) -> Stream | None:
     """Returns the stream of a large picture; None for a file that is not streamed from `path` to `target`.
@@ -101,19 +114,11 @@ def write_stream(target: Path, stream: Stream, *, quality: int | None = None) ->
     """
     container = CONTAINERS[stream.format]
     try:
-        image = stream.pixels()
-        kept, dropped = held(stream, container.HOLDS, grey=image.bands == 1)
-        changed = image if stream.change is None else stream.change(image)
-        with bounded_memory(image.width), replacing(target) as path:
-            dropped += container.write_stream(changed, path, kept, stream.encoding, quality)
-    except Exception as error:
-        # To libvips, what could not be computed is a truncated image.
-        cause = next((image.error for image in stream.computed if image.error is not None), error)
-        if isinstance(cause, UsageError):
-            raise UsageError(f"{stream.path}: {cause}") from error
-        raise cause from None
-    finally:
-        stream.computed.clear()
+        with stream.changed() as image, bounded_memory(image.width), replacing(target) as path:
+            kept, dropped = held(stream, container.HOLDS, grey=image.bands == 1)
+            dropped += container.write_stream(image, path, kept, stream.encoding, quality)
+    except UsageError as error:
+        raise UsageError(f"{stream.path}: {error}") from error
     return stream.notes + dropped
 
 

@@ -1,5 +1,7 @@
 """Rows of lazy images in order, as arrays, and lazy images of rows that Python computes in order."""
 
+import contextlib
+import functools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -9,7 +11,6 @@ import numpy as np
 from jaxtyping import Shaped
 
 from drujax.pictures import vips
-from drujax.pictures.stored import damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KINDS = {1: 0, 3: 2}  # of a PNG, by its channels
@@ -41,10 +42,8 @@ class Rows:
         return kept[start - first : stop - first]
 
     def _read(self, first: int, count: int) -> Shaped[np.ndarray, "h w c"]:
-        try:
+        with vips.decoding():
             content = self._region.fetch(0, first, self._image.width, count)
-        except vips.library().Error as error:
-            raise damaged(vips.reason(error)) from error
         return np.frombuffer(content, self._kept.dtype).reshape(count, *self._kept.shape[1:])
 
 
@@ -52,23 +51,35 @@ class Computed:
     """A lazy image of strips that are computed when libvips reads it, in its threads, one after the other.
 
     It must be kept until the image has been read.
-
-    Attributes:
-        image: for one pass from top to bottom: grey or RGB, of 8 or 16 bits.
-        error: what computing a strip raised; to libvips the image is truncated then.
     """
 
-    def __init__(self, strips: Iterator[Shaped[np.ndarray, "h w c"]], *, height: int, width: int, bands: int, bits: int):
-        self.error: Exception | None = None
+    def __init__(
+        self, strips: Iterator[Shaped[np.ndarray, "h w c"]], *, height: int, width: int, bands: int, bits: int
+    ):
+        self._error: Exception | None = None
         self._content = self._png(strips, height, width, bands, bits)
         self._left = memoryview(b"")
-        library = vips.library()
-        self._source = library.SourceCustom()
+        self._source = vips.library().SourceCustom()
         self._source.on_read(self._read)
+
+    @functools.cached_property
+    def image(self) -> Any:
+        """A lazy image for one pass from top to bottom: grey or RGB, of 8 or 16 bits. Raises what a strip raises."""
+        library = vips.library()
         # A PNG whose pixels are not compressed: of what libvips reads from memory piece by piece, the simplest.
-        self.image = library.Image.pngload_source(
-            self._source, access="sequential", fail_on="error", unlimited=True
-        )
+        options = {"access": "sequential", "fail_on": "error", "unlimited": True}
+        with self.errors():
+            return library.Image.pngload_source(self._source, **options)
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raises what computing a strip raised instead of libvips's error: to it the image is truncated then."""
+        try:
+            yield
+        except Exception:
+            if self._error is None:
+                raise
+            raise self._error from None
 
     def _read(self, size: int) -> bytes:
         try:
@@ -78,7 +89,7 @@ class Computed:
                     return b""
                 self._left = memoryview(piece)
         except Exception as error:  # libvips would print it
-            self.error = error
+            self._error = error
             return b""
         read, self._left = self._left[:size], self._left[size:]
         return bytes(read)

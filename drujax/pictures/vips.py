@@ -60,8 +60,15 @@ def load(loader: str, content: bytes | Path, **options: Any) -> Any:
 
 def pixels(image: Any) -> np.ndarray:
     """Returns the samples, (h, w) or (h, w, c), of a pyvips image. Raises UsageError if they cannot be decoded."""
-    try:
+    with decoding():
         return image.numpy()
+
+
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """Raises UsageError if a picture that is read cannot be decoded."""
+    try:
+        yield
     except library().Error as error:
         raise damaged(reason(error)) from error
 

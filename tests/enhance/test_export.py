@@ -19,6 +19,7 @@ from drujax.errors import UsageError
 from drujax.methods.registry import find_network
 from drujax.weights.safetensors_io import load_weights
 from drujax.weights.torch_names import flatten
+from tests.support.random_network import random_network
 from tests.support.tiny_model import save_tiny_model
 
 RANDOM = np.random.default_rng(5)
@@ -40,26 +41,6 @@ NETWORKS = [
     ("zero_ig", {"features": 4, "denoise_features": 6, "denoise": False}),
 ]
 IDS = [" ".join([name, *(f"{option}={value}" for option, value in options.items())]) for name, options in NETWORKS]
-
-
-def random_network(name, options):
-    """The network, its module, and random variables with norms of either sign."""
-    network = find_network(name)
-    module = network.module(options)
-
-    def draw(path, leaf):
-        random = np.random.default_rng(len(jax.tree_util.keystr(path)))
-        match path[-1].key:
-            case "kernel":
-                return random.normal(0, 0.8 / np.sqrt(np.prod(leaf.shape[:-1])), leaf.shape).astype(np.float32)
-            case "scale":
-                return random.normal(0.5, 1, leaf.shape).astype(np.float32)
-            case "var" | "weight":
-                return random.uniform(0.2, 2, leaf.shape).astype(np.float32)
-            case _:
-                return random.normal(0, 0.2, leaf.shape).astype(np.float32)
-
-    return network, module, jax.tree_util.tree_map_with_path(draw, network.shapes(module))
 
 
 def run(model, image):
