@@ -52,7 +52,8 @@ class Pixels:
     @classmethod
     def of_array(cls, image: Shaped[np.ndarray, "h w 3"]) -> "Pixels":
         """The pixels of an array."""
-        return cls(*image.shape[:2], image.dtype, lambda: lambda start, stop: image[start:stop])
+        height, width, _ = image.shape
+        return cls(height, width, image.dtype, lambda: lambda start, stop: image[start:stop])
 
 
 class Axis(NamedTuple):

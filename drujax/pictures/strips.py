@@ -104,7 +104,7 @@ class Computed:
             step = max(1, PIECE // rows.shape[1])
             for first in range(0, len(rows), step):
                 filtered = np.pad(rows[first : first + step], ((0, 0), (1, 0)))  # by filter 0, which changes nothing
-                yield _chunk(b"IDAT", stored.compress(filtered))
+                yield _chunk(b"IDAT", stored.compress(filtered.data))
         yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
 
 

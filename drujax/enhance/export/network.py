@@ -7,6 +7,7 @@ from typing import Any
 
 from drujax.enhance.export.graph import Axes, Value
 from drujax.enhance.export.parameters import Parameters
+from drujax.enhance.export.refused import check_exportable
 from drujax.errors import unknown
 
 # Each is a module of drujax.enhance.export.networks with a `NETWORK`, named as the method whose network it is.
@@ -44,6 +45,7 @@ def is_exportable(metadata: Mapping[str, Any]) -> bool:
 
 def find(name: str) -> OnnxNetwork:
     """Returns the network called `name`. Raises UsageError if it cannot be exported."""
+    check_exportable(name)
     if name not in NAMES:
         raise unknown("network to export", name, NAMES)
     return importlib.import_module(f"drujax.enhance.export.networks.{name}").NETWORK
