@@ -61,7 +61,8 @@ class Enhancer:
     is unchanged, and the network decides how much the others need (`drujax.enhance.strength`).
 
     With `guided=False` the result is the network's own output at full size; the network is then compiled once for each
-    size, rounded up to the network's multiple (16 for EnlightenGAN).
+    size, rounded up to the network's multiple (16 for EnlightenGAN). Where memory does not suffice, it is computed in
+    tiles (`drujax.enhance.tiles`).
     """
 
     def __init__(
