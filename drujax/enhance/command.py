@@ -280,7 +280,7 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
             yield from enhance_files(
                 pictures,
                 enhance,
-                streams=enhancer.guided,
+                streams=enhancer.streams,
                 overwrite=options.overwrite,
                 quality=options.quality,
                 at_once=options.jobs or min(os.cpu_count() or 1, 4),

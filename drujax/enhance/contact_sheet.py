@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -67,10 +68,12 @@ def _small(picture: Picture | Stream | Series) -> Rgb:
     if isinstance(picture, Series):  # the first of them
         picture = picture.changed(0, next(picture.pictures()))
     if isinstance(picture, Stream):
-        image = picture.pixels()
-        image = image if picture.change is None else picture.change(image)
-    else:
-        image = vips.of_array(np.ascontiguousarray(picture.rgb), picture.alpha)
+        with picture.changed() as image:
+            return _small_image(image)
+    return _small_image(vips.of_array(np.ascontiguousarray(picture.rgb), picture.alpha))
+
+
+def _small_image(image: Any) -> Rgb:
     image = image / (vips.top(image) / 255)
     if image.bands in (2, 4):  # what is transparent is white, as the sheet
         opacity = image[image.bands - 1] / 255

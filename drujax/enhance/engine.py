@@ -9,8 +9,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from drujax.enhance.composition import Gains
+from drujax.enhance.tiled_networks import Inputs, Tiling
 from drujax.errors import UsageError, unknown
 from drujax.runtime.extras import extra_with
+
+NOT_FINITE = "the model's output contains NaN or infinity; its weights file may be corrupted"
 
 Rounding = Literal["nearest", "floor"]
 Runtime = Literal["auto", "jax", "onnxruntime", "openvino"]
@@ -39,6 +42,7 @@ class Engine(Protocol):
         size_multiple: what heights and widths of `network` must be multiples of.
         guided: whether only exposure and colour are taken from the network by default.
         on_cpu: whether it computes on the CPU.
+        tiling: how the network is computed in tiles; None if it needs the whole picture.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Engine(Protocol):
     margin: int
     size_multiple: int
     guided: bool
+    tiling: Tiling | None
 
     @property
     def variables(self) -> Any: ...
@@ -63,6 +68,12 @@ class Engine(Protocol):
 
     def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
         """Runs the network on uint8, uint16 or floating images, for whose shape it is prepared."""
+        ...
+
+    def in_tile(self, batch: Shaped[np.ndarray, "b h w 3"], inputs: Inputs) -> Float[np.ndarray, "b ..."]:
+        """Runs the network on a tile of each image; returns its output, or its shares of what the whole determines
+        (`drujax.enhance.tiled_networks`). Raises TooLittleMemory.
+        """
         ...
 
     def blended(

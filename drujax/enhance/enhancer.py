@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from drujax.data.qab import HIGH, quartile_means, quartile_means_of_image
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains
-from drujax.enhance.engine import Engine, Rounding, Runtime, TooLittleMemory, build_engine, load_engine
+from drujax.enhance.engine import NOT_FINITE, Engine, Rounding, Runtime, TooLittleMemory, build_engine, load_engine
 from drujax.enhance.mask import Mask, check_mask, masked
 from drujax.enhance.strength import (
     Exposure,
@@ -29,6 +29,8 @@ from drujax.enhance.strength import (
     enough,
     share_for,
 )
+from drujax.enhance.tiled_stream import in_tiles
+from drujax.enhance.tiles import Pixels, Tiles
 from drujax.enhance.working_scale import at_working_scale
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
@@ -46,8 +48,6 @@ from drujax.weights.torch_names import flatten
 if TYPE_CHECKING:
     import PIL.Image
 
-NOT_FINITE = "the model's output contains NaN or infinity; its weights file may be corrupted"
-
 
 class Enhancer:
     """Brightens pictures with one model.
@@ -63,7 +63,8 @@ class Enhancer:
     is unchanged, and the network decides how much the others need (`drujax.enhance.strength`).
 
     With `guided=False` the result is the network's own output at full size; the network is then compiled once for each
-    size, rounded up to the network's multiple (16 for EnlightenGAN).
+    size, rounded up to the network's multiple (16 for EnlightenGAN). Where memory does not suffice, it is computed in
+    tiles (`drujax.enhance.tiles`).
     """
 
     def __init__(
@@ -280,11 +281,29 @@ class Enhancer:
     def _enhanced(
         self, batch: Shaped[np.ndarray, "b h w 3"], amount: "Amount"
     ) -> Shaped[np.ndarray, "b h2 w2 3"] | None:
-        """Returns the network's own output, as far as wanted; None if nothing is."""
-        strength, exposure, _ = amount
-        share = _blend_weights(batch, strength)
-        if exposure is None and not share.any():
+        """Returns the network's own output, as far as wanted; None if nothing is. In tiles if memory asks for that."""
+        share = _blend_weights(batch, amount.strength)
+        if amount.exposure is None and not share.any():
             return None
+        try:
+            return self._whole(batch, share, amount.exposure)
+        except Exception as error:
+            if self._engine.tiling is None or not (isinstance(error, TooLittleMemory) or is_out_of_memory(error)):
+                raise
+        shares = share[:, 0, 0, 0].tolist()
+        of_images = [
+            self._tiles(Pixels.of_array(image)).enhanced(share, amount.exposure, rounding=self._rounding)
+            for image, share in zip(batch, shares, strict=True)
+        ]
+        return np.stack([np.concatenate(list(strips)) for strips in of_images])
+
+    def _tiles(self, pixels: Pixels) -> Tiles:
+        return Tiles(self._engine, pixels, self._padding)
+
+    def _whole(
+        self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"], exposure: Exposure
+    ) -> Shaped[np.ndarray, "b h2 w2 3"]:
+        """Returns the network's own output, in one run."""
         _, h, w, _ = batch.shape
         rows, columns = self._padding(h), self._padding(w)
         self._engine.prepare((len(batch), sum(rows) + h, sum(columns) + w, 3))
@@ -301,7 +320,9 @@ class Enhancer:
     @property
     def _advice(self) -> str:
         elsewhere = "" if self._engine.on_cpu else ", or the CPU (--device=cpu)"
-        return f"try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
+        at_once = not self._guided and self._engine.tiling is None
+        whole = f"{self.metadata['network']} computes the whole picture at once; " if at_once else ""
+        return f"{whole}try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
 
     def _padding(self, side: int) -> tuple[int, int]:
         """Returns the padding before and after an axis: the margin, and up to the size multiple as the generator
@@ -322,17 +343,20 @@ class Enhancer:
         """Enhances the colours of a picture that is too large to hold, when it is written; see `picture`.
 
         Raises:
-            UsageError: the pixels are damaged, or the network alone is asked for, which needs the whole picture.
+            UsageError: the pixels are damaged, or the network's own output is asked for, and needs the whole picture.
         """
-        if not self._guided:
-            raise UsageError("stream: the network's own output needs the whole picture")
         amount = checked_amount(strength, exposure, mask)
+        if not self.streams:
+            raise UsageError("stream: the network's own output needs the whole picture")
         first = stream.pixels()
         curve = curve_of(stream, grey=first.bands == 1)
 
         def levels(image: Any) -> Any:  # on sRGB's curve
             return image if curve is None else curve.encoded_image(image)
 
+        if not self._guided:
+            how = {"rounding": self._rounding, "memory_errors": self._memory_errors}
+            return in_tiles(stream, amount, self._tiles, curve, **how)
         seen = levels(_rgb(first, opacity=True))
         with bounded_memory(seen.width):
             found = self._found(
@@ -417,6 +441,11 @@ class Enhancer:
         return self._engine.name
 
     @property
+    def streams(self) -> bool:
+        """Whether `stream` takes pictures: not for the own output of a network that needs the whole one."""
+        return self._guided or self._engine.tiling is not None
+
+    @property
     def guided(self) -> bool:
         """Whether only exposure and colour are the network's."""
         return self._guided
@@ -443,13 +472,13 @@ class Enhancer:
                 rgb = self._composed(levels, alpha, checked_amount(strength, exposure, mask))
         else:
             rgb = self(levels, strength, exposure=exposure, mask=mask)
+        if (picture.rgb == picture.rgb[..., :1]).all():
+            grey = np.rint(np.asarray(luma(rgb))).astype(rgb.dtype)
+            rgb = np.repeat(grey[..., None], 3, axis=-1)
         if curve is not None:
             rgb = curve.decoded(rgb, picture.rgb.dtype)
         if np.array_equal(rgb, picture.rgb):
             return picture
-        if (picture.rgb == picture.rgb[..., :1]).all():
-            grey = np.rint(np.asarray(luma(rgb))).astype(rgb.dtype)
-            rgb = np.repeat(grey[..., None], 3, axis=-1)
         alpha = picture.alpha
         if alpha is not None and alpha.shape != rgb.shape[:2]:
             alpha = alpha[: rgb.shape[0], : rgb.shape[1]]

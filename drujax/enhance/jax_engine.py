@@ -11,6 +11,8 @@ from jaxtyping import Float, Shaped
 from drujax.enhance.composition import Gains, gains
 from drujax.enhance.engine import NetworkOutput, Rounding, TooLittleMemory
 from drujax.enhance.loading import Loaded
+from drujax.enhance.tiled_networks import Inputs
+from drujax.enhance.tiled_networks import find as find_tiling
 from drujax.enhance.working_scale import SIDE
 from drujax.runtime.devices import devices
 from drujax.runtime.memory import free_memory
@@ -30,6 +32,9 @@ class JaxEngine:
         self.guided = loaded.network.guided
         self.margin = margin if margin is not None else 0 if exact else loaded.network.margin
 
+        options = {**loaded.network.options, **loaded.metadata.get("options", {})}
+        self.tiling = find_tiling(loaded.metadata, options)
+
         def network(variables, x, fitted=None):
             y = loaded.network.enhance(loaded.module, variables, x, fitted)
             return y, jnp.isfinite(y).all()
@@ -40,11 +45,15 @@ class JaxEngine:
             y, finite = network(variables, padded)
             return gains(x, y[:, margin : margin + x.shape[1], margin : margin + x.shape[2]]), finite
 
+        def tile(variables, x, inputs):
+            return loaded.network.enhance_tile(loaded.module, variables, x, inputs)
+
         # Apart from the network, so that what a size compiles again does not include the fit.
         self._fitted = partial(loaded.network.fitted, loaded.module)
         self._network = jax.jit(network)
         self._gains = jax.jit(working)
-        self._programs: dict[tuple[int, ...], jax.stages.Compiled] = {}
+        self._tile = jax.jit(tile)
+        self._programs: dict[tuple[Any, ...], jax.stages.Compiled] = {}
 
     @property
     def variables(self) -> Any:
@@ -67,6 +76,10 @@ class JaxEngine:
         y, finite = program(self._variables, x, self._fitted(x))
         return NetworkOutput(x, y, finite)
 
+    def in_tile(self, batch: Shaped[np.ndarray, "b h w 3"], inputs: Inputs) -> Float[np.ndarray, "b ..."]:
+        with jax.default_device(self._device):  # in whichever thread
+            return np.asarray(self._program(batch.shape, inputs)(self._variables, _to_float(batch), dict(inputs)))
+
     def blended(
         self,
         output: NetworkOutput,
@@ -84,8 +97,8 @@ class JaxEngine:
         leaves = jax.tree.leaves(self._variables)
         return next(iter(leaves[0].devices())) if leaves else devices()[0]
 
-    def _program(self, shape: tuple[int, ...]) -> jax.stages.Compiled:
-        """Returns the network compiled for float32 images of `shape`.
+    def _program(self, shape: tuple[int, ...], inputs: Inputs | None = None) -> jax.stages.Compiled:
+        """Returns the network compiled for float32 images of `shape`, or for tiles with such inputs.
 
         Raises:
             TooLittleMemory: it needs more memory than is free. Linux overcommits memory, and would kill the process
@@ -95,9 +108,12 @@ class JaxEngine:
         picture, free = x.size * x.dtype.itemsize, free_memory(self._device)
         if free is not None and picture > free:  # for much too large shapes XLA aborts the process
             raise TooLittleMemory(picture, free)
-        if shape not in self._programs:
-            self._programs[shape] = self._network.lower(self._variables, x, jax.eval_shape(self._fitted, x)).compile()
-        program = self._programs[shape]
+        key = shape if inputs is None else (shape, *sorted((name, array.shape) for name, array in inputs.items()))
+        if key not in self._programs:
+            jitted = self._network if inputs is None else self._tile
+            arrays = jax.eval_shape(self._fitted, x) if inputs is None else dict(inputs)
+            self._programs[key] = jitted.lower(self._variables, x, arrays).compile()
+        program = self._programs[key]
         analysis = program.memory_analysis()
         if analysis is None or free is None:
             return program

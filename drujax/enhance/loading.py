@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drujax.enhance.conversion import import_released
+from drujax.enhance.export.refused import check_exportable
 from drujax.enhance.zoo import models
 from drujax.errors import UsageError, unknown
 from drujax.methods import registry
@@ -47,11 +48,13 @@ def load_model(name_or_path: str | Path) -> Loaded:
 def load_variables(name_or_path: str | Path) -> tuple[Variables, dict[str, Any]]:
     """Load the variables, in float32, and the metadata of a name, file or run (see `resolve`).
 
-    They are not compared with the network, and no JAX is imported for weights that ship, or that a path names.
+    They are those of a network to export. They are not compared with it, and no JAX is imported for weights that ship,
+    or that a path names.
 
     Raises:
-        UsageError: no such model, one without weights, or its file is damaged.
+        UsageError: no such model, one that is not exported, or its file is damaged.
     """
+    check_exportable(str(name_or_path))
     return safetensors_io.load_weights(resolve(name_or_path))
 
 

@@ -4,24 +4,26 @@ The models are built in memory (`drujax.enhance.export.onnx_file`), which takes 
 """
 
 import functools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from onnx import ModelProto
 
+from drujax.enhance.blending import levels_of, mixed
 from drujax.enhance.composition import Gains
 from drujax.enhance.engine import NetworkOutput, Rounding, TooLittleMemory
 from drujax.enhance.export.network import find
-from drujax.enhance.export.onnx_file import onnx_model
+from drujax.enhance.export.onnx_file import onnx_model, tile_model
+from drujax.enhance.tiled_networks import Inputs
+from drujax.enhance.tiled_networks import find as find_tiling
 from drujax.enhance.working_scale import SIDE
 from drujax.pictures.arrays import is_floating
 from drujax.pictures.color import to_float
 from drujax.runtime.memory import free_memory
 
-Session = Callable[[Float[np.ndarray, "n 3 h w"]], list[np.ndarray]]
+Session = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]  # inputs by name -> outputs
 
 
 class OnnxEngine:
@@ -36,6 +38,8 @@ class OnnxEngine:
         self.variables, self.metadata = variables, metadata
         self.size_multiple, self.guided = network.size_multiple, network.guided
         self.margin = network.margin if margin is None else margin
+        self.tiling = find_tiling(metadata, {**network.options, **metadata.get("options", {})})
+        self._tiles: dict[tuple[str, ...], Session] = {}
 
     @functools.cached_property
     def _network(self) -> Session:
@@ -47,19 +51,31 @@ class OnnxEngine:
         return SESSIONS[self.name](onnx_model(self.variables, self.metadata, program="gains", margin=margin))
 
     def gains(self, image: Float[np.ndarray, "h w 3"]) -> tuple[Gains, bool]:
-        exposure, tint, finite = self._gains(_planes(image[None]))
+        exposure, tint, finite = self._gains({"image": _planes(image[None])})
         return Gains(exposure[0], tint[0]), bool(finite)
 
     def prepare(self, shape: tuple[int, ...]) -> None:
-        # What a network needs besides its input and output is not known beforehand.
-        needed, free = 2 * 4 * math.prod(shape), free_memory()
+        b, h, w, _ = shape
+        # What a network needs besides its input and output is known about.
+        needed = b * h * w * (2 * 4 * 3 if self.tiling is None else self.tiling.memory)
+        free = free_memory()
         if free is not None and needed > free:
             raise TooLittleMemory(needed, free)
 
     def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
-        x = batch.astype(np.float32) if is_floating(batch.dtype) else to_float(batch)
-        y = self._network(_planes(x))[0].transpose(0, 2, 3, 1)
+        x = _unit(batch)
+        y = self._network({"image": _planes(x)})[0].transpose(0, 2, 3, 1)
         return NetworkOutput(x, y, np.isfinite(y).all())
+
+    def in_tile(self, batch: Shaped[np.ndarray, "b h w 3"], inputs: Inputs) -> Float[np.ndarray, "b ..."]:
+        self.prepare(batch.shape)
+        if not inputs:
+            return self.network(batch).enhanced
+        names = tuple(sorted(inputs))
+        if names not in self._tiles:
+            self._tiles[names] = SESSIONS[self.name](tile_model(self.variables, self.metadata, names))
+        (y,) = self._tiles[names]({"image": _planes(_unit(batch)), **inputs})
+        return y.transpose(0, 2, 3, 1) if y.ndim == 4 else y
 
     def blended(
         self, output: NetworkOutput, share: Float[np.ndarray, "b 1 1 1"], *, dtype: np.dtype, rounding: Rounding
@@ -67,12 +83,11 @@ class OnnxEngine:
         x, y, finite = output
         if not finite:
             return np.zeros(y.shape, dtype), False
-        x = x[:, : y.shape[1], : y.shape[2]]
-        blended = ((1 - share) * x + share * y.clip(0, 1)).clip(0, 1)
-        if is_floating(dtype):
-            return blended, True
-        levels = blended * np.float32(np.iinfo(dtype).max)
-        return (np.rint(levels) if rounding == "nearest" else np.floor(levels)).astype(dtype), True
+        return levels_of(mixed(x[:, : y.shape[1], : y.shape[2]], y, share), dtype, rounding), True
+
+
+def _unit(batch: Shaped[np.ndarray, "b h w 3"]) -> Float[np.ndarray, "b h w 3"]:
+    return batch.astype(np.float32) if is_floating(batch.dtype) else to_float(batch)
 
 
 def _planes(x: Float[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n 3 h w"]:
@@ -87,7 +102,7 @@ def _onnxruntime(model: ModelProto) -> Session:
     # Waiting threads leave the cores to decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return lambda x: [np.asarray(y) for y in session.run(None, {"image": x})]
+    return lambda inputs: [np.asarray(y) for y in session.run(None, inputs)]
 
 
 def _openvino(model: ModelProto) -> Session:
@@ -97,7 +112,7 @@ def _openvino(model: ModelProto) -> Session:
     # Float32: the default is bfloat16 where the processor has it, with other results.
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
-    return lambda x: [np.array(y) for y in compiled([x]).values()]
+    return lambda inputs: [np.array(y) for y in compiled(inputs).values()]
 
 
 SESSIONS: dict[str, Callable[[ModelProto], Session]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}

@@ -24,7 +24,7 @@ which compares both (docs/method.md). Whether a phase is extended depends on the
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -45,6 +45,7 @@ from drujax.models.clip import ModifiedResNet, TextTransformer, VisionTransforme
 from drujax.models.clip.preprocessing import RESOLUTION, normalised
 from drujax.models.clip.prompts import CONTEXT, end_of, initial_prompt
 from drujax.models.clip_lit import CLIPLIT as Network
+from drujax.models.clip_lit import Tile
 from drujax.models.layers.initialise import Scheme, initial_variables
 from drujax.pictures.color import luma
 from drujax.runtime.remote_file import github_file
@@ -445,6 +446,12 @@ def _read_prompts(path: Path, width: int) -> Float[np.ndarray, "2 t c"]:
     return prompts
 
 
+def _run_tile(network: Network, images: Any, inputs: Mapping[str, Any]) -> Any:
+    tile = Tile(**inputs)
+    found = network(images, tile)
+    return found if tile.pooled is None else found[0]
+
+
 SPEC = MethodSpec(
     summary="CLIP-LIT: iterative prompt learning for backlit images (Liang et al., ICCV 2023)",
     build=build,
@@ -480,6 +487,7 @@ SPEC = MethodSpec(
         summary="CLIP-LIT's enhancement network (278,790 parameters)",
         build=Network,
         run=first_output,
+        run_tile=_run_tile,
         options={"padding": "reflect", "epsilon": 0.0},
         choices={"padding": ("reflect", "zeros")},
         licence="none stated",

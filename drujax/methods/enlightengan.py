@@ -12,6 +12,7 @@ with all patches as one batch, since discriminators and VGG16 process each image
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
@@ -30,6 +31,7 @@ from drujax.methods.exposure import TINY_GENERATOR, GeneratorOptions, Restoratio
 from drujax.methods.spec import EnhancerNetwork, MethodSpec, Model, Preset
 from drujax.models.discriminator import PatchDiscriminator
 from drujax.models.generator import Generator, attention_map
+from drujax.models.layers.conv import Extent
 from drujax.models.layers.initialise import official
 from drujax.models.perceptual import VGG16Features
 from drujax.runtime.remote_file import File
@@ -401,6 +403,13 @@ def _run(generator: Generator, images: Float[Array, "b h w 3"]) -> Float[Array, 
     return (enhanced + 1) / 2
 
 
+def _run_tile(generator: Generator, images: Float[Array, "b h w 3"], inputs: Mapping[str, Any]) -> Any:
+    x = images * 2 - 1
+    place = (Extent(*inputs["rows"]), Extent(*inputs["columns"]))
+    enhanced, _ = generator(x, attention_map(x), train=False, place=place)
+    return (enhanced + 1) / 2
+
+
 def _how_to_train(backbone: str) -> str:
     return f"Train it: python -m experiments.train --data=DIR --backbone={backbone}; its workdir serves as --model."
 
@@ -453,6 +462,7 @@ SPEC = MethodSpec(
         summary="EnlightenGAN's attention-guided U-Net generator (8.6 M parameters)",
         build=Generator,
         run=_run,
+        run_tile=_run_tile,
         options={"align_corners": False, "ghost_batches": 1, "wide_pool": False, "width": 32},
         # torch 0.3.1, on which it was trained, interpolates with aligned corners.
         official={"align_corners": True},

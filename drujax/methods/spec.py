@@ -37,6 +37,9 @@ class EnhancerNetwork:
             image with its reflection there.
         guided: whether `drujax.Enhancer` takes only exposure and colour from its output (`drujax.enhance.composition`).
         convert: (state dict, shapes of the variables) -> variables.
+        run_tile: (module, a tile of each image, arrays by name) -> as `run`, for a network whose result in a tile
+            depends on its place or on the whole (`drujax.enhance.tiled_networks` says which arrays; None: on neither,
+            or it cannot be computed in tiles).
         fit: (module, images) -> arrays that are fitted to these images, of shapes that do not depend on theirs; jitted,
             so that it is compiled once. None for a network that fits nothing.
     """
@@ -52,6 +55,7 @@ class EnhancerNetwork:
     margin: int = 0
     guided: bool = False
     convert: Callable[[Mapping[str, Any], Mapping[str, Any]], Variables] = from_torch
+    run_tile: Callable[..., Any] | None = None
     fit: Callable[[Any, Images], Any] | None = None
 
     def module(self, options: Mapping[str, Any]) -> nn.Module:
@@ -91,6 +95,12 @@ class EnhancerNetwork:
         """
         fitted = self.fitted(module, images) if fitted is None else fitted
         return nn.apply(self.run, module)(variables, images, *fitted)
+
+    def enhance_tile(self, module: nn.Module, variables: Variables, images: Images, inputs: Mapping[str, Any]) -> Any:
+        """Enhance a tile of each image, whose place and whole the `inputs` describe (see `run_tile`)."""
+        if self.run_tile is None or not inputs:
+            return self.enhance(module, variables, images)
+        return nn.apply(self.run_tile, module)(variables, images, inputs)
 
 
 def first_output(module: Any, images: Images) -> Images:

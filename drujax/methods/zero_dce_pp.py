@@ -7,6 +7,7 @@ With data uncertainty, RP_d weights all terms of a dark image and RP_b those of 
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
@@ -76,6 +77,11 @@ def build(config: TrainConfig, learning_rate: optax.Schedule | float) -> ZeroDCE
     return ZeroDCEpp(learning_rate, config.recipe.ema_decay, form=config.recipe.loss_form)
 
 
+def _run_tile(network: Network, images: Float[Array, "b h w 3"], inputs: Mapping[str, Any]) -> Any:
+    enhanced, _ = network(images, (inputs["rows"], inputs["columns"]))
+    return enhanced
+
+
 SPEC = MethodSpec(
     summary="Zero-DCE++: zero-reference curve estimation (Li et al., TPAMI 2021)",
     build=build,
@@ -90,6 +96,7 @@ SPEC = MethodSpec(
         summary="Zero-DCE++'s curve estimation (10,561 parameters)",
         build=Network,
         run=first_output,
+        run_tile=_run_tile,
         options={"ratio": TEST_RATIO, "features": 32, "crop": False},
         licence="CC-BY-NC-4.0",
     ),

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drujax.models.layers.conv import Conv, max_pool2, upsample2
+from drujax.models.layers.conv import Conv, Place, max_pool2, upsample2
 from drujax.models.layers.norm import BatchNorm
 
 # The official code enhances wider images at half size, to fit into the memory of its GPU.
@@ -25,6 +25,7 @@ class Generator(nn.Module):
 
     enhanced = image + latent, where latent is the output of the last layer times the attention. There is no tanh and no
     clamp, so enhanced may leave [-1, 1]. Inputs are padded by reflection to multiples of 16, outputs are cropped back.
+    `place` is that of a tile in its picture, whose sides are multiples of 16 (only `align_corners` depends on it).
 
     Attributes:
         align_corners: of the decoder's upsampling. The official release was trained with True (the only behaviour of
@@ -44,15 +45,20 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: Float[Array, "b h w 3"], attention: Float[Array, "b h w 1"], *, train: bool
+        self,
+        image: Float[Array, "b h w 3"],
+        attention: Float[Array, "b h w 1"],
+        *,
+        train: bool,
+        place: Place | None = None,
     ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h2 w2 3"]]:
         if not (self.wide_pool and image.shape[2] > WIDE):
-            return self._enhance(image, attention, train=train)
+            return self._enhance(image, attention, train=train, place=place)
         _, h, w, _ = image.shape
         enhanced, latent = self._enhance(_halve(image), _halve(attention), train=train)
         return upsample2(enhanced, align_corners=self.align_corners)[:, :h, :w], latent
 
-    def _enhance(self, image, attention, *, train: bool):
+    def _enhance(self, image, attention, *, train: bool, place: Place | None = None):
         _, h, w, _ = image.shape
         top, left = -h % 16 // 2, -w % 16 // 2
         margins = ((0, 0), (top, -h % 16 - top), (left, -w % 16 - left), (0, 0))
@@ -73,7 +79,9 @@ class Generator(nn.Module):
         x = self._block(x * pyramid[4].astype(x.dtype), "5_2", self.width * 16, train=train)
         for level in (6, 7, 8, 9):
             features = self.width * 2 ** (9 - level)
-            x = upsample2(x, align_corners=self.align_corners)
+            scale = 2 ** (10 - level)  # of the map that is upsampled
+            smaller = None if place is None else (place[0].over(scale), place[1].over(scale))
+            x = upsample2(x, align_corners=self.align_corners, place=smaller)
             x = self._conv(x, f"deconv{level - 1}", features, 3)
             x = jnp.concatenate([x, skips.pop()], -1)
             x = self._block(x, f"{level}_1", features, train=train)

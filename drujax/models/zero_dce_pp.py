@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from drujax.models.layers.conv import Parameters, conv2d, resize_aligned
 
 ITERATIONS = 8
+Resize = tuple[Float[Array, "h rows"], Float[Array, "w columns"]]  # the weights of rows, and of columns
 
 
 class ZeroDCEpp(nn.Module):
@@ -33,7 +34,15 @@ class ZeroDCEpp(nn.Module):
     crop: bool = False
 
     @nn.compact
-    def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b h2 w2 3"], Float[Array, "b h2 w2 3"]]:
+    def __call__(
+        self, image: Float[Array, "b h w 3"], resize: Resize | None = None
+    ) -> tuple[Float[Array, "b h2 w2 3"], Float[Array, "b h2 w2 3"]]:
+        """`resize` is that of the curve of a tile whose sides are multiples of `ratio`; its place is in these."""
+        if resize is not None:
+            rows, columns = resize
+            small = self._curve(_shrink(image, self.ratio))
+            curve = jnp.einsum("ih,bhwc,jw->bijc", rows, small, columns, precision=jax.lax.Precision.HIGHEST)
+            return apply_curves(image, curve), curve
         if self.crop:
             h, w = (side // self.ratio * self.ratio or side for side in image.shape[1:3])
             image = image[:, :h, :w]

@@ -21,6 +21,7 @@ from drujax.pictures.formats import FORMATS
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Metadata
 from drujax.pictures.stored import Described, Several
+from drujax.pictures.strips import Computed
 from drujax.runtime.atomic_write import replacing
 
 # Pixels from which a file is streamed; smaller ones are held, which is faster.
@@ -43,6 +44,7 @@ class Stream(Metadata):
         format: Pillow's name of its format.
         encoding, notes: as in `Picture`.
         change: lazy image -> lazy image: what is done to the pixels when it is written; None for nothing.
+        computed: the images that `change` returned and that Python computes while they are written.
     """
 
     path: Path
@@ -50,10 +52,24 @@ class Stream(Metadata):
     encoding: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     change: Callable[[Any], Any] | None = None
+    computed: list[Computed] = dataclasses.field(default_factory=list)
 
     def pixels(self) -> Any:
         """Returns the pixels as a lazy image for one pass from top to bottom: grey, RGB or RGBA of 8 or 16 bits."""
         return vips.load(self.format.lower(), self.path, **CONTAINERS[self.format].LOADING)
+
+    @contextlib.contextmanager
+    def changed(self) -> Iterator[Any]:
+        """Yields the pixels as they are to be written, for one pass. Raises what computing them raises."""
+        with contextlib.ExitStack() as errors:
+            image = self.pixels()
+            image = image if self.change is None else self.change(image)
+            for computed in self.computed:
+                errors.enter_context(computed.errors())
+            try:
+                yield image
+            finally:
+                self.computed.clear()
 
 
 def open_stream(path: Path, target: Path) -> Stream | None:
@@ -100,11 +116,9 @@ def write_stream(target: Path, stream: Stream, *, quality: int | None = None) ->
     """
     container = CONTAINERS[stream.format]
     try:
-        image = stream.pixels()
-        kept, dropped = held(stream, container.HOLDS, grey=image.bands == 1)
-        changed = image if stream.change is None else stream.change(image)
-        with bounded_memory(image.width), replacing(target) as path:
-            dropped += container.write_stream(changed, path, kept, stream.encoding, quality)
+        with stream.changed() as image, bounded_memory(image.width), replacing(target) as path:
+            kept, dropped = held(stream, container.HOLDS, grey=image.bands == 1)
+            dropped += container.write_stream(image, path, kept, stream.encoding, quality)
     except UsageError as error:
         raise UsageError(f"{stream.path}: {error}") from error
     return stream.notes + dropped

@@ -60,11 +60,18 @@ def load(loader: str, content: bytes | Path, **options: Any) -> Any:
 
 def pixels(image: Any) -> np.ndarray:
     """Returns the samples, (h, w) or (h, w, c), of a pyvips image. Raises UsageError if they cannot be decoded."""
-    try:
+    with decoding():
         samples = image.numpy()
+    return samples if samples.ndim > 1 else samples.reshape(image.height, image.width)  # of one grey pixel it has none
+
+
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """Raises UsageError if a picture that is read cannot be decoded."""
+    try:
+        yield
     except library().Error as error:
         raise damaged(reason(error)) from error
-    return samples if samples.ndim > 1 else samples.reshape(image.height, image.width)  # of one grey pixel it has none
 
 
 def save(saver: str, samples: np.ndarray, **options: Any) -> bytes:

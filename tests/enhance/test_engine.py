@@ -105,7 +105,9 @@ def test_auto_leaves_accelerators_to_jax(monkeypatch):
 
 
 def test_a_network_without_onnx_is_refused():
-    with pytest.raises(UsageError, match="model: curve has no weights"):
+    with pytest.raises(
+        UsageError, match="^model: curve is not exported: .*; drujax enhance runs it with --runtime=jax$"
+    ):
         Enhancer("curve", runtime="onnxruntime")
 
 

@@ -339,8 +339,9 @@ def test_other_runtime_errors_are_not_reported_as_out_of_memory(model, monkeypat
         enhancer(np.full((20, 30, 3), 20, np.uint8))
 
 
-def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, monkeypatch):
+def test_a_picture_that_cannot_fit_and_has_no_tiles_is_refused_before_the_network_runs(model, monkeypatch):
     enhancer, dark = Enhancer(model, runtime="jax", guided=False), np.zeros((20, 30, 3), np.uint8)
+    enhancer._engine.tiling = None
     enhancer(dark)
     ((shape, program),) = enhancer._engine._programs.items()
     analysis = program.memory_analysis()
@@ -351,15 +352,26 @@ def test_a_picture_that_cannot_fit_is_refused_before_the_network_runs(model, mon
     enhancer(dark)
     monkeypatch.setattr("drujax.enhance.jax_engine.free_memory", lambda _: needed - 1)
     with pytest.raises(
-        UsageError, match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; try a smaller"
+        UsageError,
+        match=r"^enhancing 30x20 pixels needs 0.\d GB of memory and 0.\d GB are free; enlightengan computes the whole "
+        r"picture at once; try a smaller",
     ):
         enhancer(dark)
 
 
-def test_a_margin_that_cannot_fit_is_refused_before_compiling(model):
+@pytest.mark.parametrize("runtime", ["jax", "onnxruntime"])
+def test_a_margin_that_cannot_fit_is_refused_before_compiling(model, runtime):
     message = r"^enhancing 30x20 pixels with a margin of 1000000000 needs \d+.0 GB of memory"
+    enhancer = Enhancer(model, margin=10**9, guided=False, runtime=runtime)
+    enhancer._engine.tiling = None
     with pytest.raises(UsageError, match=message):
-        Enhancer(model, margin=10**9, guided=False)(np.zeros((20, 30, 3), np.uint8))
+        enhancer(np.zeros((20, 30, 3), np.uint8))
+
+
+def test_a_margin_that_cannot_fit_is_no_matter_in_tiles(model):
+    dark = np.random.default_rng(8).integers(0, 60, (20, 30, 3), dtype=np.uint8)
+    wide, enough = (Enhancer(model, margin=margin, guided=False)(dark, 1.0) for margin in (16 * 10**7, 160))
+    assert np.abs(wide.astype(int) - enough).max() <= 1
 
 
 def test_a_large_margin_is_limited_at_working_scale(model):

@@ -39,8 +39,8 @@ class Graph:
         self._inputs.append(helper.make_tensor_value_info(name, FLOAT, shape))
         return Value(self, name)
 
-    def output(self, name: str, value: "Value", shape: Axes, *, boolean: bool = False) -> None:
-        """Declares `value` an output, float32 or boolean."""
+    def output(self, name: str, value: "Value", shape: Axes | None, *, boolean: bool = False) -> None:
+        """Declares `value` an output, float32 or boolean; None is any shape."""
         kind = TensorProto.BOOL if boolean else FLOAT
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
         self._nodes.append(helper.make_node("Identity", [value.name], [name], name=f"Identity_{name}"))
@@ -206,10 +206,46 @@ def reflect(x: Value, margin: int) -> Value:
     return Value(x.graph, x.graph.op("Pad", x, pads, mode="reflect").name, x.dtype)
 
 
+def reflect_once(x: Value) -> Value:
+    """Pads rows and columns by the reflection of one pixel, from 1 x 1."""
+    for axis in (2, 3):
+        x = _reflected(x, axis, -1, x.size(axis) + 1)
+    return x
+
+
 def upsample2(x: Value, *, align_corners: bool) -> Value:
     """Bilinear upsampling by a factor of 2; `align_corners` as in PyTorch."""
     node = x.graph.op("Resize", x, None, np.array([1, 1, 2, 2], np.float32), **_bilinear(align_corners=align_corners))
     return Value(x.graph, node.name, x.dtype)
+
+
+def upsample2_in_tile(x: Value, scale: int, rows: Value, columns: Value) -> Value:
+    """As `upsample2` with aligned corners, of a tile.
+
+    Args:
+        x: the tile in a map that is `scale` times as small as the picture.
+        rows, columns: two numbers each: where the tile starts in the picture, and the picture's pixels.
+    """
+    for axis, extent in ((2, rows), (3, columns)):
+        n = x.size(axis)
+        start, whole = (extent.sliced(0, i, i + 1) / scale for i in (0, 1))
+        at = positions(0, n).cast(np.float32) + start
+        before = concat([x.sliced(axis, 0, 1), x.sliced(axis, 0, n - 1)], axis)
+        after = concat([x.sliced(axis, 1, n), x.sliced(axis, n - 1, n)], axis)
+        pair = []
+        for weight, neighbour in ((at, before), (whole - 1 - at, after)):
+            weight = weight / (2 * whole - 1)
+            weight = _unsqueezed(weight, 1) if axis == 2 else weight
+            pair.append(_unsqueezed(x + weight * (neighbour - x), axis + 1))
+        rest = [x.graph.op("Shape", x, start=3, end=4)] if axis == 2 else []
+        size = x.graph.op("Concat", np.array([0] * axis + [-1], np.int64), *rest, axis=0)
+        x = Value(x.graph, x.graph.op("Reshape", concat(pair, axis + 1), size).name, x.dtype)
+    return x
+
+
+def spread(rows: Value, x: Value, columns: Value) -> Value:
+    """Maps n c h w to n c h2 w2 by weights of rows, h2 h, and of columns, w2 w."""
+    return rows @ x @ columns.op("Transpose", perm=[1, 0])
 
 
 def resize_aligned(x: Value, like: Value) -> Value:
@@ -232,10 +268,7 @@ def padded_to(x: Value, multiple: int, *, centred: bool) -> tuple[Value, list[tu
         n = x.size(axis)
         rest = _mod(-n, multiple)
         before = rest / 2 if centred else n * 0
-        period = (2 * n - 2).op("Max", 1)
-        index = _mod(positions(-before, n + rest - before).op("Abs"), period)
-        index = index.op("Min", period - index)
-        x = Value(x.graph, x.graph.op("Gather", x, index, axis=axis).name, x.dtype)
+        x = _reflected(x, axis, -before, n + rest - before)
         places.append((before, before + n))
     return x, places
 
@@ -247,9 +280,22 @@ def cropped_back(x: Value, places: Sequence[tuple[Value, Value]]) -> Value:
     return x
 
 
+def _reflected(x: Value, axis: int, start: Operand, stop: Operand) -> Value:
+    """The rows or columns start to stop of a map that is continued by its reflection, over and over."""
+    n = x.size(axis)
+    period = (2 * n - 2).op("Max", 1)
+    index = _mod(positions(start, stop).op("Abs"), period)
+    index = index.op("Min", period - index)
+    return Value(x.graph, x.graph.op("Gather", x, index, axis=axis).name, x.dtype)
+
+
 def _bilinear(*, align_corners: bool) -> dict[str, str]:
     places = "align_corners" if align_corners else "half_pixel"
     return {"mode": "linear", "coordinate_transformation_mode": places}
+
+
+def _unsqueezed(x: Value, axis: int) -> Value:
+    return Value(x.graph, x.graph.op("Unsqueeze", x, np.array([axis], np.int64)).name, x.dtype)
 
 
 def _mod(x: Value, period: Operand) -> Value:

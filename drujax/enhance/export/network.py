@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from drujax.enhance.export.graph import Value
+from drujax.enhance.export.graph import Axes, Value
 from drujax.enhance.export.parameters import Parameters
+from drujax.enhance.export.refused import check_exportable
 from drujax.errors import unknown
 
 # Each is a module of drujax.enhance.export.networks with a `NETWORK`, named as the method whose network it is.
-NAMES = ("enlightengan", "zero_dce_pp", "sci", "ruas", "clip_lit")
+NAMES = ("enlightengan", "zero_dce_pp", "zero_dce", "sci", "ruas", "clip_lit", "pairlie", "zero_ig")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class OnnxNetwork:
         size_multiple: see EnhancerNetwork.
         margin: see EnhancerNetwork.
         guided: see EnhancerNetwork.
+        tile: (parameters, options, image, further inputs by name) -> what a tile of the image gives, for networks whose
+            tiles have such inputs (`drujax.enhance.tiled_networks`).
+        tile_inputs: the axes of each further input.
     """
 
     enhanced: Callable[[Parameters, Mapping[str, Any], Value], Value]
@@ -30,6 +34,8 @@ class OnnxNetwork:
     size_multiple: int = 1
     margin: int = 0
     guided: bool = False
+    tile: Callable[[Parameters, Mapping[str, Any], Value, Mapping[str, Value]], Value] | None = None
+    tile_inputs: Mapping[str, Axes] = field(default_factory=dict)
 
 
 def is_exportable(metadata: Mapping[str, Any]) -> bool:
@@ -39,6 +45,7 @@ def is_exportable(metadata: Mapping[str, Any]) -> bool:
 
 def find(name: str) -> OnnxNetwork:
     """Returns the network called `name`. Raises UsageError if it cannot be exported."""
+    check_exportable(name)
     if name not in NAMES:
         raise unknown("network to export", name, NAMES)
     return importlib.import_module(f"drujax.enhance.export.networks.{name}").NETWORK

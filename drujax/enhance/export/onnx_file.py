@@ -12,7 +12,7 @@ that zero padding affects.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -86,6 +86,19 @@ def onnx_model(
         "guided": json.dumps(network.guided),
     }
     return graph.model(f"{metadata['network']}_{program}", texts)
+
+
+def tile_model(variables: Mapping[str, Any], metadata: Mapping[str, Any], names: Collection[str]) -> ModelProto:
+    """Builds the ONNX model of a tile, with the further inputs of these names (see `OnnxNetwork.tile`)."""
+    network = find(metadata["network"])
+    assert network.tile is not None
+    graph = Graph()
+    image = graph.input("image", ("n", 3, "height", "width"))
+    inputs = {name: graph.input(name, network.tile_inputs[name]) for name in names}
+    options = {**network.options, **metadata.get("options", {})}
+    found = network.tile(Parameters(variables), options, image, inputs)
+    graph.output("enhanced", found, None)
+    return graph.model(f"{metadata['network']}_tile", {})
 
 
 def _enhanced_with_margin(

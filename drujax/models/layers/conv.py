@@ -145,16 +145,34 @@ def max_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     return x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
 
 
-def upsample2(x: Float[Array, "b h w c"], *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
+class Extent(NamedTuple):
+    """Where a tile lies in a picture along one axis, in pixels of the picture or of a smaller map of it."""
+
+    start: Any
+    whole: Any
+
+    def over(self, scale: int) -> "Extent":
+        """The extent in a map that is `scale` times as small."""
+        return Extent(self.start / scale, self.whole / scale)
+
+
+Place = tuple[Extent, Extent]  # of rows, and of columns
+
+
+def upsample2(
+    x: Float[Array, "b h w c"], *, align_corners: bool, place: Place | None = None
+) -> Float[Array, "b h2 w2 c"]:
     """Bilinear upsampling by a factor of 2, equal to PyTorch's `upsample(scale_factor=2, mode="bilinear")`.
 
     `align_corners` has PyTorch's meaning: with True the corner pixels of input and output coincide (the official
     EnlightenGAN was trained so, with torch 0.3.1); with False pixels are areas, and the border is replicated.
     Uses slices and interpolation, no gather, so that the gradient is cheap as well. Computes in float32 or wider.
+
+    With aligned corners the weights depend on the place in the picture; `place` is that of a tile of it.
     """
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     for axis in (1, 2):
-        wide = _double(wide, axis, align_corners=align_corners)
+        wide = _double(wide, axis, align_corners=align_corners, extent=None if place is None else place[axis - 1])
     return wide.astype(x.dtype)
 
 
@@ -177,7 +195,9 @@ def _aligned(n: Any, m: Any) -> Float[Any, "m n"]:
     return xp.maximum(0, 1 - xp.abs(where[:, None] - xp.arange(n)))
 
 
-def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Float[Array, "b h2 w2 c"]:
+def _double(
+    x: Float[Array, "b h w c"], axis: int, *, align_corners: bool, extent: Extent | None = None
+) -> Float[Array, "b h2 w2 c"]:
     """Upsamples one axis: output 2i lies between inputs i - 1 and i, output 2i + 1 between i and i + 1."""
     n = x.shape[axis]
     before = jnp.concatenate(
@@ -187,10 +207,13 @@ def _double(x: Float[Array, "b h w c"], axis: int, *, align_corners: bool) -> Fl
         [jax.lax.slice_in_dim(x, 1, n, axis=axis), jax.lax.slice_in_dim(x, n - 1, n, axis=axis)], axis
     )
     if align_corners:  # output j samples the input at j (n - 1) / (2n - 1)
-        i = np.arange(n) if is_known(n) else jnp.arange(n)
+        i, whole = np.arange(n) if is_known(n) else jnp.arange(n), n
+        if extent is not None:
+            i, whole = i + extent.start, extent.whole
         shape = [n if d == axis else 1 for d in range(x.ndim)]
         even, odd = (
-            jnp.asarray(weight.reshape(shape), x.dtype) for weight in (i / (2 * n - 1), (n - 1 - i) / (2 * n - 1))
+            jnp.asarray(weight.reshape(shape), x.dtype)
+            for weight in (i / (2 * whole - 1), (whole - 1 - i) / (2 * whole - 1))
         )
     else:  # at j / 2 - 1 / 4
         even = odd = 0.25

@@ -14,6 +14,7 @@ from drujax.enhance.export.graph import (
     max_pool2,
     padded_to,
     upsample2,
+    upsample2_in_tile,
 )
 from drujax.enhance.export.network import OnnxNetwork
 from drujax.enhance.export.parameters import Parameters
@@ -23,8 +24,13 @@ from drujax.pictures.color import LUMA_WEIGHTS
 SLOPE = 0.2  # of the leaky ReLU
 
 
-def enhanced(parameters: Parameters, options: Mapping[str, Any], image: Value) -> Value:
-    """Raises UsageError for `wide_pool`, which decides by the image's size."""
+def enhanced(
+    parameters: Parameters, options: Mapping[str, Any], image: Value, inputs: Mapping[str, Value] | None = None
+) -> Value:
+    """The image and what the U-Net adds; `inputs` are the extents of a tile.
+
+    Raises UsageError for `wide_pool`, which decides by the image's size.
+    """
     if options["wide_pool"]:
         raise UsageError("option wide_pool: cannot be exported; convert the checkpoint without it")
     padded, places = padded_to(image.cast(image.graph.dtype), 16, centred=True)
@@ -42,7 +48,10 @@ def enhanced(parameters: Parameters, options: Mapping[str, Any], image: Value) -
     x = _block(parameters, x, "5_1")
     x = _block(parameters, x * pyramid[4], "5_2")
     for level in (6, 7, 8, 9):
-        x = upsample2(x, align_corners=options["align_corners"])
+        if inputs:
+            x = upsample2_in_tile(x, 2 ** (10 - level), inputs["rows"], inputs["columns"])
+        else:
+            x = upsample2(x, align_corners=options["align_corners"])
         deconv = f"deconv{level - 1}"
         x = conv(x, parameters.kernel(deconv), parameters.bias(deconv), padding=1)
         x = _block(parameters, concat([x, skips.pop()]), f"{level}_1")
@@ -72,5 +81,11 @@ def _block(parameters: Parameters, x: Value, name: str, *, norm: bool = True) ->
 
 
 NETWORK = OnnxNetwork(
-    enhanced, {"align_corners": False, "wide_pool": False, "width": 32}, size_multiple=16, margin=16, guided=True
+    enhanced,
+    {"align_corners": False, "wide_pool": False, "width": 32},
+    size_multiple=16,
+    margin=16,
+    guided=True,
+    tile=enhanced,
+    tile_inputs={"rows": (2,), "columns": (2,)},
 )

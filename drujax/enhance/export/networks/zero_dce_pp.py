@@ -1,11 +1,11 @@
 """Zero-DCE++'s network (`drujax/models/zero_dce_pp.py`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from drujax.enhance.export.graph import Value, concat, conv, cropped_back, padded_to, resize_aligned, where
+from drujax.enhance.export.graph import Value, concat, conv, cropped_back, padded_to, resize_aligned, spread, where
 from drujax.enhance.export.network import OnnxNetwork
 from drujax.enhance.export.parameters import Parameters
 
@@ -25,8 +25,18 @@ def enhanced(parameters: Parameters, options: Mapping[str, Any], image: Value) -
     curve = _curve(parameters, _shrunk(padded, ratio).cast(image.graph.dtype)).cast(np.float32)
     if ratio > 1:
         curve = resize_aligned(curve, padded)
-    curve = cropped_back(curve, places)
-    for _ in range(ITERATIONS):
+    return apply_curves(image, [cropped_back(curve, places)])
+
+
+def _tile(parameters: Parameters, options: Mapping[str, Any], image: Value, inputs: Mapping[str, Value]) -> Value:
+    """The image, a tile, after the curve, whose interpolation depends on the place."""
+    curve = _curve(parameters, _shrunk(image, options["ratio"]))
+    return apply_curves(image, [spread(inputs["rows"], curve, inputs["columns"])])
+
+
+def apply_curves(image: Value, curves: Sequence[Value]) -> Value:
+    """The image after eight curves; one stands for all."""
+    for curve in list(curves) * (ITERATIONS // len(curves)):
         image = image + curve * image * (image - 1)
     return image
 
@@ -56,4 +66,9 @@ def _shrunk(x: Value, ratio: int) -> Value:
     return x.op("AveragePool", kernel_shape=[2 - ratio % 2] * 2, strides=[ratio] * 2)
 
 
-NETWORK = OnnxNetwork(enhanced, {"ratio": 12, "features": 32, "crop": False})
+NETWORK = OnnxNetwork(
+    enhanced,
+    {"ratio": 12, "features": 32, "crop": False},
+    tile=_tile,
+    tile_inputs={"rows": ("height", "rows"), "columns": ("width", "columns")},
+)
