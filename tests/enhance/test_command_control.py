@@ -297,11 +297,46 @@ def test_the_option_watch(model, dark, monkeypatch, capsys):
         (["--watch", "--contact-sheet=s.png"], "--contact-sheet: is written at the end, which --watch has not"),
         (["--contact-sheet=s.psd"], "s.psd: cannot write a picture with suffix '.psd'"),
         (["--jobs=0"], "must be a whole number of at least 1, got '0'"),
+        (["--crf=20"], "--crf: applies to films only, and there are none among the inputs"),
+        (["--preview=10s", "--dry-run"], "--preview: applies to films only"),
+        (["--quality=50"], "--quality: applies to lossy formats only, not to PNG; --format=jpg chooses one"),
+        (["--mask=dark.png", "-o", "dark.png", "--overwrite"], "-o: dark.png would overwrite the input"),
+        (["--mask=mask.png", "-o", "mask.png", "--overwrite"], "-o: mask.png would overwrite the input mask.png"),
+        (["--contact-sheet=dark.png", "--overwrite"], "--contact-sheet: dark.png would overwrite the input"),
+        (["--contact-sheet=s.png", "--mask=s.png", "--overwrite"], "s.png would overwrite the input s.png"),
+        (["--contact-sheet=s.png", "-o", "s.png"], "--contact-sheet: s.png would overwrite the result s.png"),
+        (["--contact-sheet=mask.png"], "--contact-sheet: mask.png exists; --overwrite replaces it, --skip-existing"),
+        (["--contact-sheet=folder.png"], "folder.png: a folder of this name is in the way"),
     ],
 )
-def test_options_that_contradict(model, dark, capsys, arguments, message):
+def test_options_that_contradict(model, dark, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(dark.parent)
+    (dark.parent / "mask.png").write_bytes(dark.read_bytes())
+    (dark.parent / "folder.png").mkdir()
+    before = contents(dark.parent)
     assert run("enhance", dark, "--model", model, *arguments) == 2
     assert message in capsys.readouterr().err
+    assert contents(dark.parent) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("flag", ["--format=png", "--quality=50", "--contact-sheet=s.png"])
+def test_options_of_pictures_are_refused_where_there_are_only_films(model, tmp_path, capsys, flag):
+    (tmp_path / "film.mkv").write_bytes(b"film")
+    assert run("enhance", tmp_path / "film.mkv", "--model", model, flag) == 2
+    assert f"{flag.partition('=')[0]}: applies to pictures only" in capsys.readouterr().err
+
+
+def test_watched_folders_take_no_options_of_films_and_mistakes_come_first(tmp_path, dark, capsys):
+    assert run("enhance", tmp_path, "--watch", "--crf=20", "--model=/nowhere") == 2
+    assert "--crf: applies to films only, which are not taken from folders" in capsys.readouterr().err
+    assert run("enhance", dark, "--watch", "--model=/nowhere") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"drujax: error: --watch: {dark} is not a folder\n"
 
 
 # ----- contact sheets
@@ -319,6 +354,18 @@ def test_a_contact_sheet_has_each_picture_before_and_after(model, dark, tmp_path
     assert pixels.shape[1] == 2 * WIDTH + 8
     before, after = pixels[100:200, :WIDTH], pixels[100:200, WIDTH + 4 : 2 * WIDTH + 4]
     assert mean_luma(after) > mean_luma(before) + 10
+
+
+def test_a_contact_sheet_that_exists_is_kept_or_replaced_and_its_folder_is_made(model, dark, tmp_path, capsys):
+    sheet = tmp_path / "new" / "sheet.png"
+    command = ["enhance", dark, "--model", model, "--contact-sheet", sheet]
+    assert run(*command) == 0
+    sheet.write_bytes(b"mine")
+    assert run(*command, "--skip-existing") == 0
+    assert sheet.read_bytes() == b"mine"
+    assert f"{sheet}: exists, and is kept" in capsys.readouterr().err
+    assert run(*command, "--overwrite") == 0
+    assert read_picture(sheet).rgb.shape[2] == 3
 
 
 def test_small_copies_of_any_kind_of_picture(tmp_path):
