@@ -151,7 +151,10 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["enhance", "{a}", "--strength=nan"], r"--strength: must be a number in 0..1.5 or 'auto', got nan$"),
         (["enhance", "{a}", "--quality=0"], r"--quality: must be a whole number from 1 to 100, got '0'"),
         (["enhance", "{a}", "--quality=best"], r"--quality: must be a whole number from 1 to 100, got 'best'"),
-        (["enhance", "{a}", "--format=psd"], r"--format: unknown value 'psd'. (Did you mean .*)?Choices: same, png, jpg, "),
+        (
+            ["enhance", "{a}", "--format=psd"],
+            r"--format: unknown value 'psd'. (Did you mean .*)?Choices: same, png, jpg, ",
+        ),
         (["enhance", "{a}", "--suffix=.jpg"], r"--suffix: .jpg is a file type; --format=jpg chooses it"),
         (["enhance", "{a}", "--overwrite", "--skip-existing"], r"--overwrite and --skip-existing: give one of them"),
         (["enhance", "{a}", "-q", "-v"], r"--quiet and --verbose: give one of them"),
@@ -423,6 +426,12 @@ def test_help_and_version(capsys):
             run(command, "--help")
         assert stop.value.code == 0
         assert f"drujax {command}" in capsys.readouterr().out
+
+
+def test_the_list_of_commands_has_one_line_each(capsys):
+    assert run() == 0
+    listed = capsys.readouterr().out.partition("Commands (")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in listed] == list(cli.COMMANDS)
 
 
 def test_each_option_has_its_own_help_text(capsys):

@@ -216,7 +216,8 @@ def _unrecognised(words: str, first: str, config: type, owner_of: Callable[[str]
         return f"unknown option: {words}.{hint}"
     flag = first.partition("=")[0].replace("_", "-")
     nearest = difflib.get_close_matches(flag, _flags(config), n=1)
-    return f"unknown option: {words}{owner_of(flag) or (f'. Did you mean {nearest[0]}?' if nearest else '. See --help.')}"
+    hint = f". Did you mean {nearest[0]}?" if nearest else ". See --help."
+    return f"unknown option: {words}{owner_of(flag) or hint}"
 
 
 def has_flag(config: type, flag: str) -> bool:

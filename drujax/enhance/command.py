@@ -69,12 +69,21 @@ def _seconds(word: str) -> float:
 class Enhance:
     """Brightens dark pictures and films; size, bit depth, alpha, colour profile and metadata are preserved.
 
-    Of films, times, sound, subtitles and chapters are, too.
+    Frame times, sound, subtitles and chapters of films are preserved, too.
     """
 
-    inputs: Inputs
-    # Where to write: a file for one picture, a folder for several. By default results are written next to their inputs,
-    # as NAME_enhanced. One input folder is mirrored in the output folder, several become subfolders of it.
+    inputs: Annotated[
+        Inputs,
+        tyro.conf.arg(
+            metavar="INPUT...",
+            help="Pictures, films, folders of pictures, patterns such as '*.png', or - for standard input. Links are "
+            "followed, hidden files are skipped.",
+            help_behavior_hint="",
+        ),
+    ]
+    # Where to write: a file for one picture, a folder for several, or - for standard output. By default results are
+    # written next to their inputs, as NAME_enhanced. One input folder is mirrored in the output folder, several become
+    # subfolders of it.
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
     model: str = "exposure-slim"
@@ -237,7 +246,7 @@ def _check(options: Enhance) -> None:
 
 
 def _check_jobs(options: Enhance, jobs: "Sequence[Job]") -> None:
-    """Raises UsageError for options that apply to none of the jobs, and for a contact sheet that would replace a file."""
+    """Raises UsageError for options that apply to none of the jobs, and a contact sheet that would replace a file."""
     from drujax.enhance.files import check_target
     from drujax.pictures.formats import FORMATS, LOSSY
 
@@ -247,7 +256,9 @@ def _check_jobs(options: Enhance, jobs: "Sequence[Job]") -> None:
             raise UsageError(f"{given[0]}: applies to {kind} only, and there are none among the inputs")
     formats = sorted({format for job in pictures if (format := FORMATS.get(job.target.suffix.lower())) is not None})
     if options.quality is not None and formats and not LOSSY.intersection(formats):
-        raise UsageError(f"--quality: applies to lossy formats only, not to {', '.join(formats)}; --format=jpg chooses one")
+        raise UsageError(
+            f"--quality: applies to lossy formats only, not to {', '.join(formats)}; --format=jpg chooses one"
+        )
     if (sheet := options.contact_sheet) is None:
         return
     read = [job.source for job in jobs] + ([] if options.mask is None else [options.mask])
@@ -384,10 +395,9 @@ def _report(
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                written = counts["enhanced"] + counts["unchanged"]
                 raise UsageError(
-                    f"{error.filename}: no space left on the disk; {written} of {len(jobs)} pictures are written. "
-                    "With more space, --skip-existing continues."
+                    f"{error.filename}: no space left on the disk. Results that are there are complete; "
+                    "with more space, --skip-existing continues."
                 ) from error
     return counts
 

@@ -20,6 +20,7 @@ from drujax.enhance.strength import check_exposure
 from drujax.enhance.watch import watched
 from drujax.errors import UsageError
 from drujax.pictures.color import luma
+from drujax.pictures.grid import label
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 
@@ -378,6 +379,18 @@ def test_small_copies_of_any_kind_of_picture(tmp_path):
     pixels = read_picture(tmp_path / "sheet.png").rgb
     assert (pixels[100:1200, 10:300] == 255).all()
     assert (np.abs(pixels.astype(int) - round(30000 / 257)) <= 1).all(-1).any()
+
+
+def test_names_in_any_script_are_legible_and_fit():
+    """Of letters that a font lacks, all look alike."""
+    if np.asarray(label("ä", 90)).min() == 255:
+        pytest.skip("there are no fonts on this machine")
+    assert label("ä", 90) != label("ö", 90)
+    assert label("ä\nö", 90) == label("ä?ö", 90)
+    assert label("\udce4 <b>ä</b> & ö", 300).size == label("a", 300).size
+    pixels = np.asarray(label("夜" * 200, 90))
+    assert pixels.shape[1] == 90
+    assert pixels[:, :2].min() == 255
 
 
 def test_an_empty_sheet_is_not_written(tmp_path):
