@@ -501,3 +501,28 @@ def test_killing_it_while_writing_leaves_only_complete_pictures(tmp_path, model,
 
 def written(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.png"))
+
+
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "drujax.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+signal.signal(signal.SIGINT, {handler})
+sys.argv = ["drujax", "--version"]
+runpy.run_module("drujax", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "shown"),
+    [("signal.default_int_handler", -2, ""), ("signal.SIG_IGN", 0, f"drujax {__version__}\n")],
+)
+def test_an_interrupt_while_the_command_starts_shows_no_traceback(handler, code, shown):
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT.format(handler=handler)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, shown, "")
