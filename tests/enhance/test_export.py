@@ -144,7 +144,9 @@ def test_the_table_agrees_with_the_methods(name):
 
 
 def test_what_cannot_be_exported_is_named():
-    with pytest.raises(UsageError, match="network to export: unknown value 'curve'"):
+    with pytest.raises(
+        UsageError, match=r"^model: curve cannot be exported to ONNX \(only enlightengan, .* can\); JAX runs it$"
+    ):
         onnx_networks.find("curve")
     _, _, variables = random_network("enlightengan", {"width": 2})
     with pytest.raises(UsageError, match="option wide_pool: cannot be exported"):
@@ -179,7 +181,14 @@ def test_mistakes_are_one_line(command, arguments, message, capsys, monkeypatch,
 
 @pytest.mark.parametrize(
     ("name", "options", "step"),
-    [("enlightengan", {"width": 2, "align_corners": True}, 16), ("clip_lit", {}, 16), ("zero_dce_pp", {}, 48)],
+    [
+        ("enlightengan", {"width": 2, "align_corners": True}, 16),
+        ("clip_lit", {}, 16),
+        ("zero_dce_pp", {}, 48),
+        ("zero_dce", {"features": 4}, 16),
+        ("pairlie", {"features": 4}, 16),
+        ("zero_ig", {"features": 4, "denoise_features": 4}, 16),
+    ],
 )
 def test_jax_export_has_open_sizes(name, options, step):
     from drujax.enhance.export.jax_file import exported_network
