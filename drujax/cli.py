@@ -144,11 +144,15 @@ def _help() -> str:
             "  drujax enhance frames/ -o brighter/",
             "",
             "Commands (drujax COMMAND --help lists their options):",
-            *(f"  {name:<{width}}  {command.options.__doc__}" for name, command in COMMANDS.items()),
+            *(f"  {name:<{width}}  {_first_line(command.options)}" for name, command in COMMANDS.items()),
             "",
             "Training: python -m experiments.prepare --help, python -m experiments.train --help",
         ]
     )
+
+
+def _first_line(options: type) -> str:
+    return (options.__doc__ or "").partition("\n")[0]
 
 
 def _sort(options: Sort) -> int:

@@ -11,7 +11,7 @@ class UsageError(ValueError):
 
 def unknown(argument: str, value: str, choices: Iterable[str]) -> UsageError:
     """Returns the error for a `value` of `argument` that is not among `choices`, with the nearest match."""
-    choices = list(choices)
+    choices = list(dict.fromkeys(choices))
     lower = {choice.lower(): choice for choice in choices}
     nearest = difflib.get_close_matches(value.lower(), lower, n=1)
     hint = f"Did you mean {lower[nearest[0]]}? " if nearest else ""

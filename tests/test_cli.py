@@ -100,7 +100,7 @@ def test_models_that_ship_with_the_package_are_found(name):
         (["enhnce", "a.png"], r"command: unknown value 'enhnce'. Did you mean enhance\? Choices: enhance, score, sort"),
         (["enhance"], r"INPUT: give at least one picture or folder"),
         (["enhance", "missing.png"], r"missing.png: no such file or folder"),
-        (["enhance", "{a}", "--stength=1"], r"error: Unrecognized options: --stength=1. Did you mean --strength\?$"),
+        (["enhance", "{a}", "--stength=1"], r"error: unknown option: --stength=1. Did you mean --strength\?$"),
         (
             ["enhance", "{a}", "--strength=2", "--model={model}"],
             r"error: --strength: must be a number in 0..1.5 or 'auto', got 2",
@@ -119,7 +119,11 @@ def test_models_that_ship_with_the_package_are_found(name):
         ),
         (["enhance", "{a}", "--max-pixels=0"], r"--max-pixels: must be >= 1, got 0"),
         (["enhance", "{a}", "-o", "{a}"], r"would overwrite the input"),
-        (["sort", "{a}", "--format=xml"], r"invalid choice 'xml' for argument '--format'. Expected one of"),
+        (["sort", "{a}", "--format=xml"], r"--format: unknown value 'xml'"),
+        (["models", "more"], r"error: unexpected argument: more. See --help.$"),
+        (["completion", "fish"], r"error: SHELL: unknown value 'fish'. Choices: bash, zsh.$"),
+        (["completion"], r"error: missing: \{bash,zsh\} \(The shell: bash or zsh.\)$"),
+        (["export"], r"error: missing: -o PATH, --output PATH \(The file to write: .*\)$"),
         (["sort", "{a}", "--low=200"], r"low: must be <= high \(150\), got 200"),
         (["sort", "{a}", "--low=nan"], r"low: must be <= high \(150\), got nan"),
         (["sort"], r"INPUT: give at least one picture or folder"),
@@ -143,15 +147,18 @@ def test_models_that_ship_with_the_package_are_found(name):
             ["convert", "{a}", "--model=clip-lit", "-o=y.safetensors", "--option=epsilon=nan"],
             r"epsilon: must be >= 0 and finite, got nan",
         ),
-        (["enhance", "{a}", "--rounding=up"], r"invalid choice 'up' for argument '--rounding'"),
+        (["enhance", "{a}", "--rounding=up"], r"--rounding: unknown value 'up'"),
         (["enhance", "{a}", "--strength=nan"], r"--strength: must be a number in 0..1.5 or 'auto', got nan$"),
         (["enhance", "{a}", "--quality=0"], r"--quality: must be a whole number from 1 to 100, got '0'"),
         (["enhance", "{a}", "--quality=best"], r"--quality: must be a whole number from 1 to 100, got 'best'"),
-        (["enhance", "{a}", "--format=psd"], r"invalid choice 'psd' for argument '--format'"),
+        (
+            ["enhance", "{a}", "--format=psd"],
+            r"--format: unknown value 'psd'. (Did you mean .*)?Choices: same, png, jpg, ",
+        ),
         (["enhance", "{a}", "--suffix=.jpg"], r"--suffix: .jpg is a file type; --format=jpg chooses it"),
         (["enhance", "{a}", "--overwrite", "--skip-existing"], r"--overwrite and --skip-existing: give one of them"),
         (["enhance", "{a}", "-q", "-v"], r"--quiet and --verbose: give one of them"),
-        (["enhance", "{a}", "--device=npu"], r"invalid choice 'npu' for argument '--device'"),
+        (["enhance", "{a}", "--device=npu"], r"--device: unknown value 'npu'"),
         (["enhance", "{a}", "--device=tpu", "--model={model}"], r"--device: JAX has no tpu here, only .*drujax\[tpu\]"),
         (["score", "{a}", "--device=tpu"], r"--device: JAX has no tpu here"),
         (["enhance", "*.nothing"], r"\*.nothing: no file matches this pattern"),
@@ -176,7 +183,7 @@ def test_a_file_whose_name_begins_with_a_dash(frames, model, capsys, monkeypatch
     (frames / "a.png").rename(frames / "-a.png")
     monkeypatch.chdir(frames)
     assert run("enhance", "-a.png", "--model", model) == 2
-    assert one_line(capsys) == "drujax: error: Unrecognized options: -a.png. The file of this name is ./-a.png"
+    assert one_line(capsys) == "drujax: error: unknown option: -a.png. The file of this name is ./-a.png"
     assert run("enhance", "./-a.png", "--model", model) == 0
     assert run("enhance", "--model", model, "--overwrite", "--", "-a.png") == 0
 
@@ -421,6 +428,12 @@ def test_help_and_version(capsys):
         assert f"drujax {command}" in capsys.readouterr().out
 
 
+def test_the_list_of_commands_has_one_line_each(capsys):
+    assert run() == 0
+    listed = capsys.readouterr().out.partition("Commands (")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in listed] == list(cli.COMMANDS)
+
+
 def test_each_option_has_its_own_help_text(capsys):
     for command in cli.COMMANDS:
         with pytest.raises(SystemExit):
@@ -488,3 +501,28 @@ def test_killing_it_while_writing_leaves_only_complete_pictures(tmp_path, model,
 
 def written(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.png"))
+
+
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "drujax.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+signal.signal(signal.SIGINT, {handler})
+sys.argv = ["drujax", "--version"]
+runpy.run_module("drujax", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "shown"),
+    [("signal.default_int_handler", -2, ""), ("signal.SIG_IGN", 0, f"drujax {__version__}\n")],
+)
+def test_an_interrupt_while_the_command_starts_shows_no_traceback(handler, code, shown):
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT.format(handler=handler)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, shown, "")

@@ -100,6 +100,8 @@ def test_readme_shows_every_command_with_options_that_exist():
         captured = help_of("drujax", name)
         for option in re.findall(r"(?<![\w-])--?[a-z][\w-]*", usage):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", captured), (name, option)
+        for option in re.findall(r"(--\w+) [A-Z]+\s[^-]*?\(required\)", captured):
+            assert option in usage or (option == "--output" and "-o " in usage), (name, option)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,9 @@ from drujax.runtime.memory import is_out_of_memory
 
 Config = TypeVar("Config")
 
+# What tyro prints before the help of an option: `-o PATH, --output PATH`, `--model STR`, `{bash,zsh}`, `PATH`.
+_LABEL = r"(?:-\w \S+, )?--[\w.-]+(?: [A-Z]\S*| \{.*?\})?|\{.*?\}|[A-Z]+"
+
 
 def _strength(words: list[str]) -> float | Literal["auto"]:
     if words == ["auto"]:
@@ -195,13 +198,26 @@ def _one_line(box: str, config: type, owner_of: Callable[[str], str]) -> str:
     text = re.sub(r"Error parsing (--[\w.-]+): ", r"\1: ", text)
     text = text.replace("invalid literal for int() with base 10: ", "must be a whole number, got ")
     text = text.replace("could not convert string to float: ", "must be a number, got ")
-    if (match := re.search(r"Unrecognized options: (-[^-]\S*)", text)) and os.path.lexists(match[1]):
-        return f"{text}. The file of this name is ./{match[1]}"
-    if match := re.search(r"Unrecognized options: (--[\w.-]+)", text):
-        nearest = difflib.get_close_matches(match[1].replace("_", "-"), _flags(config), n=1)
-        owner = owner_of(match[1].replace("_", "-"))
-        text += owner or (f". Did you mean {nearest[0]}?" if nearest else ". See --help.")
+    if match := re.search(r"invalid choice '(.*)' for argument '(.*?)'. Expected one of \((.*?),?\)", text):
+        argument = match[2] if match[2].startswith("-") else match[2].upper()  # positional
+        return str(unknown(argument, match[1], re.findall(r"'([^']*)'", match[3])))
+    if match := re.search(r"Missing from [^:]*: (.*)", text):
+        return "missing: " + re.sub(rf"({_LABEL}) (.*?) \(required\)", r"\1 (\2)", match[1])
+    if match := re.search(r"Unrecognized options: ((\S+).*)", text):
+        return _unrecognised(match[1], match[2], config, owner_of)
     return text
+
+
+def _unrecognised(words: str, first: str, config: type, owner_of: Callable[[str], str]) -> str:
+    if not first.startswith("-"):
+        return f"unexpected argument: {words}. See --help."
+    if not first.startswith("--"):
+        hint = f" The file of this name is ./{first}" if os.path.lexists(first) else " See --help."
+        return f"unknown option: {words}.{hint}"
+    flag = first.partition("=")[0].replace("_", "-")
+    nearest = difflib.get_close_matches(flag, _flags(config), n=1)
+    hint = f". Did you mean {nearest[0]}?" if nearest else ". See --help."
+    return f"unknown option: {words}{owner_of(flag) or hint}"
 
 
 def has_flag(config: type, flag: str) -> bool:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Outcomes = Generator[Outcome, None, None]
 
+# Options that apply to one kind of input only, and are refused without any of it.
+OF_FILMS = ("video_codec", "crf", "pix_fmt", "preview")
+OF_PICTURES = ("format", "quality", "contact_sheet")
 
 # Causes of a failure that its message explains (None: no exception); others are bugs.
 EXPLAINED = (UsageError, OSError, MemoryError, type(None))
@@ -66,12 +69,21 @@ def _seconds(word: str) -> float:
 class Enhance:
     """Brightens dark pictures and films; size, bit depth, alpha, colour profile and metadata are preserved.
 
-    Of films, times, sound, subtitles and chapters are, too.
+    Frame times, sound, subtitles and chapters of films are preserved, too.
     """
 
-    inputs: Inputs
-    # Where to write: a file for one picture, a folder for several. By default results are written next to their inputs,
-    # as NAME_enhanced. One input folder is mirrored in the output folder, several become subfolders of it.
+    inputs: Annotated[
+        Inputs,
+        tyro.conf.arg(
+            metavar="INPUT...",
+            help="Pictures, films, folders of pictures, patterns such as '*.png', or - for standard input. Links are "
+            "followed, hidden files are skipped.",
+            help_behavior_hint="",
+        ),
+    ]
+    # Where to write: a file for one picture, a folder for several, or - for standard output. By default results are
+    # written next to their inputs, as NAME_enhanced. One input folder is mirrored in the output folder, several become
+    # subfolders of it.
     output: Annotated[str | None, optional(str, "PATH"), tyro.conf.arg(aliases=["-o"], help_behavior_hint="")] = None
     # Model to use: a name listed by drujax models, a .safetensors file, or the folder of a training run.
     model: str = "exposure-slim"
@@ -154,6 +166,7 @@ def _run(options: Enhance) -> int:
     reports = Reports(quiet=options.quiet)
     jobs = _plan(options, reports)
     reports.fail_folders()
+    _check_jobs(options, jobs)
     if options.dry_run:
         counts = _report(functools.partial(_dry_run, options=options), jobs, options, reports)
     else:
@@ -169,6 +182,11 @@ def _watch(options: Enhance) -> int:
     """Enhances what appears or changes, until it is interrupted."""
     from drujax.enhance.watch import watched
 
+    for path in options.inputs:
+        if not path.is_dir():
+            raise UsageError(f"--watch: {path} is not a folder")
+    if given := _given(options, OF_FILMS):
+        raise UsageError(f"{given[0]}: applies to films only, which are not taken from folders")
     reports = Reports(quiet=options.quiet)
     options = dataclasses.replace(options, overwrite=True)  # only of what is older than its picture
     with _enhancing(options, reports) as enhanced:
@@ -194,14 +212,12 @@ def _plan(options: Enhance, reports: Reports) -> "list[Job]":
         format=None if options.format == "same" else options.format,
         recursive=options.recursive,
         skipped=reports.skipped,
+        also_read=() if options.mask is None else (options.mask,),
     )
 
 
 def _plan_if_any(options: Enhance) -> "list[Job]":
     """The jobs of what there is now; none while a folder is still empty."""
-    for path in options.inputs:
-        if not path.is_dir():
-            raise UsageError(f"--watch: {path} is not a folder")
     try:
         return _plan(options, Reports(quiet=True))
     except NoPictures:
@@ -227,6 +243,41 @@ def _check(options: Enhance) -> None:
         raise UsageError(f"--runtime: {options.runtime} computes on the CPU; --device={options.device} needs jax")
     if not options.inputs:
         raise UsageError("INPUT: give at least one picture or folder")
+
+
+def _check_jobs(options: Enhance, jobs: "Sequence[Job]") -> None:
+    """Raises UsageError for options that apply to none of the jobs, and a contact sheet that would replace a file."""
+    from drujax.enhance.files import check_target
+    from drujax.pictures.formats import FORMATS, LOSSY
+
+    pictures, films = _by_kind(jobs)
+    for names, kind, of_kind in ((OF_FILMS, "films", films), (OF_PICTURES, "pictures", pictures)):
+        if not of_kind and (given := _given(options, names)):
+            raise UsageError(f"{given[0]}: applies to {kind} only, and there are none among the inputs")
+    formats = sorted({format for job in pictures if (format := FORMATS.get(job.target.suffix.lower())) is not None})
+    if options.quality is not None and formats and not LOSSY.intersection(formats):
+        raise UsageError(
+            f"--quality: applies to lossy formats only, not to {', '.join(formats)}; --format=jpg chooses one"
+        )
+    if (sheet := options.contact_sheet) is None:
+        return
+    read = [job.source for job in jobs] + ([] if options.mask is None else [options.mask])
+    for path, what in (*((path, "input") for path in read), *((job.target, "result") for job in jobs)):
+        if os.path.realpath(path) == os.path.realpath(sheet):
+            raise UsageError(f"--contact-sheet: {sheet} would overwrite the {what} {path}; choose another file")
+    if _exists(sheet) and not (options.overwrite or options.skip_existing):
+        raise UsageError(f"--contact-sheet: {sheet} exists; --overwrite replaces it, --skip-existing keeps it")
+    check_target(sheet)
+
+
+def _given(options: Enhance, names: Sequence[str]) -> list[str]:
+    """Returns the flags of those options that have another value than by default."""
+    fields = {field.name: field for field in dataclasses.fields(options)}
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) != fields[name].default]
+
+
+def _exists(path: Path | None) -> bool:
+    return path is not None and path.is_file()
 
 
 def _dry_run(jobs: Sequence["Job"], options: Enhance) -> "Outcomes":
@@ -261,6 +312,8 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
 
             enable_compilation_cache()
         sheet = ContactSheet()
+        keeps_sheet = options.skip_existing and _exists(options.contact_sheet)
+        draws = options.contact_sheet is not None and not keeps_sheet
 
         def enhance(picture: Any) -> Any:
             amount = {"strength": options.strength, "exposure": options.exposure, "mask": mask}
@@ -284,11 +337,13 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
                 overwrite=options.overwrite,
                 quality=options.quality,
                 at_once=options.jobs or min(os.cpu_count() or 1, 4),
-                on_enhanced=show if options.contact_sheet is not None else _nothing,
+                on_enhanced=show if draws else _nothing,
             )
 
         yield enhanced
-        if options.contact_sheet is not None:
+        if keeps_sheet:
+            reports.say(f"{options.contact_sheet}: exists, and is kept")
+        if draws and options.contact_sheet is not None:
             sheet.write(options.contact_sheet)
             if sheet.left_out:
                 reports.say(f"{options.contact_sheet}: {sheet.left_out} more pictures are not shown")
@@ -340,10 +395,9 @@ def _report(
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                written = counts["enhanced"] + counts["unchanged"]
                 raise UsageError(
-                    f"{error.filename}: no space left on the disk; {written} of {len(jobs)} pictures are written. "
-                    "With more space, --skip-existing continues."
+                    f"{error.filename}: no space left on the disk. Results that are there are complete; "
+                    "with more space, --skip-existing continues."
                 ) from error
     return counts
 

@@ -61,6 +61,7 @@ class ContactSheet:
                 sheet.paste(Image.fromarray(before), (left, top + strip))
                 sheet.paste(Image.fromarray(after), (left + WIDTH + GAP, top + strip))
             top += strip + height + 2 * GAP
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_picture(path, Picture(rgb=np.asarray(sheet)))
 
 

@@ -133,7 +133,7 @@ def early_outcome(job: Job, *, overwrite: bool) -> Outcome | None:
     if not overwrite and os.path.isfile(job.target):
         return Outcome(job, "exists")
     try:
-        _check_target(job.target)
+        check_target(job.target)
     except OSError as error:
         return _failed(job, error)
     return None
@@ -210,7 +210,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, path)
 
 
-def _check_target(target: Path) -> None:
+def check_target(target: Path) -> None:
     """Raises OSError if a file cannot be written to `target`, as far as can be checked in advance."""
     try:
         if os.path.isdir(target):

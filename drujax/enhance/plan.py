@@ -47,6 +47,7 @@ def plan_jobs(
     format: str | None = None,
     recursive: bool = True,
     skipped: Skipped | None = None,
+    also_read: Sequence[Path] = (),
 ) -> list[Job]:
     """Plans which pictures are enhanced and where the results are written.
 
@@ -67,6 +68,7 @@ def plan_jobs(
         format: "png", "jpg", ... instead of each input's own format.
         recursive: search subfolders, too.
         skipped: collects what is skipped; with several inputs also those that have no pictures or cannot be read.
+        also_read: further files that no result may replace, such as a mask.
 
     Raises:
         UsageError: an input does not exist, there are no pictures, the output contradicts the other options, or every
@@ -83,7 +85,8 @@ def plan_jobs(
     naming.check(several=not alone, film=alone and is_film(paths[0]))
     pairs = _located(paths, naming, recursive=recursive, skipped=skipped)
     pairs = _without_results(pairs, {MARK, naming.mark}, skipped)
-    jobs = _without_collisions([Job(source, naming.target(source, below)) for source, below in pairs], naming)
+    planned = [Job(source, naming.target(source, below)) for source, below in pairs]
+    jobs = _without_collisions(planned, naming, also_read)
     if not jobs:
         reasons = [*map(describe, skipped.failures.values()), *([str(skipped)] if len(skipped) else [])]
         raise NoPictures(f"INPUT: no pictures to enhance: {'; '.join(reasons)}")
@@ -247,9 +250,9 @@ def _without_results(pairs: list[tuple[Path, Path]], marks: set[str], skipped: S
     return kept
 
 
-def _without_collisions(jobs: list[Job], naming: _Naming) -> list[Job]:
+def _without_collisions(jobs: list[Job], naming: _Naming, also_read: Sequence[Path]) -> list[Job]:
     """Resolves equal targets by renaming, and marks jobs that would overwrite an input or another result as errors."""
-    inputs = {os.path.realpath(job.source): job.source for job in jobs}
+    inputs = {_real(path): path for path in (*also_read, *(job.source for job in jobs))}
     # Jobs that keep their suffix come first: a.png is the result of a.png, not of a.gif.
     first = sorted(jobs, key=lambda job: job.source.suffix.lower() != job.target.suffix.lower())
     owners: dict[str, Path] = {}

@@ -28,6 +28,8 @@ FORMATS = {
     ".heic": "HEIF",
     ".heif": "HEIF",
 }
+# Those of which `--quality` is; the others are lossless.
+LOSSY = frozenset({"JPEG", "WEBP", "AVIF", "JXL", "HEIF"})
 # Formats of Pillow's plugins: modules by Pillow's names.
 PLUGINS = {"JXL": "pillow_jxl", "HEIF": "pillow_heif"}
 

@@ -1,11 +1,14 @@
 """Images in rows and columns, with labels."""
 
+import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
+
+from drujax.pictures import vips
 
 LABEL_HEIGHT = 28
 GAP = 4
@@ -71,11 +74,27 @@ def framed(picture: Pixels, box: Box, scale: float) -> Pixels:
 
 
 def label(text: str, room: int) -> Image.Image:
-    """Draws text centred on a strip of width `room`, truncating it if necessary."""
+    """Draws text centred on a strip of width `room`, truncating it if necessary.
+
+    Pillow's own font, which is the same everywhere, has ASCII only; other text is drawn with the fonts of the machine.
+    """
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)  # a line break, bytes that are no text
     strip, font = Image.new("RGB", (room, LABEL_HEIGHT), "white"), ImageFont.load_default(15)
+    if not text.isascii() and vips.library().type_find("VipsOperation", "text"):  # it may be built without Pango
+        shown = text
+        while (ink := _ink(shown)).width > room and len(text) > 1:
+            text = text[:-1]
+            shown = f"{text}..."
+        strip.paste("black", ((room - ink.width) // 2, (LABEL_HEIGHT - ink.height) // 2), ink)
+        return strip
     shown = text
     while len(text) > 1 and font.getlength(shown) > room:
         text = text[:-1]
         shown = f"{text}..."
     ImageDraw.Draw(strip).text((room / 2, LABEL_HEIGHT / 2), shown, fill="black", font=font, anchor="mm")
     return strip
+
+
+def _ink(text: str) -> Image.Image:
+    """Draws text as a mask of its size, by Pango, which looks for each letter in all fonts."""
+    return Image.fromarray(vips.pixels(vips.library().Image.text(html.escape(text), font="sans 11", dpi=96)))

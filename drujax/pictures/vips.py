@@ -34,9 +34,19 @@ def _library() -> ModuleType:
     import pyvips
 
     logging.getLogger("pyvips").setLevel(logging.ERROR)  # without warnings about damaged tags
+    _log_warnings_only(pyvips)
     pyvips.cache_set_max(0)  # cached operations would keep their images in memory
     pyvips.Image.new_from_array(np.zeros((1, 1), np.uint8)).linear([1.0], [0.0]).write_to_memory()
     return pyvips
+
+
+def _log_warnings_only(pyvips: Any) -> None:
+    """Lets libvips call Python for warnings and errors, not when an operation ends: there a Ctrl-C would be lost."""
+    levels = pyvips.GLogLevelFlags
+    serious = levels.LEVEL_WARNING | levels.LEVEL_CRITICAL | levels.LEVEL_ERROR
+    flags = serious | levels.FLAG_FATAL | levels.FLAG_RECURSION
+    pyvips.glib_lib.g_log_remove_handler(b"VIPS", pyvips._log_handler_id)
+    pyvips._log_handler_id = pyvips.glib_lib.g_log_set_handler(b"VIPS", flags, pyvips._log_handler_cb, pyvips.ffi.NULL)
 
 
 def load(loader: str, content: bytes | Path, **options: Any) -> Any:

@@ -9,14 +9,15 @@ import asyncio
 import contextlib
 import dataclasses
 import tempfile
+import urllib.parse
 from collections.abc import AsyncIterator, Callable
 from typing import IO, Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -24,7 +25,7 @@ from starlette.routing import Route
 from drujax.enhance.strength import Exposure, Strength, check_exposure, check_strength
 from drujax.errors import UsageError, unknown
 from drujax.pictures import codec
-from drujax.pictures.formats import FORMATS
+from drujax.pictures.formats import FORMATS, LOSSY, missing_extra
 from drujax.pictures.picture import Picture
 from drujax.serve.openapi import MEDIA_TYPES, description
 
@@ -110,7 +111,7 @@ def application(
             Route("/openapi.json", openapi),
         ],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(_Hosts, names=hosts),
             Middleware(_Patience, seconds=limits.seconds),
         ],
         exception_handlers={HTTPException: refused, ClientDisconnect: gone, Exception: broken},
@@ -141,6 +142,28 @@ class _Desk:
             self._free.release()
 
 
+class _Hosts:
+    """ASGI middleware: refuses requests to another name of the machine than the given ones, unless they are ("*",)."""
+
+    def __init__(self, app: Any, names: tuple[str, ...]):
+        self._app, self._names = app, names
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and self._names != ("*",) and _host(scope) not in self._names:
+            error = f"host: this server answers only as {', '.join(self._names)}; drujax serve --host changes that"
+            await JSONResponse({"error": error}, 400)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _host(scope: Any) -> str | None:
+    """The name by which the server was called, without a port; None if it is malformed."""
+    try:
+        return urllib.parse.urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
+    except ValueError:
+        return None
+
+
 class _Patience:
     """ASGI middleware: gives up on a client that does not take its answer."""
 
@@ -158,6 +181,8 @@ class _Patience:
 @contextlib.asynccontextmanager
 async def _body(request: Request, limits: Limits) -> AsyncIterator[IO[bytes]]:
     """The body, in memory or a temporary file. Raises HTTPException if it is too large or too slow."""
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise HTTPException(415, "a form; send the picture as the body itself, as curl --data-binary @FILE does")
     too_large = HTTPException(413, f"the picture has more than {limits.bytes} bytes", {"Connection": "close"})
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.bytes:
@@ -182,17 +207,20 @@ def _answer(body: IO[bytes], enhance: Enhance, asked: Asked) -> Response:
         picture = codec.decode(content)
         name = asked.format or next((name for name in MEDIA_TYPES if FORMATS[f".{name}"] == picture.format), "png")
         target = FORMATS[f".{name}"]
+        if asked.quality is not None and target not in LOSSY:
+            raise UsageError(f"quality: applies to lossy formats only, not to {target}")
         enhanced = enhance(picture, asked.strength, asked.exposure)
-        same = enhanced is picture
-        if not (
-            same and target == picture.format and asked.quality is None
-        ):  # encoding a JPEG again would lose quality
-            content = codec.encode_noting(enhanced, target, asked.quality).content
+        same, dropped = enhanced is picture, ()
+        # Encoding a JPEG again would lose quality.
+        if not (same and target == picture.format and asked.quality is None):
+            content, dropped = codec.encode_noting(enhanced, target, asked.quality)
     except codec.NotAPicture as error:
         raise HTTPException(415, str(error)) from error
     except UsageError as error:
         raise HTTPException(422, str(error)) from error
     headers = {"Drujax-Status": "unchanged" if same else "enhanced"}
+    if dropped:
+        headers["Drujax-Dropped"] = ", ".join(dropped).encode("ascii", "replace").decode()
     return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
 
 
@@ -211,6 +239,8 @@ def _asked(request: Request) -> Asked:
         format, quality = given.get("format"), given.get("quality")
         if format is not None and format not in MEDIA_TYPES:
             raise unknown("format", format, MEDIA_TYPES)
+        if format is not None and (extra := missing_extra(f".{format}")) is not None:
+            raise UsageError(f"format: {format} needs pip install 'drujax[{extra}]' where the server runs")
         if quality is not None and not (quality.isascii() and quality.isdecimal() and 1 <= int(quality) <= 100):
             raise UsageError(f"quality: must be a whole number from 1 to 100, got {quality!r}")
         exposure = check_exposure(None if exposure == "auto" else exposure, strength)

@@ -12,6 +12,12 @@ MEDIA_TYPES = {
     "webp": "image/webp",
     "tif": "image/tiff",
     "bmp": "image/bmp",
+    "gif": "image/gif",
+    "avif": "image/avif",
+    "tga": "image/x-tga",
+    "jp2": "image/jp2",
+    "jxl": "image/jxl",
+    "heic": "image/heic",
 }
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
@@ -33,7 +39,7 @@ def description(max_bytes: int, max_pixels: int) -> dict[str, Any]:
                         _parameter("strength", f"0 to {STRONGEST}, or auto", _either_auto(STRONGEST)),
                         _parameter("exposure", "mean luma of the result, or auto", _either_auto(255.0)),
                         _parameter("format", "of the result; by default that of the picture", _choices(MEDIA_TYPES)),
-                        _parameter("quality", "of JPEG and WebP", {"type": "integer", "minimum": 1, "maximum": 100}),
+                        _parameter("quality", "of lossy formats", {"type": "integer", "minimum": 1, "maximum": 100}),
                     ],
                     "requestBody": {
                         "required": True,
@@ -43,7 +49,13 @@ def description(max_bytes: int, max_pixels: int) -> dict[str, Any]:
                     "responses": {
                         "200": {
                             "description": "The picture. Drujax-Status: enhanced, or unchanged for a bright picture.",
-                            "headers": {"Drujax-Status": {"schema": _choices(("enhanced", "unchanged"))}},
+                            "headers": {
+                                "Drujax-Status": {"schema": _choices(("enhanced", "unchanged"))},
+                                "Drujax-Dropped": {
+                                    "description": "What the format cannot hold, such as EXIF; absent if it holds all.",
+                                    "schema": {"type": "string"},
+                                },
+                            },
                             "content": pictures,
                         },
                         "400": _failure("A parameter is unknown or invalid, or the request is no valid HTTP."),

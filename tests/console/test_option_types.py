@@ -59,7 +59,7 @@ def test_inputs_may_be_anywhere(arguments, expected):
         (["a", "--quiet=yes"], "^--quiet: takes no value, got 'yes'$"),
         (["a", "", "--output=b"], "^'': an empty argument names no file; the current folder is .$"),
         (["a", "-o"], "Missing value for argument '-o/--output'"),
-        (["a", "--nmber=3", "b"], r"^Unrecognized options: --nmber=3. Did you mean --number\?$"),
+        (["a", "--nmber=3", "b"], r"^unknown option: --nmber=3. Did you mean --number\?$"),
     ],
 )
 def test_mistakes(arguments, message):

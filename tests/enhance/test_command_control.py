@@ -20,6 +20,7 @@ from drujax.enhance.strength import check_exposure
 from drujax.enhance.watch import watched
 from drujax.errors import UsageError
 from drujax.pictures.color import luma
+from drujax.pictures.grid import label
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 
@@ -297,11 +298,46 @@ def test_the_option_watch(model, dark, monkeypatch, capsys):
         (["--watch", "--contact-sheet=s.png"], "--contact-sheet: is written at the end, which --watch has not"),
         (["--contact-sheet=s.psd"], "s.psd: cannot write a picture with suffix '.psd'"),
         (["--jobs=0"], "must be a whole number of at least 1, got '0'"),
+        (["--crf=20"], "--crf: applies to films only, and there are none among the inputs"),
+        (["--preview=10s", "--dry-run"], "--preview: applies to films only"),
+        (["--quality=50"], "--quality: applies to lossy formats only, not to PNG; --format=jpg chooses one"),
+        (["--mask=dark.png", "-o", "dark.png", "--overwrite"], "-o: dark.png would overwrite the input"),
+        (["--mask=mask.png", "-o", "mask.png", "--overwrite"], "-o: mask.png would overwrite the input mask.png"),
+        (["--contact-sheet=dark.png", "--overwrite"], "--contact-sheet: dark.png would overwrite the input"),
+        (["--contact-sheet=s.png", "--mask=s.png", "--overwrite"], "s.png would overwrite the input s.png"),
+        (["--contact-sheet=s.png", "-o", "s.png"], "--contact-sheet: s.png would overwrite the result s.png"),
+        (["--contact-sheet=mask.png"], "--contact-sheet: mask.png exists; --overwrite replaces it, --skip-existing"),
+        (["--contact-sheet=folder.png"], "folder.png: a folder of this name is in the way"),
     ],
 )
-def test_options_that_contradict(model, dark, capsys, arguments, message):
+def test_options_that_contradict(model, dark, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(dark.parent)
+    (dark.parent / "mask.png").write_bytes(dark.read_bytes())
+    (dark.parent / "folder.png").mkdir()
+    before = contents(dark.parent)
     assert run("enhance", dark, "--model", model, *arguments) == 2
     assert message in capsys.readouterr().err
+    assert contents(dark.parent) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("flag", ["--format=png", "--quality=50", "--contact-sheet=s.png"])
+def test_options_of_pictures_are_refused_where_there_are_only_films(model, tmp_path, capsys, flag):
+    (tmp_path / "film.mkv").write_bytes(b"film")
+    assert run("enhance", tmp_path / "film.mkv", "--model", model, flag) == 2
+    assert f"{flag.partition('=')[0]}: applies to pictures only" in capsys.readouterr().err
+
+
+def test_watched_folders_take_no_options_of_films_and_mistakes_come_first(tmp_path, dark, capsys):
+    assert run("enhance", tmp_path, "--watch", "--crf=20", "--model=/nowhere") == 2
+    assert "--crf: applies to films only, which are not taken from folders" in capsys.readouterr().err
+    assert run("enhance", dark, "--watch", "--model=/nowhere") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"drujax: error: --watch: {dark} is not a folder\n"
 
 
 # ----- contact sheets
@@ -321,6 +357,18 @@ def test_a_contact_sheet_has_each_picture_before_and_after(model, dark, tmp_path
     assert mean_luma(after) > mean_luma(before) + 10
 
 
+def test_a_contact_sheet_that_exists_is_kept_or_replaced_and_its_folder_is_made(model, dark, tmp_path, capsys):
+    sheet = tmp_path / "new" / "sheet.png"
+    command = ["enhance", dark, "--model", model, "--contact-sheet", sheet]
+    assert run(*command) == 0
+    sheet.write_bytes(b"mine")
+    assert run(*command, "--skip-existing") == 0
+    assert sheet.read_bytes() == b"mine"
+    assert f"{sheet}: exists, and is kept" in capsys.readouterr().err
+    assert run(*command, "--overwrite") == 0
+    assert read_picture(sheet).rgb.shape[2] == 3
+
+
 def test_small_copies_of_any_kind_of_picture(tmp_path):
     grey = Picture(np.full((700, 50, 3), 90, np.uint8), alpha=np.zeros((700, 50), np.uint8))
     deep = Picture(np.full((30, 900, 3), 30000, np.uint16))
@@ -331,6 +379,18 @@ def test_small_copies_of_any_kind_of_picture(tmp_path):
     pixels = read_picture(tmp_path / "sheet.png").rgb
     assert (pixels[100:1200, 10:300] == 255).all()
     assert (np.abs(pixels.astype(int) - round(30000 / 257)) <= 1).all(-1).any()
+
+
+def test_names_in_any_script_are_legible_and_fit():
+    """Of letters that a font lacks, all look alike."""
+    if np.asarray(label("ä", 90)).min() == 255:
+        pytest.skip("there are no fonts on this machine")
+    assert label("ä", 90) != label("ö", 90)
+    assert label("ä\nö", 90) == label("ä?ö", 90)
+    assert label("\udce4 <b>ä</b> & ö", 300).size == label("a", 300).size
+    pixels = np.asarray(label("夜" * 200, 90))
+    assert pixels.shape[1] == 90
+    assert pixels[:, :2].min() == 255
 
 
 def test_an_empty_sheet_is_not_written(tmp_path):

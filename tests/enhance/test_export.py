@@ -131,7 +131,7 @@ def test_the_table_agrees_with_the_methods(name):
 
 
 def test_what_cannot_be_exported_is_named():
-    with pytest.raises(UsageError, match="network to export: unknown value 'resnet'"):
+    with pytest.raises(UsageError, match=r"^model: resnet cannot be exported to ONNX \(only .* can\); JAX runs it$"):
         onnx_networks.find("resnet")
     with pytest.raises(UsageError, match="model: curve is not exported: its curve is solved for each picture; drujax"):
         onnx_networks.find("curve")
@@ -169,7 +169,14 @@ def test_mistakes_are_one_line(command, arguments, message, capsys, monkeypatch,
 
 @pytest.mark.parametrize(
     ("name", "options", "step"),
-    [("enlightengan", {"width": 2, "align_corners": True}, 16), ("clip_lit", {}, 16), ("zero_dce_pp", {}, 48)],
+    [
+        ("enlightengan", {"width": 2, "align_corners": True}, 16),
+        ("clip_lit", {}, 16),
+        ("zero_dce_pp", {}, 48),
+        ("zero_dce", {"features": 4}, 16),
+        ("pairlie", {"features": 4}, 16),
+        ("zero_ig", {"features": 4, "denoise_features": 4}, 16),
+    ],
 )
 def test_jax_export_has_open_sizes(name, options, step):
     from drujax.enhance.export.jax_file import exported_network

@@ -127,7 +127,7 @@ def test_peers_exist(name):
         (["scenes", "--out=no/b.json"], "--out: folder not found: no"),
         (["enhance", "--height=40", "--peer=torch"], "--height: must be a multiple of 16 with --peer, got 40"),
         (["enhance", "--network=zero_dce_pp", "--height=384", "--peer=torch"], "--width: must be a multiple of 12"),
-        (["train", "--method=sci", "--gan.dtype=bfloat16"], "Unrecognized options: --gan.dtype=bfloat16"),
+        (["train", "--method=sci", "--gan.dtype=bfloat16"], "unknown option: --gan.dtype=bfloat16"),
         (["train", "--method=exposure"], "method: unknown value 'exposure'"),
         (["train", "--peer=tensorflow"], "torch"),
     ],

@@ -84,7 +84,7 @@ def test_the_default_list():
         (["--data=/nowhere"], "/nowhere: no dataset"),
         (["--data=/nowhere", "--pictures=0"], "--pictures: must be >= 1, got 0"),
         (["--models=curv", "--scenes=1"], "model: unknown value 'curv'. Did you mean curve?"),
-        (["--split=train_dark"], "invalid choice 'train_dark'"),
+        (["--split=train_dark"], "--split: unknown value 'train_dark'"),
     ],
 )
 def test_mistakes(arguments, message):

@@ -56,7 +56,7 @@ def test_mistakes_are_one_line(source, tmp_path, capsys):
         ({"source": "tfds:x"}, "--source: must be tfds:NAME:SPLIT"),
         ({"limit-size": 3}, "--limit-size: must be >= 64, got 3"),
         ({"out": source / "out"}, "--out: "),
-        ({"sauce": "x"}, "Unrecognized options: --sauce=x. Did you mean --source?"),
+        ({"sauce": "x"}, "unknown option: --sauce=x. Did you mean --source?"),
     ):
         assert run("photos", *(f"--{name}={value}" for name, value in (usual | changes).items())) == 2
         error = capsys.readouterr().err

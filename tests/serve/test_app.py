@@ -19,10 +19,12 @@ from starlette.testclient import TestClient
 from drujax import cli
 from drujax.errors import UsageError
 from drujax.pictures import codec
+from drujax.pictures.formats import FORMATS
 from drujax.pictures.picture import Picture
 from drujax.serve import command
 from drujax.serve.app import Limits, application
-from drujax.serve.openapi import description
+from drujax.serve.command import LOOPBACK
+from drujax.serve.openapi import MEDIA_TYPES, description
 
 LIMITS = Limits(bytes=50_000, pixels=1_000_000, queue=8, seconds=5.0)
 
@@ -64,6 +66,10 @@ def encoded(format="PNG", level=50, size=(20, 30)):
         ("WEBP", "image/webp"),
         ("TIFF", "image/tiff"),
         ("BMP", "image/bmp"),
+        ("AVIF", "image/avif"),
+        ("GIF", "image/gif"),
+        ("TGA", "image/x-tga"),
+        ("JPEG2000", "image/jp2"),
     ],
 )
 def test_the_result_has_the_format_of_the_picture(format, media_type):
@@ -75,9 +81,14 @@ def test_the_result_has_the_format_of_the_picture(format, media_type):
     assert abs((after - before).mean() - 10) < 1
 
 
-def test_a_picture_of_a_read_only_format_becomes_png():
-    answer = client().post("/enhance", content=encoded("GIF"))
-    assert answer.headers["content-type"] == "image/png"
+def test_what_the_format_cannot_hold_is_reported():
+    assert client().post("/enhance?format=bmp", content=encoded()).headers["drujax-dropped"] == "the colour profile"
+    assert "drujax-dropped" not in client().post("/enhance", content=encoded()).headers
+
+
+def test_every_format_that_the_command_writes_can_be_asked_for():
+    written = {FORMATS[f".{name}"] for name in MEDIA_TYPES}
+    assert written == set(FORMATS.values())
 
 
 def test_parameters():
@@ -108,7 +119,7 @@ def test_a_bright_picture_comes_back_byte_by_byte():
         ("strength=much", "strength: 'much' is neither a number nor auto"),
         ("strength=1&exposure=100", "exposure: determines the strength, which is given, too; give one of them"),
         ("exposure=-1", "exposure: must be a mean luma in 0..255, got -1.0"),
-        ("format=gif", "format: unknown value 'gif'"),
+        ("format=exr", "format: unknown value 'exr'"),
         ("quality=0", "quality: must be a whole number from 1 to 100, got '0'"),
         ("quality=²", "quality: must be a whole number from 1 to 100, got '²'"),
         ("stength=1", "parameter: unknown value 'stength'. Did you mean strength"),
@@ -128,6 +139,7 @@ def test_a_wrong_parameter_is_a_bad_request(query, message):
         (b"text", "", 415, "not a picture of a known kind (PNG, JPEG"),
         (encoded()[:-40], "", 422, "truncated"),
         (encoded(), "exposure=1", 422, "exposure: of this picture impossible"),
+        (encoded(), "quality=50", 422, "quality: applies to lossy formats only, not to PNG"),
         (b"x" * 50_001, "", 413, "the picture has more than 50000 bytes"),
     ],
 )
@@ -135,6 +147,21 @@ def test_a_body_that_is_no_picture_is_refused(content, query, status, message):
     answer = client().post(f"/enhance?{query}", content=content)
     assert answer.status_code == status
     assert message in answer.json()["error"]
+
+
+def test_a_form_is_refused_with_advice():
+    answer = client().post("/enhance", files={"file": encoded()})
+    assert (answer.status_code, answer.json()["error"]) == (
+        415,
+        "a form; send the picture as the body itself, as curl --data-binary @FILE does",
+    )
+
+
+def test_a_format_without_its_plugin_names_the_extra(monkeypatch):
+    monkeypatch.setattr("drujax.serve.app.missing_extra", lambda suffix: "jxl")
+    answer = client().post("/enhance?format=jxl", content=encoded())
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "format: jxl needs pip install 'drujax[jxl]' where the server runs"
 
 
 def test_a_body_of_unknown_length_is_cut_off_at_the_limit():
@@ -170,7 +197,13 @@ def test_an_internal_error_tells_nothing_of_the_picture():
 def test_other_names_of_the_host_are_refused():
     app = application(lighter, "stand-in", LIMITS, hosts=("localhost",))
     assert TestClient(app, base_url="http://localhost").get("/healthz").status_code == 200
-    assert TestClient(app, base_url="http://attacker.example").get("/healthz").status_code == 400
+    for host in ("attacker.example", "localhost.attacker.example", "[::1", ""):
+        answer = TestClient(app, base_url="http://localhost").get("/healthz", headers={"host": host})
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith("host: this server answers only as localhost; ")
+    app = application(lighter, "stand-in", LIMITS, hosts=LOOPBACK)
+    for host in ("localhost:8787", "LOCALHOST", "127.0.0.1:1", "[::1]:8787"):
+        assert TestClient(app).get("/healthz", headers={"host": host}).status_code == 200
 
 
 # ----- description

@@ -8,7 +8,7 @@ from typing import Any
 from drujax.enhance.export.graph import Axes, Value
 from drujax.enhance.export.parameters import Parameters
 from drujax.enhance.export.refused import check_exportable
-from drujax.errors import unknown
+from drujax.errors import UsageError
 
 # Each is a module of drujax.enhance.export.networks with a `NETWORK`, named as the method whose network it is.
 NAMES = ("enlightengan", "zero_dce_pp", "zero_dce", "sci", "ruas", "clip_lit", "pairlie", "zero_ig")
@@ -47,5 +47,5 @@ def find(name: str) -> OnnxNetwork:
     """Returns the network called `name`. Raises UsageError if it cannot be exported."""
     check_exportable(name)
     if name not in NAMES:
-        raise unknown("network to export", name, NAMES)
+        raise UsageError(f"model: {name} cannot be exported to ONNX (only {', '.join(NAMES)} can); JAX runs it")
     return importlib.import_module(f"drujax.enhance.export.networks.{name}").NETWORK

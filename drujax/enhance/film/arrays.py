@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 Frame = Shaped[np.ndarray, "h w 3"]
 
 
-def check_guided(enhancer: "Enhancer") -> None:
-    """Raises UsageError for an enhancer whose result is the network's own output."""
+def check_guided(enhancer: "Enhancer", what: str = "frames") -> None:
+    """Raises UsageError, beginning with `what`, for an enhancer whose result is the network's own output."""
     if not enhancer.guided:
         raise UsageError(
-            "frames: need a model that gives gains (exposure-slim, enlightengan, ... without --plain); the network's "
-            "own output has no light to smooth over time"
+            f"{what}: a film needs a model that gives gains (exposure-slim, enlightengan, ... without --plain); the "
+            "network's own output has no light to smooth over time"
         )
 
 

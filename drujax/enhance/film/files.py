@@ -100,7 +100,7 @@ def enhance_film(
             the options do not fit. The message names the film or the option.
         OSError: the target cannot be written.
     """
-    check_guided(enhancer)
+    check_guided(enhancer, str(source))
     container = CONTAINERS[target.suffix.lower()]
     film = read_source(source)
     try:

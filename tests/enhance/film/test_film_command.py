@@ -40,6 +40,12 @@ def test_a_bad_film_among_others(tmp_path, model, capsys):
     assert "bad.mkv: not a readable film" in capsys.readouterr().err
 
 
+def test_the_networks_own_output_of_a_film_is_refused_by_its_name(tmp_path, model, capsys):
+    film = numbered_film(tmp_path / "film.mkv", 4)
+    assert enhance(film, "--model", model, "--plain") == 2
+    assert f"error: {film}: a film needs a model that gives gains" in capsys.readouterr().err
+
+
 def test_names_of_results(tmp_path):
     for name in ("a.mkv", "b.avi", "c.MP4"):
         (tmp_path / name).touch()

@@ -245,6 +245,6 @@ def test_what_frames_refuses():
         list(enhancer.frames([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]))
     with pytest.raises(UsageError, match=r"^rate: must be a number above 0, got 0"):
         enhancer.frames([], rate=0.0)
-    with pytest.raises(UsageError, match=r"^frames: need a model that gives gains"):
+    with pytest.raises(UsageError, match=r"^frames: a film needs a model that gives gains"):
         Enhancer(guided=False).frames([])
     assert list(enhancer.frames([])) == []

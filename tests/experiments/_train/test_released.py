@@ -46,7 +46,7 @@ def test_options_apply_to_the_stages_that_have_them():
 
 
 def test_an_option_of_no_stage_reaches_the_parser():
-    with pytest.raises(UsageError, match=r"Unrecognized options: --gan\.foo=3"):
+    with pytest.raises(UsageError, match=r"unknown option: --gan\.foo=3"):
         train.run([*GIVEN, "--gan.foo=3"])
 
 
