@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from drujax.enhance.engine import build_engine
 from drujax.enhance.enhancer import Enhancer
-from drujax.enhance.loading import build_model, load_model
+from drujax.enhance.loading import load_model
 from drujax.errors import UsageError
 from drujax.methods import colie, registry
 from drujax.methods.colie import CoLIE, Fitted
@@ -99,8 +100,8 @@ def test_upsampling_keeps_edges():
 @pytest.fixture(scope="module")
 def small_enhancer():
     enhancer = Enhancer.__new__(Enhancer)
-    loaded = build_model({}, {"network": "colie", "options": {"side": 16, "steps": 3}})
-    enhancer._set_up(loaded, margin=None, guided=None, rounding="nearest")
+    engine = build_engine({}, {"network": "colie", "options": {"side": 16, "steps": 3}}, "jax", None)
+    enhancer._set_up(engine, guided=None, rounding="nearest")
     return enhancer
 
 
