@@ -17,21 +17,20 @@ from jaxtyping import Float
 
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains
+from drujax.enhance.film.temporal import Light
 from drujax.enhance.mask import masked
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
-from drujax.films.shots import SIZE, Thumbnail, with_cuts
+from drujax.films.shots import SIZE, Thumbnail, thumbnail_of, with_cuts
 from drujax.pictures import vips
 from drujax.pictures.color import luma
 from drujax.pictures.picture import Picture
-from drujax.pictures.resampling import resized
 from drujax.pictures.series import Series
 from drujax.pictures.tone_curve import curve_of
 
 if TYPE_CHECKING:
     from drujax.enhance.enhancer import Amount, Enhancer, Rounding
 
-Light = tuple[Gains, float]
 Small = Float[np.ndarray, "h w 3"]
 # Frames of a shot, evenly spaced, over which the light is averaged; at most twice as many.
 SEEN = 8
@@ -116,11 +115,7 @@ def _seen(series: Series) -> Iterator[tuple[tuple[Small | None], Thumbnail]]:
 
 
 def _thumbnail(small: Small | None) -> Thumbnail:
-    width, height = SIZE
-    if small is None:
-        return np.zeros((height, width), np.uint8)
-    grey = resized(vips.of_array(np.ascontiguousarray(luma(small), np.float32)), height, width)
-    return (vips.pixels(grey).reshape(height, width) * 255).clip(0, 255).round().astype(np.uint8)
+    return np.zeros(SIZE[::-1], np.uint8) if small is None else thumbnail_of(luma(small))
 
 
 def _mean(lights: Sequence[Light | None]) -> Light | None:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+
+from drujax.pictures import vips
+from drujax.pictures.resampling import resized
 
 SIZE = (64, 36)  # width and height of the thumbnails
 DARKEST = 8.0  # levels added to the brightness by which a change is divided
@@ -123,6 +126,13 @@ def thumbnail(frame: Any) -> Thumbnail:
     """Returns a small grey copy of a frame of PyAV."""
     width, height = SIZE
     return frame.reformat(width=width, height=height, format="gray", interpolation="AREA").to_ndarray()
+
+
+def thumbnail_of(grey: Float[np.ndarray, "h w"]) -> Thumbnail:
+    """Returns a small copy of a grey picture in 0..1."""
+    width, height = SIZE
+    small = resized(vips.of_array(np.ascontiguousarray(grey, np.float32)), height, width)
+    return (vips.pixels(small).reshape(height, width) * 255).clip(0, 255).round().astype(np.uint8)
 
 
 def _change(before: Thumbnail, after: Thumbnail) -> float:

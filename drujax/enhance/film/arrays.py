@@ -14,11 +14,10 @@ from drujax.enhance.film.temporal import Light, SmoothLight
 from drujax.enhance.mask import masked
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
-from drujax.films.shots import SIZE, Thumbnail, with_cuts
+from drujax.films.shots import Thumbnail, thumbnail_of, with_cuts
 from drujax.pictures import vips
 from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
-from drujax.pictures.resampling import resized
 
 if TYPE_CHECKING:
     from drujax.enhance.enhancer import Amount, Enhancer, Rounding
@@ -87,7 +86,5 @@ def _lazy(frame: Frame):
 
 
 def _thumbnail(frame: Frame) -> Thumbnail:
-    width, height = SIZE
     levels = frame if is_floating(frame.dtype) else frame / np.float32(np.iinfo(frame.dtype).max)
-    small = resized(vips.of_array(np.ascontiguousarray(luma(levels), np.float32)), height, width)
-    return (vips.pixels(small).reshape(height, width) * 255).clip(0, 255).round().astype(np.uint8)
+    return thumbnail_of(luma(levels))
