@@ -5,6 +5,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import DTypeLike
 
 from drujax.pictures.arrays import is_floating
+from drujax.pictures.color import to_float
 
 
 def mixed(
@@ -12,6 +13,11 @@ def mixed(
 ) -> Float[np.ndarray, "*b h w 3"]:
     """Returns the share of the output, which is clipped, and 1 - share of the image, in 0..1."""
     return ((1 - share) * before + share * after.clip(0, 1)).clip(0, 1)
+
+
+def floats_of(image: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Returns an image of levels, or of floats, as float32 in 0..1: the inverse of `levels_of`."""
+    return image.astype(np.float32) if is_floating(image.dtype) else to_float(image)
 
 
 def levels_of(image: Float[np.ndarray, "..."], dtype: DTypeLike, rounding: str) -> Shaped[np.ndarray, "..."]:

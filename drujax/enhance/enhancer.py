@@ -357,16 +357,19 @@ class Enhancer:
         if not self._guided:
             how = {"rounding": self._rounding, "memory_errors": self._memory_errors}
             return in_tiles(stream, amount, self._tiles, curve, **how)
-        seen = levels(_rgb(first, opacity=True))
+        seen = levels(vips.rgb(first, opacity=True))
         with bounded_memory(seen.width):
             found = self._found(
-                seen, lambda: quartile_means_of_image(levels(_rgb(stream.pixels()))), amount, compact=seen.bands == 3
+                seen,
+                lambda: quartile_means_of_image(levels(vips.rgb(stream.pixels()))),
+                amount,
+                compact=seen.bands == 3,
             )
         if found is None:
             return stream
 
         def change(image: Any) -> Any:
-            before = levels(_rgb(image))
+            before = levels(vips.rgb(image))
             enhanced = apply(before, *found, rounding=self._rounding)
             if amount.mask is not None:
                 enhanced = masked(before, enhanced, amount.mask)
@@ -514,13 +517,6 @@ def _mean_luma(image: Float[np.ndarray, "h w 3"]) -> float:
 def _darkest(image: Float[np.ndarray, "h w 3"]) -> float:
     """Mean luma, 0..255, of the darkest quartile of an image in 0..1."""
     return float(quartile_means(image * 255).min())
-
-
-def _rgb(image: Any, *, opacity: bool = False) -> Any:
-    """The colours of a lazy image, grey or RGB, with its alpha if it has one and that is wanted."""
-    if image.bands == 1:
-        return vips.interpreted(image.bandjoin([image, image]))
-    return image[:3] if image.bands == 4 and not opacity else image
 
 
 def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from onnx import ModelProto
 
-from drujax.enhance.blending import levels_of, mixed
+from drujax.enhance.blending import floats_of, levels_of, mixed
 from drujax.enhance.composition import Gains
 from drujax.enhance.engine import NetworkOutput, Rounding, TooLittleMemory
 from drujax.enhance.export.network import find
@@ -19,8 +19,6 @@ from drujax.enhance.export.onnx_file import onnx_model, tile_model
 from drujax.enhance.tiled_networks import Inputs
 from drujax.enhance.tiled_networks import find as find_tiling
 from drujax.enhance.working_scale import SIDE
-from drujax.pictures.arrays import is_floating
-from drujax.pictures.color import to_float
 from drujax.runtime.memory import free_memory
 
 Session = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]  # inputs by name -> outputs
@@ -63,7 +61,7 @@ class OnnxEngine:
             raise TooLittleMemory(needed, free)
 
     def network(self, batch: Shaped[np.ndarray, "b h w 3"]) -> NetworkOutput:
-        x = _unit(batch)
+        x = floats_of(batch)
         y = self._network({"image": _planes(x)})[0].transpose(0, 2, 3, 1)
         return NetworkOutput(x, y, np.isfinite(y).all())
 
@@ -74,7 +72,7 @@ class OnnxEngine:
         names = tuple(sorted(inputs))
         if names not in self._tiles:
             self._tiles[names] = SESSIONS[self.name](tile_model(self.variables, self.metadata, names))
-        (y,) = self._tiles[names]({"image": _planes(_unit(batch)), **inputs})
+        (y,) = self._tiles[names]({"image": _planes(floats_of(batch)), **inputs})
         return y.transpose(0, 2, 3, 1) if y.ndim == 4 else y
 
     def blended(
@@ -84,10 +82,6 @@ class OnnxEngine:
         if not finite:
             return np.zeros(y.shape, dtype), False
         return levels_of(mixed(x[:, : y.shape[1], : y.shape[2]], y, share), dtype, rounding), True
-
-
-def _unit(batch: Shaped[np.ndarray, "b h w 3"]) -> Float[np.ndarray, "b h w 3"]:
-    return batch.astype(np.float32) if is_floating(batch.dtype) else to_float(batch)
 
 
 def _planes(x: Float[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n 3 h w"]:

@@ -47,7 +47,7 @@ def in_tiles(
     """
 
     def levels(image: Any) -> Any:  # three channels, on sRGB's curve
-        return _rgb(image) if curve is None else curve.encoded_image(_rgb(image))
+        return vips.rgb(image) if curve is None else curve.encoded_image(vips.rgb(image))
 
     seen = stream.pixels()
     height, width, bands = seen.height, seen.width, seen.bands
@@ -84,11 +84,6 @@ def in_tiles(
         return colours.bandjoin(before[3]) if bands == 4 else colours
 
     return dataclasses.replace(stream, change=change, computed=computed)
-
-
-def _rgb(image: Any) -> Any:
-    """The colours of a lazy image, grey or RGB or with an alpha channel, as three channels."""
-    return image.bandjoin([image, image]) if image.bands == 1 else image[:3]
 
 
 def _is_grey(image: Any) -> bool:

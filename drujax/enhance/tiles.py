@@ -14,13 +14,12 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from drujax.enhance.blending import levels_of, mixed
+from drujax.enhance.blending import floats_of, levels_of, mixed
 from drujax.enhance.engine import NOT_FINITE, Engine, Rounding, TooLittleMemory
 from drujax.enhance.strength import STRONGEST, share_for
 from drujax.enhance.tiled_networks import Span, Tiling
 from drujax.errors import UsageError
-from drujax.pictures.arrays import is_floating
-from drujax.pictures.color import luma, to_float
+from drujax.pictures.color import luma
 from drujax.runtime.memory import free_memory, is_out_of_memory
 
 # Windows of at least this side, and so many times the reach, where memory allows: more would save little.
@@ -212,7 +211,7 @@ class Tiles:
         before, after = batch[seen], enhanced[seen]
         if not np.isfinite(after).all():
             raise UsageError(NOT_FINITE)
-        return before.astype(np.float32) if is_floating(before.dtype) else to_float(before), after
+        return floats_of(before), after
 
     def _largest_side(self) -> int:
         wanted = max(SIDE, REACHES * self._tiling.reach)

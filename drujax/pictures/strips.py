@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from drujax.pictures import vips
+from drujax.pictures.containers import png
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KINDS = {1: 0, 3: 2}  # of a PNG, by its channels
 SLACK = 64
 PIECE = 4 << 20  # bytes that libvips gets at a time, about
@@ -96,7 +96,8 @@ class Computed:
 
     @staticmethod
     def _png(strips: Iterator[np.ndarray], height: int, width: int, bands: int, bits: int) -> Iterator[bytes]:
-        yield SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, KINDS[bands], 0, 0, 0))
+        header = struct.pack(">IIBBBBB", width, height, bits, KINDS[bands], 0, 0, 0)
+        yield png.SIGNATURE + png.packed((b"IHDR", header))
         stored = zlib.compressobj(0)
         for strip in strips:
             levels = np.ascontiguousarray(strip, ">u2" if bits == 16 else np.uint8)
@@ -104,9 +105,5 @@ class Computed:
             step = max(1, PIECE // rows.shape[1])
             for first in range(0, len(rows), step):
                 filtered = np.pad(rows[first : first + step], ((0, 0), (1, 0)))  # by filter 0, which changes nothing
-                yield _chunk(b"IDAT", stored.compress(filtered.data))
-        yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+                yield png.packed((b"IDAT", stored.compress(filtered.data)))
+        yield png.packed((b"IDAT", stored.flush())) + png.packed((b"IEND", b""))

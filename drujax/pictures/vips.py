@@ -75,6 +75,13 @@ def pixels(image: Any) -> np.ndarray:
     return samples if samples.ndim > 1 else samples.reshape(image.height, image.width)  # of one grey pixel it has none
 
 
+def rgb(image: Any, *, opacity: bool = False) -> Any:
+    """Returns the colours of a lazy image, grey or RGB; with its alpha if it has one and `opacity` asks for it."""
+    if image.bands == 1:
+        return interpreted(image.bandjoin([image, image]))
+    return image[:3] if image.bands == 4 and not opacity else image
+
+
 @contextlib.contextmanager
 def decoding() -> Iterator[None]:
     """Raises UsageError if a picture that is read cannot be decoded."""

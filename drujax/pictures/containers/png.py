@@ -179,6 +179,7 @@ def _add_metadata(encoded: io.BufferedIOBase, file: io.BufferedIOBase, chunks: l
 
 
 def packed(chunk: tuple[bytes, bytes]) -> bytes:
+    """Returns a chunk, its name and data, as in the file: with its length and checksum."""
     body = chunk[0] + chunk[1]
     return struct.pack(">I", len(chunk[1])) + body + struct.pack(">I", zlib.crc32(body))
 
