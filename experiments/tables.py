@@ -87,11 +87,11 @@ def main(config: Config) -> int:
     import numpy as np
 
     from drujax.runtime.compile_cache import enable_compilation_cache
-    from experiments._tables import dark_pictures, jobs, work
+    from experiments._tables import dark_pictures, jobs, probabilities, work
     from experiments._tables.report import Table
     from experiments._tables.results import collect
 
-    work.dataset_of(config.data)
+    dataset = work.dataset_of(config.data)
     enable_compilation_cache()
     setting, missing = setting_of(config)
 
@@ -118,7 +118,9 @@ def main(config: Config) -> int:
     groups = dark_pictures.groups(pictures)
     title = {"controls": "Controls of the weighting"}.get(config.study, f"Table {config.study[-1]}")
     below = about(config, len(pictures), len(np.unique(groups)), missing)
-    table = Table(title, results, setting.metrics, groups, below, truth=config.split in ("pairs", "scenes"))
+    weights = probabilities.of_rows(todo, config.workdir, dataset)
+    truth = config.split in ("pairs", "scenes")
+    table = Table(title, results, setting.metrics, groups, below, truth, weights)
     write(config, table, shown)
     return 1 if impossible else 0
 

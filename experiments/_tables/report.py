@@ -15,6 +15,8 @@ from jaxtyping import Float, Int
 from drujax.console.tables import markdown as markdown_table
 from drujax.console.web_page import web_page
 from drujax.metrics.seeds import rank_correlation, seed_interval
+from experiments._tables import probabilities
+from experiments._tables.probabilities import Probabilities
 from experiments._tables.scoring import COMMON_LUMA
 from experiments._tables.studies import METRICS, Row
 
@@ -60,7 +62,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
-    """A table: its results, the metrics and scene groups of its pictures, and what is said of it."""
+    """A table: its results, the metrics and scene groups of its pictures, what is said of it and what weighted it."""
 
     title: str
     results: Sequence[Result]
@@ -68,6 +70,7 @@ class Table:
     groups: Int[np.ndarray, " n"]
     about: Sequence[str]  # lines below the table
     truth: bool = False  # whether the scenes are known by day
+    probabilities: Sequence[Probabilities] = ()  # that weighted the rows
 
     @property
     def matched_title(self) -> str:
@@ -90,6 +93,8 @@ def markdown(table: Table) -> str:
     parts += [f"{table.matched_title}:", _grid(_score_rows(table, MATCHED))]
     if differences := _difference_rows(table):
         parts += [f"{DIFFERENCES}:", _grid(differences)]
+    if table.probabilities:
+        parts += [f"{probabilities.TITLE}:", _grid(probabilities.table_rows(table.probabilities))]
     parts.append("\n".join(f"- {line}" for line in [*_notes(table), *_rank_lines(table)]))
     return "\n\n".join(parts) + "\n"
 
@@ -125,6 +130,9 @@ def page(table: Table, pictures: Mapping[str, Sequence[str]]) -> str:
     sections += [f"<h2>{table.matched_title}</h2>", _html(_score_rows(table, MATCHED))]
     if differences := _difference_rows(table):
         sections += [f"<h2>{DIFFERENCES}</h2>", _html(differences)]
+    if table.probabilities:
+        sections += [f"<h2>{probabilities.TITLE}</h2>", _html(probabilities.table_rows(table.probabilities))]
+        sections += [f"<p>{escape(of.title)}</p>{probabilities.histograms(of)}" for of in table.probabilities]
     items = "".join(f"<li>{escape(line)}</li>" for line in [*_notes(table), *_rank_lines(table)])
     sections += [f"<ul>{items}</ul>", "<h2>Pictures</h2>"]
     for number in range(max(map(len, pictures.values()), default=0)):
@@ -280,6 +288,6 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #8886; text-align: right; white-space: nowrap; }
 tr > :first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
 .row { display: grid; gap: .5rem; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); margin-bottom: 1.5rem; }
-figure { margin: 0; } img { width: 100%; height: auto; display: block; }
+figure { margin: 0; } svg { max-width: 60rem; } img { width: 100%; height: auto; display: block; }
 figcaption { font-size: .8rem; }
 """

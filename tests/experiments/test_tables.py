@@ -60,6 +60,8 @@ def test_table_1(data, tmp_path, capsys, monkeypatch):
     text, page = ((tmp_path / f"table1.{form}").read_text() for form in ("md", "html"))
     assert "No result for CLIP-LIT" in text
     assert "paired by seed and picture" in text
+    assert "dark, confident | dark, uncertain | bright, confident | bright, uncertain | all |" in text
+    assert text.count(f"\n| {dru}; {dru}, composed | 0.") == page.count("<svg") == 1
     assert page.count("<figure>") == 15  # three pictures of the five rows with a result
     assert not re.search(r'(src|href)="(?!data:)', page)
 
