@@ -63,6 +63,18 @@ def run(method, start, step):
     return jax.device_get(states), metrics
 
 
+@pytest.fixture(scope="module")
+def other(method, run):
+    """The paper's form, whose enhancement goes on until the unweighted loss is half of that of the run."""
+    phases = dataclasses.replace(method.phases, enhancement_bound=float(run[1][3]["loss"]) * 0.5)
+    return dataclasses.replace(method, form="paper", phases=phases)
+
+
+@pytest.fixture(scope="module")
+def step_of_other(other):
+    return jax.jit(other.step)
+
+
 def differs(a, b):
     return any(jax.tree.leaves(jax.tree.map(lambda x, y: bool((x != y).any()), a, b)))
 
@@ -90,21 +102,23 @@ def test_the_last_two_rounds_are_kept(run):
     assert not differs(states[8].earlier[1], states[6].model.params)
 
 
-@pytest.mark.parametrize(("form", "order"), [("official", (0, 1)), ("paper", (1, 0))])
-def test_prompts_rank_the_outputs_of_the_last_networks(method, run, form, order):
+def test_prompts_rank_the_outputs_of_the_last_networks(method, run, step, other, step_of_other):
     """The newest network's outputs alone in the first round, then those of the last two; the official `train.py` passes
-    the newest first, where the loss expects the worse.
+    the newest first, where the loss expects the worse. The paper's form passes it last.
     """
-    method = dataclasses.replace(method, form=form)
-    for at, networks in ((4, (0,)), (6, order)):
+    for of, of_step, at, networks in (
+        (method, step, 4, (0,)),
+        (method, step, 6, (0, 1)),
+        (other, step_of_other, 6, (1, 0)),
+    ):
         state = jax.tree.map(jnp.asarray, run[0][at])
         assert int(state.phase) == REFINEMENT
         assert differs(*state.earlier)
-        dark, bright = method.augmented(state, tiny_batch.batch())
-        weights = example_weights(tiny_batch.batch(), None)
-        phases = clip_lit._Phases(method, state, weights, dark, bright, method.frozen)
-        _, _, expected = phases.refine(*(state.earlier[network] for network in networks))
-        _, metrics = method.step(state, tiny_batch.batch(), None, method.frozen)
+        dark, bright = of.augmented(state, tiny_batch.batch())
+        weights = example_weights(tiny_batch.batch(), jax.tree.map(jnp.asarray, tiny_batch.tables()))
+        phases = clip_lit._Phases(of, state, weights, dark, bright, of.frozen)
+        _, _, expected = jax.jit(phases.refine)(*(state.earlier[network] for network in networks))
+        _, metrics = of_step(state, tiny_batch.batch(), tiny_batch.tables(), of.frozen)
         np.testing.assert_allclose(metrics["loss"], expected.loss, rtol=1e-4)
 
 
@@ -115,14 +129,12 @@ def test_ranked_pictures_share_their_augmentation(method, run):
         assert bool((dark == bright).all()) == alike
 
 
-def test_uncertain_pictures_do_not_end_a_phase_earlier(method, run):
+def test_uncertain_pictures_do_not_end_a_phase_earlier(run, other, step_of_other):
     """The threshold applies to the unweighted loss."""
     state = run[0][3]
     tables = {name: np.full_like(table, 0.01) for name, table in tiny_batch.tables().items()}
-    bound = float(run[1][3]["loss"]) * 0.5
-    bounded = dataclasses.replace(method, phases=dataclasses.replace(method.phases, enhancement_bound=bound))
-    after, metrics = jax.jit(bounded.step)(state, tiny_batch.batch(), tables, method.frozen)
-    assert metrics["loss"] < bound
+    after, metrics = step_of_other(state, tiny_batch.batch(), tables, other.frozen)
+    assert metrics["loss"] < other.phases.enhancement_bound
     assert int(after.phase) == ENHANCEMENT
 
 

@@ -34,7 +34,7 @@ def test_a_toy_method_takes_one_file(toy, tmp_path, capsys):
     dark = np.full((8, 9, 3), 40, np.uint8)
     assert Enhancer(tmp_path / "run")(dark, strength=1.0).mean() > 1.9 * 40
     start = f"--init={tmp_path / 'run' / 'weights.safetensors'}"
-    weighted = ["--dru", "--backbone=mobilenet_v2", f"--data={tmp_path / 'run' / 'dataset'}", start]
+    weighted = ["--dru", "--backbone=centroid", f"--data={tmp_path / 'run' / 'dataset'}", start]
     assert train.run(["--preset=debug", "--method=toy", f"--workdir={tmp_path / 'dru'}", *weighted]) == 0
     assert "toy" in {row.name for row in list_models() if row.kind == "model"}
     with pytest.raises(SystemExit):
