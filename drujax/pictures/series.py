@@ -15,7 +15,7 @@ import numpy as np
 
 from drujax.errors import UsageError
 from drujax.pictures import codec
-from drujax.pictures.containers import apng, gif, tiff, webp
+from drujax.pictures.containers import apng, avif, gif, tiff, webp
 from drujax.pictures.containers.frames import Animation
 from drujax.pictures.formats import output_format
 from drujax.pictures.holding import held
@@ -25,7 +25,7 @@ from drujax.runtime.atomic_write import replacing
 
 Kind = Literal["frames", "pages"]
 
-ANIMATED: dict[str, ModuleType] = {"GIF": gif, "WEBP": webp, "PNG": apng}
+ANIMATED: dict[str, ModuleType] = {"GIF": gif, "WEBP": webp, "PNG": apng, "AVIF": avif}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,7 +100,7 @@ def open_series(path: Path, target: Path) -> Series:
     if kind == "pages" and wanted != "TIFF":
         raise UsageError(f"{path}: has {count} pages, which {wanted} cannot hold; choose .tif")
     if kind == "frames" and wanted not in ANIMATED:
-        raise UsageError(f"{path}: is an animation, which {wanted} cannot hold; choose .png, .webp or .gif")
+        raise UsageError(f"{path}: is an animation, which {wanted} cannot hold; choose .png, .webp, .avif or .gif")
     return Series(path=path, format=format, kind=kind, count=count, size=size, stored=stored, animation=animation)
 
 
@@ -156,7 +156,9 @@ def _write_frames(
     container, dropped = ANIMATED[format], []
     frames = iter(pictures)
     first = next(frames)
-    kept, unheld = held(first, container.HOLDS, grey=first.grey and format == "PNG")
+    codec.check_colors(first, format)
+    kept, unheld = held(first, container.HOLDS, grey=first.grey and format not in codec.COLORED)
+    animation = animation._replace(size=first.rgb.shape[1::-1])  # turned upright
 
     def samples() -> Iterator[np.ndarray]:
         for picture in _all(first, frames):
