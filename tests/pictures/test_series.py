@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.color_profile import PRIMARIES
+from drujax.pictures.containers import png
 from drujax.pictures.containers.apng import CONTROL
 from drujax.pictures.io import read_picture
 from drujax.pictures.series import Series, open_series, write_series
@@ -157,8 +158,6 @@ def test_sixteen_bits_of_an_animated_png_survive(tmp_path):
         (b"fdAT", struct.pack(">I", 2) + one[1][b"IDAT"]),
         (b"IEND", b""),
     ]
-    from drujax.pictures.containers import png
-
     (tmp_path / "a.png").write_bytes(png.SIGNATURE + b"".join(map(png.packed, chunks)))
     series = open_series(tmp_path / "a.png", tmp_path / "b.png")
     write_series(tmp_path / "b.png", negative(series))
@@ -297,6 +296,15 @@ def test_what_an_animated_avif_lacks_is_reported(tmp_path):
     matrix = content.rindex(b"colrnclx") + 12
     path.write_bytes(content[:matrix] + bytes(2) + content[matrix + 2 :])  # of RGB, as in lossless files
     assert write_series(tmp_path / "b.avif", negative(open_series(path, path)))[0] == ("lossless coding",)
+
+
+def test_hdr_colours_of_an_animation_are_not_written_as_avif(tmp_path):
+    content = save(tmp_path / "a.png", frames()).read_bytes()
+    after_header = 33
+    hdr = png.packed((b"cICP", bytes([9, 16, 0, 1])))
+    (tmp_path / "a.png").write_bytes(content[:after_header] + hdr + content[after_header:])
+    with pytest.raises(UsageError, match=r"a.png: has HDR colours .PQ or HLG., which are not written as AVIF"):
+        write_series(tmp_path / "b.avif", open_series(tmp_path / "a.png", tmp_path / "b.avif"))
 
 
 def test_frames_of_an_avif_are_written_one_after_the_other(tmp_path):
