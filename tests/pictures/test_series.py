@@ -16,7 +16,7 @@ from drujax.pictures import codec
 from drujax.pictures.color_profile import PRIMARIES
 from drujax.pictures.containers import png
 from drujax.pictures.containers.apng import CONTROL
-from drujax.pictures.io import read_picture
+from drujax.pictures.io import read_picture, write_picture
 from drujax.pictures.series import Series, open_series, write_series
 from tests.support.icc import profile_of
 from tests.support.picture_files import exif, png_chunks, tiff
@@ -305,6 +305,12 @@ def test_hdr_colours_of_an_animation_are_not_written_as_avif(tmp_path):
     (tmp_path / "a.png").write_bytes(content[:after_header] + hdr + content[after_header:])
     with pytest.raises(UsageError, match=r"a.png: has HDR colours .PQ or HLG., which are not written as AVIF"):
         write_series(tmp_path / "b.avif", open_series(tmp_path / "a.png", tmp_path / "b.avif"))
+
+
+def test_a_sequence_beside_a_still_avif_is_reported(tmp_path):
+    path = save(tmp_path / "a.avif", frames())
+    path.write_bytes(path.read_bytes().replace(b"ftypavis", b"ftypavif", 1))
+    assert write_picture(tmp_path / "b.png", read_picture(path)) == ("the image sequence beside the still picture",)
 
 
 def test_frames_of_an_avif_are_written_one_after_the_other(tmp_path):

@@ -32,6 +32,7 @@ DEPTHS = {0x00: 8, 0x40: 10, 0x60: 12}
 SUBSAMPLINGS = {0x00: "4:4:4", 0x08: "4:2:2", 0x0C: "4:2:0", 0x1C: "4:0:0"}
 GREY = "4:0:0"
 IDENTITY = 0  # matrix coefficients of RGB, by which encoders mark lossless files
+BESIDE = "the image sequence beside the still picture"
 MILLISECONDS = 1000  # a second
 LONGEST = 2**32 - 1  # units of time that a frame lasts
 
@@ -44,6 +45,8 @@ def read(content: bytes) -> Stored:
     check_single(image.get("n-pages") if image.get_typeof("n-pages") else 1)
     depth = image.get("bits-per-sample")
     stored = plain.read(content, ("AVIF",)) if depth == 8 else _deep(image, depth)
+    if avif_movie.has_movie(content) and not avif_movie.is_sequence(content):
+        stored = dataclasses.replace(stored, notes=(BESIDE,))
     return _described(stored, content, depth)
 
 
@@ -110,7 +113,7 @@ def write_animation(
             samples, subsampling = _colored(samples, own)
             yield Image.fromarray(samples)
 
-    played = _Frames(images())
+    played = _Frames(images())  # makes the first one, so that the subsampling is known
     ticks = [round(duration * scale) for duration in animation.durations]
     quality = (100 if lossless else QUALITY) if quality is None else quality
     content, lost = _saved(played, described, quality, subsampling, save_all=True, duration=ticks)

@@ -20,6 +20,7 @@ TIME_SCALE = ((12, 4), (20, 4))  # of mvhd and mdhd: units a second
 DURATION = ((16, 4), (24, 8))  # of mvhd
 TRACK_DURATION = ((20, 4), (28, 8))  # of tkhd, in which the repetitions count
 SEGMENT = ((8, 4), (8, 8))  # of elst: duration of one repetition
+NOWHERE = (0, 0)
 
 Data = bytes | bytearray
 Place = tuple[int, int]  # where the data of a box begin and end
@@ -29,6 +30,11 @@ Field = tuple[tuple[int, int], tuple[int, int]]
 def is_sequence(content: bytes) -> bool:
     """Whether a file is shown as an image sequence, by its major brand."""
     return content[4:12] == b"ftyp" + BRAND
+
+
+def has_movie(content: bytes) -> bool:
+    """Whether there is a movie in a file, be it shown or not."""
+    return _movie(content) != NOWHERE
 
 
 def description(content: bytes) -> bytes:
@@ -100,14 +106,14 @@ def _plays(content: bytes, track: dict[bytes, Place]) -> int:
 def _shown(content: bytes) -> dict[bytes, Place]:
     """Returns the boxes of the track with the pictures. Raises UsageError."""
     for track in _tracks(content, _movie(content)):
-        first, _ = track.get(b"hdlr", (0, 0))
+        first, _ = track.get(b"hdlr", NOWHERE)
         if content[first + 8 : first + 12] == SHOWN and b"stsd" in track:
             return track
     raise damaged("an image sequence without frames")
 
 
 def _movie(content: bytes) -> Place:
-    return next(((first, last) for name, first, last in boxes(content) if name == b"moov"), (0, 0))
+    return next(((first, last) for name, first, last in boxes(content) if name == b"moov"), NOWHERE)
 
 
 def _tracks(content: bytes, movie: Place) -> Iterator[dict[bytes, Place]]:
