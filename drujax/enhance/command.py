@@ -16,7 +16,7 @@ import tyro
 
 from drujax.console import command_line, output
 from drujax.console.option_types import Flag, optional
-from drujax.errors import UsageError
+from drujax.errors import UsageError, describe
 from drujax.pictures.discovery import NoPictures
 from drujax.pictures.inputs import MAX_PIXELS, Inputs, MaxPixels, Quiet, Recursive, Reports, limit_pixels
 from drujax.runtime.device_choice import Device, on_device
@@ -150,20 +150,21 @@ def run(options: Enhance) -> int:
         UsageError: the options are invalid, or the only picture cannot be enhanced.
         OSError: the only input cannot be read.
     """
-    from drujax.enhance.standard_streams import STANDARD, through_files
+    from drujax.enhance.standard_streams import through_files
 
     _check(options)
     limit_pixels(options.max_pixels)
     if options.watch:
         return _watch(options)
-    silent = options.output == STANDARD or (options.output is None and STANDARD in map(str, options.inputs))
-    with through_files(options.inputs, options.output) as (inputs, target):
-        given = dataclasses.replace(options, inputs=tuple(inputs), output=target, quiet=options.quiet or silent)
-        return _run(given)
+    with through_files(options.inputs, options.output) as files:
+        # With a picture on standard output, what a command did is not said unless it is asked for.
+        reports = Reports(
+            quiet=options.quiet or not files.stdout_is_free, stdout=files.stdout_is_free, named=files.named
+        )
+        return _run(dataclasses.replace(options, inputs=tuple(files.inputs), output=files.target), reports)
 
 
-def _run(options: Enhance) -> int:
-    reports = Reports(quiet=options.quiet)
+def _run(options: Enhance, reports: Reports) -> int:
     jobs = _plan(options, reports)
     reports.fail_folders()
     _check_jobs(options, jobs)
@@ -172,8 +173,8 @@ def _run(options: Enhance) -> int:
     else:
         with _enhancing(options, reports) as enhanced:
             counts = _report(enhanced, jobs, options, reports)
-    if not options.quiet:
-        output.say(_summary(counts, jobs, options))
+    if not (options.quiet if options.dry_run else reports.quiet):
+        reports.result(_summary(counts, jobs, options))
     code = reports.close()
     return 1 if counts["exists"] and not options.skip_existing else code
 
@@ -194,7 +195,7 @@ def _watch(options: Enhance) -> int:
             output.say(f"watching {', '.join(map(str, options.inputs))}; Ctrl-C ends")
             output.flush()
         for jobs in watched(lambda: _plan_if_any(options)):
-            for outcome in enhanced(jobs):
+            for outcome in map(functools.partial(_with_mask, options=options), enhanced(jobs)):
                 _report_one(outcome, options, reports)
                 if outcome.error is None and not options.quiet:
                     output.say(f"{outcome.status}: {outcome.job.target}")
@@ -295,12 +296,11 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
         from drujax.enhance.contact_sheet import ContactSheet
         from drujax.enhance.enhancer import Enhancer
         from drujax.enhance.files import enhance_files, enhance_films
-        from drujax.enhance.mask import read_mask
         from drujax.pictures.series import Series
         from drujax.pictures.streaming import Stream
         from drujax.runtime.malloc import return_freed_memory
 
-        mask = None if options.mask is None else read_mask(options.mask)
+        mask = None if options.mask is None else _read_mask(options.mask)
         enhancer = Enhancer(
             options.model,
             guided=False if options.plain else None,
@@ -329,7 +329,9 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
 
         def enhanced(jobs: Sequence["Job"]) -> "Outcomes":
             pictures, films = _by_kind(jobs)
-            yield from enhance_films(films, _film_enhancement(enhancer, options, mask), overwrite=options.overwrite)
+            yield from enhance_films(
+                films, _film_enhancement(enhancer, options, mask, quiet=reports.quiet), overwrite=options.overwrite
+            )
             yield from enhance_files(
                 pictures,
                 enhance,
@@ -349,6 +351,16 @@ def _enhancing(options: Enhance, reports: Reports) -> "Iterator[Callable[[Sequen
                 reports.say(f"{options.contact_sheet}: {sheet.left_out} more pictures are not shown")
 
 
+def _read_mask(path: Path) -> Any:
+    """Returns the mask in a file. Raises UsageError that names the option and the file."""
+    from drujax.enhance.mask import read_mask
+
+    try:
+        return read_mask(path)
+    except (UsageError, OSError) as error:
+        raise UsageError(f"--mask: {describe(error)}") from error
+
+
 def _nothing(*_: Any) -> None:
     pass
 
@@ -360,14 +372,16 @@ def _by_kind(jobs: Sequence["Job"]) -> "tuple[list[Job], list[Job]]":
     return [job for job in jobs if not is_film(job.source)], [job for job in jobs if is_film(job.source)]
 
 
-def _film_enhancement(enhancer: "Enhancer", options: Enhance, mask: Any) -> "Callable[[Path, Path], tuple[str, ...]]":
+def _film_enhancement(
+    enhancer: "Enhancer", options: Enhance, mask: Any, *, quiet: bool
+) -> "Callable[[Path, Path], tuple[str, ...]]":
     def enhance(source: Path, target: Path) -> tuple[str, ...]:
         from drujax.enhance.enhancer import checked_amount
         from drujax.enhance.film.files import FilmOptions, enhance_film
 
         given = FilmOptions(options.video_codec, options.crf, options.pix_fmt, options.preview)
         amount = checked_amount(options.strength, options.exposure, mask)
-        return enhance_film(source, target, enhancer, amount, given, quiet=options.quiet)
+        return enhance_film(source, target, enhancer, amount, given, quiet=quiet)
 
     return enhance
 
@@ -385,7 +399,7 @@ def _report(
             continue
         with contextlib.closing(outcomes_of(part)) as outcomes, progress or contextlib.nullcontext() as shown:
             try:
-                for outcome in outcomes:
+                for outcome in map(functools.partial(_with_mask, options=options), outcomes):
                     if alone:
                         _raise_failure(outcome, options)
                     counts[outcome.status] += 1
@@ -400,6 +414,15 @@ def _report(
                     "with more space, --skip-existing continues."
                 ) from error
     return counts
+
+
+def _with_mask(outcome: "Outcome", options: Enhance) -> "Outcome":
+    """Returns the outcome; an error of the mask, which follows the name of its picture, names the mask's file."""
+    if outcome.error is None or options.mask is None:
+        return outcome
+    prefix = f"{outcome.job.source}: "
+    error = outcome.error.replace(f"{prefix}mask: ", f"{prefix}--mask: {options.mask}: ", 1)
+    return dataclasses.replace(outcome, error=error)
 
 
 def _raise_failure(outcome: "Outcome", options: Enhance) -> None:
@@ -422,7 +445,7 @@ def _report_one(outcome: "Outcome", options: Enhance, reports: Reports) -> None:
                 reports.say(line)
         return
     if options.dry_run and not options.quiet:
-        output.say(f"{job.source} -> {job.target}{' (exists)' if outcome.status == 'exists' else ''}")
+        reports.result(f"{job.source} -> {job.target}{' (exists)' if outcome.status == 'exists' else ''}")
     elif options.verbose:
         reports.say(f"{outcome.status}: {job.source} -> {job.target}")
     if options.quiet:

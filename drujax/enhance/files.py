@@ -194,6 +194,7 @@ def _write(work: _Work | Outcome, *, quality: int | None) -> Outcome:
         elif isinstance(work.picture, Series):
             dropped, changed = write_series(target, work.picture, quality=quality)
             if not changed and as_it_is:
+                dropped = ()
                 _copy(source, target)
         else:
             dropped = write_picture(target, work.picture, quality=quality)

@@ -1,11 +1,13 @@
 """`-`: a picture from standard input, or to standard output, through files in a temporary folder."""
 
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from drujax.console import output
 from drujax.errors import UsageError
@@ -16,9 +18,25 @@ STANDARD = "-"
 NAMES = {"input": "standard input", "output": output.STDOUT}  # of the temporary files, in messages
 
 
+class Files(NamedTuple):
+    """Inputs and output of a command, with files in place of `-`.
+
+    Attributes:
+        inputs: the pictures.
+        target: as `-o` gives it.
+        stdout_is_free: whether lines may be printed there, because the result does not go there.
+        named: replaces the temporary files in a message by what they stand for.
+    """
+
+    inputs: Sequence[Path]
+    target: str | None
+    stdout_is_free: bool = True
+    named: Callable[[str], str] = lambda message: message
+
+
 @contextlib.contextmanager
-def through_files(inputs: Sequence[Path], target: str | None) -> Iterator[tuple[Sequence[Path], str | None]]:
-    """Yields the inputs and the output with files in place of `-`; then copies the result to standard output.
+def through_files(inputs: Sequence[Path], target: str | None) -> Iterator[Files]:
+    """Yields the inputs and the output with files in place of `-`; then copies the result, if any, to standard output.
 
     The only input `-` without an output is written to standard output, too.
 
@@ -30,7 +48,7 @@ def through_files(inputs: Sequence[Path], target: str | None) -> Iterator[tuple[
     reads = STANDARD in map(str, inputs)
     writes = target == STANDARD or (reads and target is None)
     if not (reads or writes):
-        yield inputs, target
+        yield Files(inputs, target)
         return
     if len(inputs) != 1 or (writes and inputs[0].is_dir()):
         raise UsageError("-: standard input and output take one picture")
@@ -40,10 +58,17 @@ def through_files(inputs: Sequence[Path], target: str | None) -> Iterator[tuple[
         source = _stored(Path(folder)) if reads else inputs[0]
         results = Path(folder) / "output"
         results.mkdir()
+
+        def named(message: str) -> str:
+            if reads:
+                message = message.replace(str(source), NAMES["input"])
+            of_result = re.escape(f"{results}/{source.stem}") + r"[^\s:,]*"  # with any suffix
+            return re.sub(of_result, NAMES["output"], message)
+
         try:
-            yield [source], f"{results}/" if writes else target
+            yield Files([source], f"{results}/" if writes else target, stdout_is_free=not writes, named=named)
         except UsageError as error:
-            raise UsageError(_named(str(error), source if reads else None, results)) from error
+            raise UsageError(named(str(error))) from error
         for result in results.iterdir():
             _to_stdout(result)
 
@@ -70,9 +95,3 @@ def _to_stdout(path: Path) -> None:
         sys.stdout.buffer.flush()
     except OSError as error:
         raise type(error)(error.errno, error.strerror, output.STDOUT) from error
-
-
-def _named(message: str, source: Path | None, results: Path) -> str:
-    if source is not None:
-        message = message.replace(str(source), NAMES["input"])
-    return message.replace(f"{results}/{source.name if source else ''}", NAMES["output"])

@@ -22,6 +22,7 @@ import numpy as np
 from drujax.errors import UsageError
 from drujax.pictures import color_profile, exif, foreign, to_srgb, xmp
 from drujax.pictures.containers import avif, bmp, gif, heif, jp2, jpeg, jxl, plain, png, tga, tiff, webp
+from drujax.pictures.containers.depths import LOWER_HALF, eight_bits
 from drujax.pictures.holding import held
 from drujax.pictures.picture import Picture
 from drujax.pictures.stored import Described, Stored, Written
@@ -47,7 +48,6 @@ SIXTEEN_BIT_GREY = ("JPEG2000",)
 COLORED = ("WEBP", "GIF")  # without grey
 OPAQUE = ("JPEG", "BMP")
 DECLARING = ("AVIF", "HEIF")  # with colours like those of cICP, which are not written
-LOWER_HALF = "the lower half of its 16 bits a channel"
 BEGINNING = 64  # bytes by which `format_of` tells a format
 
 
@@ -73,8 +73,7 @@ def encode_noting(picture: Picture, format: str, quality: int | None = None) -> 
     """Encodes like `encode`, and lists what the file does not hold, a phrase each, such as "EXIF"."""
     _check(picture, quality)
     container = CONTAINERS[format]
-    if format in DECLARING and not picture.icc_profile and not color_profile.has_profile(picture.chunks):
-        raise UsageError(f"has HDR colours (PQ or HLG), which are not written as {format}; choose .png")
+    check_colors(picture, format)
     converted = ()
     if picture.icc_profile and "icc_profile" not in container.HOLDS:
         picture, converted = to_srgb.converted(picture)
@@ -83,6 +82,12 @@ def encode_noting(picture: Picture, format: str, quality: int | None = None) -> 
     picture, unheld = held(picture, container.HOLDS, grey=samples.ndim == 2 or samples.shape[2] == 2)
     written = container.write(samples, picture, quality)
     return Written(written.content, dropped + unheld + written.dropped)
+
+
+def check_colors(picture: Picture, format: str) -> None:
+    """Raises UsageError for colours that a format could hold, but is not written with."""
+    if format in DECLARING and not picture.icc_profile and not color_profile.has_profile(picture.chunks):
+        raise UsageError(f"has HDR colours (PQ or HLG), which are not written as {format}; choose .png")
 
 
 # ----- reading
@@ -195,8 +200,8 @@ def samples_of(picture: Picture, format: str) -> np.ndarray:
         and format not in SIXTEEN_BIT
         and not (format in SIXTEEN_BIT_GREY and grey and alpha is None)
     ):
-        rgb = _eight_bits(rgb)
-        alpha = _eight_bits(alpha) if alpha is not None else None
+        rgb = eight_bits(rgb)
+        alpha = eight_bits(alpha) if alpha is not None else None
     if alpha is not None and format in OPAQUE:
         if (alpha != np.iinfo(alpha.dtype).max).any():
             raise UsageError(f"{format} cannot hold the picture's transparency; choose .png, .webp or .tif")
@@ -205,7 +210,3 @@ def samples_of(picture: Picture, format: str) -> np.ndarray:
     if grey and not (format == "TIFF" and rgb.dtype == np.uint16 and alpha is not None):
         return rgb[..., 0] if alpha is None else np.stack([rgb[..., 0], alpha], axis=-1)
     return rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
-
-
-def _eight_bits(samples: np.ndarray) -> np.ndarray:
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -10,7 +10,7 @@ X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003
 PER_INCH = {2: 1.0, 3: 2.54}  # by ResolutionUnit
 PREFIX = b"Exif\0\0"
-WHOLE_NUMBERS = (1, 3, 4, 6, 8, 9)  # types
+WHOLE_NUMBERS = (1, 3, 4, 6, 8, 9, 13, 16)  # types
 
 
 def upright(exif: bytes) -> tuple[int | None, bytes | None]:
@@ -29,7 +29,7 @@ def upright(exif: bytes) -> tuple[int | None, bytes | None]:
     body, orientation, exif_directory = bytearray(block), None, 0
     for tag, kind, at, size in found:
         value = directories.integer(Entry(kind, block[at : at + size]), layout.order)
-        if tag == ORIENTATION and kind in WHOLE_NUMBERS and size == directories.SIZES[kind]:
+        if tag == ORIENTATION and kind in WHOLE_NUMBERS and size >= directories.SIZES[kind]:
             orientation = value if 1 <= value <= 8 else 1
             struct.pack_into(layout.order + directories.NUMBERS[kind], body, at, 1)
         elif tag == directories.EXIF:

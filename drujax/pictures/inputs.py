@@ -11,6 +11,7 @@ import tyro
 
 from drujax.console.option_types import Flag
 from drujax.console.output import complain
+from drujax.console.output import say as say_on_stdout
 from drujax.console.progress import Progress
 from drujax.errors import UsageError, describe
 from drujax.pictures.discovery import Skipped, expand, pictures_of
@@ -63,19 +64,32 @@ def limit_pixels(max_pixels: int) -> None:
 
 
 class Reports:
-    """The reports of a command on stderr: progress, failures, and finally what was skipped.
+    """The reports of a command: progress, failures, and finally what was skipped on stderr, results on stdout.
 
     Attributes:
         failures: number of failures.
         skipped: skipped files and folders.
-        say: prints a line, above the progress if it is shown.
     """
 
-    def __init__(self, *, quiet: bool = False):
+    def __init__(self, *, quiet: bool = False, stdout: bool = True, named: Callable[[str], str] = lambda line: line):
+        """`quiet`: no progress and no skipped files; `stdout`: whether it is free for lines; `named`: edits lines."""
         self.quiet = quiet
         self.failures = 0
         self.skipped = Skipped()
-        self.say: Callable[[str], None] = complain
+        self._named = named
+        self._print: Callable[[str], None] = complain
+        self._stdout = stdout
+
+    def say(self, line: str) -> None:
+        """Prints a line on stderr, above the progress if it is shown."""
+        self._print(self._named(line))
+
+    def result(self, line: str) -> None:
+        """Prints a line on stdout; on stderr if stdout is not free. Raises OSError as `output.say`."""
+        if self._stdout:
+            say_on_stdout(self._named(line))
+        else:
+            self.say(line)
 
     def fail(self, _what: object, error: Exception | str) -> None:
         """Counts and reports a failure."""
@@ -92,12 +106,12 @@ class Reports:
         """Shows the progress of work on `total` pictures."""
         with Progress(label, total=total, unit="picture", quiet=self.quiet) as progress:
             if not self.quiet:
-                self.say = progress.say
+                self._print = progress.say
             try:
                 yield progress
                 progress.to(total)  # including failures
             finally:
-                self.say = complain
+                self._print = complain
 
     def close(self) -> int:
         """Reports what was skipped; returns the exit code, 1 if anything failed."""

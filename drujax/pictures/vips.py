@@ -64,7 +64,8 @@ def load(loader: str, content: bytes | Path, **options: Any) -> Any:
             image = getattr(vips.Image, f"{loader}load_buffer")(content, **options)
     except vips.Error as error:
         raise damaged(reason(error)) from error
-    check_size(image.width, image.height)
+    frames = options.get("n") == -1 and image.get_typeof("page-height")  # one above the other
+    check_size(image.width, image.get("page-height") if frames else image.height)
     return image
 
 

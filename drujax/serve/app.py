@@ -11,6 +11,7 @@ import dataclasses
 import tempfile
 import urllib.parse
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import IO, Any
 
 import anyio.to_thread
@@ -27,9 +28,11 @@ from drujax.errors import UsageError, unknown
 from drujax.pictures import codec
 from drujax.pictures.formats import FORMATS, LOSSY, missing_extra
 from drujax.pictures.picture import Picture
+from drujax.pictures.series import Series, series_of, write_series
+from drujax.pictures.stored import Several
 from drujax.serve.openapi import MEDIA_TYPES, description
 
-Enhance = Callable[[Picture, Strength, Exposure], Picture]
+Enhance = Callable[[Any, Strength, Exposure], Any]  # of a Picture or Series
 IN_MEMORY = 1 << 20  # bytes of a body that are held before a file takes over
 RETRY_AFTER = 2  # seconds, of a full queue
 
@@ -40,7 +43,7 @@ class Limits:
 
     Attributes:
         bytes: of a body.
-        pixels: of a picture; for the description, the decoder has its own limit.
+        pixels: of a picture, for which the decoder has its own limit, and of all frames or pages of a file together.
         queue: pictures that may wait.
         seconds: that a body may take to arrive, and each part of an answer to be taken.
     """
@@ -71,7 +74,7 @@ def application(
     """Returns the ASGI application.
 
     Args:
-        enhance: enhances a picture; raises UsageError.
+        enhance: enhances a picture or series, or returns the same object; raises UsageError.
         model: its name, for /healthz.
         limits: of requests.
         hosts: names by which the server may be called, so that a web page cannot reach it under a name of its own.
@@ -85,7 +88,7 @@ def application(
         async with _body(request, limits) as body, desk.place():
             if await request.is_disconnected():
                 return Response(status_code=499)  # nobody reads it
-            return await anyio.to_thread.run_sync(_answer, body, enhance, asked)
+            return await anyio.to_thread.run_sync(_answer, body, enhance, asked, limits.pixels)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "model": model, "waiting": desk.waiting})
@@ -200,28 +203,55 @@ async def _body(request: Request, limits: Limits) -> AsyncIterator[IO[bytes]]:
         yield file
 
 
-def _answer(body: IO[bytes], enhance: Enhance, asked: Asked) -> Response:
+def _answer(body: IO[bytes], enhance: Enhance, asked: Asked, most_pixels: int) -> Response:
     """Decodes, enhances and encodes. Raises HTTPException."""
     content = body.read()
     try:
-        picture = codec.decode(content)
-        name = asked.format or next((name for name in MEDIA_TYPES if FORMATS[f".{name}"] == picture.format), "png")
+        kind = codec.kind_of(content)
+        name = asked.format or next((name for name in MEDIA_TYPES if FORMATS[f".{name}"] == kind), "png")
         target = FORMATS[f".{name}"]
         if asked.quality is not None and target not in LOSSY:
             raise UsageError(f"quality: applies to lossy formats only, not to {target}")
-        enhanced = enhance(picture, asked.strength, asked.exposure)
-        same, dropped = enhanced is picture, ()
+        before = _decoded(content, target, most_pixels)
+        after = enhance(before, asked.strength, asked.exposure)
+        changed, dropped = after is not before, ()
         # Encoding a JPEG again would lose quality.
-        if not (same and target == picture.format and asked.quality is None):
-            content, dropped = codec.encode_noting(enhanced, target, asked.quality)
+        as_it_is = target == kind and asked.quality is None
+        if changed or not as_it_is:
+            encoded, dropped, changed = _encoded(after, name, asked.quality, changed=changed)
+            content, dropped = (content, ()) if as_it_is and not changed else (encoded, dropped)
     except codec.NotAPicture as error:
         raise HTTPException(415, str(error)) from error
     except UsageError as error:
         raise HTTPException(422, str(error)) from error
-    headers = {"Drujax-Status": "unchanged" if same else "enhanced"}
+    headers = {"Drujax-Status": "enhanced" if changed else "unchanged"}
     if dropped:
         headers["Drujax-Dropped"] = ", ".join(dropped).encode("ascii", "replace").decode()
     return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
+
+
+def _decoded(content: bytes, target: str, most_pixels: int) -> Picture | Series:
+    """Decodes a picture; opens frames or pages. Raises UsageError; HTTPException for too many pixels of all of them."""
+    try:
+        return codec.decode(content)
+    except Several:
+        series = series_of(content, target)
+    if series.pixels > most_pixels:
+        raise HTTPException(413, f"the {series.count} {series.kind} have more than {most_pixels} pixels together")
+    return series
+
+
+def _encoded(
+    after: Picture | Series, name: str, quality: int | None, *, changed: bool
+) -> tuple[bytes, tuple[str, ...], bool]:
+    """Returns the file, what it lacks, and whether it shows something else: of pages, that is known last."""
+    if isinstance(after, Picture):
+        written = codec.encode_noting(after, FORMATS[f".{name}"], quality)
+        return written.content, after.notes + written.dropped, changed
+    with tempfile.TemporaryDirectory(prefix="drujax-") as folder:
+        path = Path(folder) / f"result.{name}"
+        dropped, changed = write_series(path, after, quality=quality)
+        return path.read_bytes(), dropped, changed
 
 
 def _asked(request: Request) -> Asked:

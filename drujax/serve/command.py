@@ -1,7 +1,7 @@
 """The command `drujax serve`."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drujax.console import output
 from drujax.console.option_types import Flag
@@ -86,12 +86,19 @@ def enhancer(model: str) -> "Enhance":
     import numpy as np
 
     from drujax.enhance.enhancer import Enhancer
+    from drujax.pictures.series import Series
     from drujax.runtime.compile_cache import enable_compilation_cache
 
     enable_compilation_cache()
     loaded = Enhancer(model)
     loaded(np.zeros((1080 // 4, 1920 // 4, 3), np.uint8), 1.0)
-    return lambda picture, strength, exposure: loaded.picture(picture, strength, exposure=exposure)
+
+    def enhance(picture: Any, strength: Any, exposure: Any) -> Any:
+        if isinstance(picture, Series):
+            return loaded.series(picture, strength, exposure=exposure)
+        return loaded.picture(picture, strength, exposure=exposure)
+
+    return enhance
 
 
 def _check(options: Serve) -> None:

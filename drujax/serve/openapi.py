@@ -43,7 +43,8 @@ def description(max_bytes: int, max_pixels: int) -> dict[str, Any]:
                     ],
                     "requestBody": {
                         "required": True,
-                        "description": f"A picture file of at most {max_bytes} bytes and {max_pixels} pixels.",
+                        "description": f"A picture file of at most {max_bytes} bytes and {max_pixels} pixels, "
+                        "in all its frames or pages together.",
                         "content": {"application/octet-stream": _BINARY, "image/*": _BINARY},
                     },
                     "responses": {
@@ -60,7 +61,7 @@ def description(max_bytes: int, max_pixels: int) -> dict[str, Any]:
                         },
                         "400": _failure("A parameter is unknown or invalid, or the request is no valid HTTP."),
                         "408": _failure("The picture did not arrive in time."),
-                        "413": _failure("The body is too large."),
+                        "413": _failure("The body is too large, or its frames or pages have too many pixels."),
                         "415": _failure("The body is not a picture of a known kind."),
                         "422": _failure("The picture is damaged or too large, or does not fit the parameters."),
                         "503": _failure("Too many pictures are waiting; try again after Retry-After seconds."),

@@ -152,6 +152,7 @@ KINDS: dict[str, Kind] = {
     "tga-grey": Kind(".tga", _saved("L")),
     "avif": Kind(".avif", _saved(quality=90, subsampling="4:2:0", speed=9, xmp=XMP, **METADATA)),
     "avif-alpha": Kind(".avif", _saved("RGBA", quality=90, speed=9)),
+    "avif-animated": Kind(".avif", _animated("RGBA", quality=90, speed=9)),
     "avif-10": Kind(".avif", _deep("heif", compression="av1", bitdepth=10, Q=90, effort=1)),
     "avif-12": Kind(".avif", _deep("heif", compression="av1", bitdepth=12, Q=90, effort=1)),
     "jpeg-2000": Kind(".jp2", _saved()),

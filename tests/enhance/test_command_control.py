@@ -19,10 +19,12 @@ from drujax.enhance.plan import Job
 from drujax.enhance.strength import check_exposure
 from drujax.enhance.watch import watched
 from drujax.errors import UsageError
+from drujax.pictures import codec
 from drujax.pictures.color import luma
 from drujax.pictures.grid import label
 from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
+from tests.support.picture_files import exif
 
 pytestmark = pytest.mark.usefixtures("command")
 SIZE = (40, 60)
@@ -143,8 +145,24 @@ def test_the_option_mask(model, dark, tmp_path, capsys):
     rgb, found = read_picture(dark).rgb, read_picture(tmp_path / "out.png").rgb
     np.testing.assert_array_equal(found[:, :40], rgb[:, :40])
     np.testing.assert_array_equal(found[:, 40:], Enhancer(model)(rgb, 1.0)[:, 40:])
-    assert run(*command, "-o", tmp_path / "no.png", "--mask", tmp_path / "none.png") == 2
-    assert "none.png: " in capsys.readouterr().err
+
+
+def test_a_bad_mask_is_a_line_with_the_option_and_the_file(model, dark, tmp_path, capsys):
+    path = tmp_path / "mask.png"
+
+    def error(*inputs):
+        assert run("enhance", *inputs, "--model", model, "-o", f"{tmp_path}/out/", "--mask", path) != 0
+        return [line for line in capsys.readouterr().err.splitlines() if "mask" in line]
+
+    assert error(dark) == [f"drujax: error: --mask: {path}: no such file or directory"]
+    path.write_text("no picture")
+    assert error(dark)[0].startswith(f"drujax: error: --mask: {path}: not a picture of a known kind")
+    Image.new("L", (90, 40), 255).save(path)
+    shape = f"--mask: {path}: 90x40 pixels are of another shape than 60x40"
+    assert error(dark) == [f"drujax: error: {dark}: {shape}"]
+    moving = tmp_path / "moving.gif"
+    Image.open(dark).save(moving, save_all=True, append_images=[Image.new("RGB", SIZE[::-1])])
+    assert error(dark, moving) == [f"failed: {dark}: {shape}", f"failed: {moving}: {shape}"]
 
 
 # ----- standard input and output
@@ -181,6 +199,46 @@ def test_a_file_to_standard_output_and_standard_input_to_a_file(model, dark, tmp
     assert not written.getvalue()
     expected = Enhancer(model)(read_picture(dark).rgb)
     np.testing.assert_array_equal(read_picture(tmp_path / "out.png").rgb, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["-"], []),
+        (["-", "-q"], []),
+        (["-", "-v"], ["enhanced: standard input -> standard output"]),
+        (["{dark}", "-o", "-", "-v", "--suffix=_b"], ["enhanced: {dark} -> standard output"]),
+        (["-", "--format=bmp"], ["standard output: written without EXIF"]),
+        (["-", "-n"], ["standard input -> standard output", "standard output: 1 would be enhanced"]),
+        (["-", "-n", "-v"], ["standard input -> standard output", "standard output: 1 would be enhanced"]),
+        (["-", "-n", "--format=jpg"], ["standard input -> standard output", "standard output: 1 would be enhanced"]),
+        (["{dark}", "-o", "-", "-n"], ["{dark} -> standard output", "standard output: 1 would be enhanced"]),
+        (["-", "-n", "-q"], []),
+    ],
+)
+def test_standard_output_holds_the_picture_alone(model, dark, monkeypatch, capsys, arguments, lines):
+    file = io.BytesIO()
+    Image.open(dark).save(file, "PNG", exif=exif({0x0131: (2, b"program\0")}))
+    printed = []
+    with monkeypatch.context() as context:
+        written = piped(context, file.getvalue())
+        context.setattr("drujax.enhance.standard_streams.sys.stdout.write", printed.append)
+        assert run("enhance", *[word.format(dark=dark) for word in arguments], "--model", model) == 0
+    assert printed == []
+    assert capsys.readouterr().err.splitlines() == [line.format(dark=dark) for line in lines]
+    content = written.getvalue()
+    assert (content == b"") if "-n" in arguments else codec.decode(content).rgb.mean() > read_picture(dark).rgb.mean()
+
+
+def test_standard_input_to_a_file_is_named_in_lines(model, dark, tmp_path, monkeypatch, capsys):
+    target = tmp_path / "out.png"
+    with monkeypatch.context() as context:
+        context.setattr(
+            "drujax.enhance.standard_streams.sys.stdin", SimpleNamespace(buffer=io.BytesIO(dark.read_bytes()))
+        )
+        assert run("enhance", "-", "-n", "-o", target, "--model", model) == 0
+    assert capsys.readouterr().out == f"standard input -> {target}\n{target}: 1 would be enhanced\n"
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(

@@ -53,14 +53,14 @@ def enhanced(enhancer, path, **amount) -> list[np.ndarray]:
 
 def test_the_command_enhances_every_frame_and_nothing_flickers(tmp_path, model, command, capsys):
     scene = night(1)
-    for suffix in ("png", "webp", "gif"):
+    for suffix in ("png", "webp", "gif", "avif"):
         path = save(tmp_path / f"a.{suffix}", [moving(number, scene) for number in range(8)], duration=40, loop=0)
         assert cli.main(["enhance", str(path), "--model", str(model), "-o", f"{tmp_path}/out/"]) == 0
         before, after = frames_of(path), frames_of(tmp_path / "out" / path.name)
         assert len(after) == len(before) == 8
         assert np.mean(after) > np.mean(before) + 20
         still = [frame[:, :48] for frame in after]
-        if suffix != "gif":  # whose frames have palettes of their own, in the file that is read, too
+        if suffix in ("png", "webp"):  # frames of a GIF have palettes of their own, and AVIF is lossy
             assert max(np.abs(frame - still[0]).max() for frame in still) == 0
         assert max(np.abs(frame - still[0]).mean() for frame in still) < 4
     assert "failed" not in capsys.readouterr().err
@@ -134,6 +134,18 @@ def test_pages_that_stay_as_they_are_are_copied(tmp_path, model, command, capsys
     assert cli.main(["enhance", str(path), "--model", str(model), "-o", f"{tmp_path}/out/"]) == 0
     assert (tmp_path / "out" / "a.tif").read_bytes() == path.read_bytes()
     assert "1 already bright" in capsys.readouterr().out
+
+
+def test_a_damaged_frame_is_a_line_that_names_the_file_once(tmp_path, model, command, capsys):
+    path = save(tmp_path / "a.png", [moving(number, night(1)) for number in range(3)], duration=40)
+    content = bytearray(path.read_bytes())
+    last = content.rindex(b"fdAT") + 8
+    content[last : last + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    assert cli.main(["enhance", str(path), "--model", str(model), "-o", f"{tmp_path}/out/"]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith(f"drujax: error: {path}: damaged picture (")
+    assert line.count(str(path)) == 1
 
 
 def test_a_contact_sheet_shows_the_first_frame(tmp_path, model, command):

@@ -102,6 +102,22 @@ def test_orientation_of_every_integer_type(kind, order):
     assert np.array_equal(stored.rgb, np.asarray(Image.fromarray(RGB).transpose(Image.Transpose.ROTATE_270)))
 
 
+@pytest.mark.filterwarnings("ignore:Metadata Warning")
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_first_of_two_orientations_counts(order):
+    """Pillow, which turns what it writes as AVIF by it, takes that one, too."""
+    block = exif({ORIENTATION: (3, (6, 6)), 0x0131: (2, b"program\0")}, order=order)
+    picture = codec.decode(jpeg(RGB, (0xE1, b"Exif\0\0" + block)))
+    assert picture.rgb.shape == (8, 6, 3)
+    assert codec.decode(codec.encode(picture, "AVIF")).rgb.shape == (8, 6, 3)
+
+
+@pytest.mark.parametrize("value", [(1, (6,)), (2, b"6\0"), (5, (6, 1))])
+def test_exif_whose_orientation_pillow_does_not_take_is_dropped_and_reported(value):
+    picture = codec.decode(jpeg(RGB, (0xE1, b"Exif\0\0" + exif({ORIENTATION: value, 0x0131: (2, b"program\0")}))))
+    assert codec.encode_noting(picture, "AVIF").dropped == ("EXIF, which is damaged",)
+
+
 @pytest.mark.parametrize("claimed", [5, 60_000])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_exif_with_too_large_a_count_of_entries_is_repaired(order, claimed):

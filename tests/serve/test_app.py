@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import io
 import re
 import socket
@@ -13,14 +14,14 @@ import httpx2 as httpx
 import numpy as np
 import pytest
 import uvicorn
-from PIL import Image
+from PIL import Image, ImageSequence
 from starlette.testclient import TestClient
 
 from drujax import cli
 from drujax.errors import UsageError
 from drujax.pictures import codec
 from drujax.pictures.formats import FORMATS
-from drujax.pictures.picture import Picture
+from drujax.pictures.series import Series, series_of
 from drujax.serve import command
 from drujax.serve.app import Limits, application
 from drujax.serve.command import LOOPBACK
@@ -31,6 +32,8 @@ LIMITS = Limits(bytes=50_000, pixels=1_000_000, queue=8, seconds=5.0)
 
 def lighter(picture, strength, exposure):
     """In place of a network: adds 10 levels, or as many as the strength has hundredths; bright pictures stay."""
+    if isinstance(picture, Series):
+        return dataclasses.replace(picture, change=lambda _, one: lighter(one, strength, exposure))
     if picture.rgb.min() > 200:
         return picture
     if exposure == 1:
@@ -38,7 +41,7 @@ def lighter(picture, strength, exposure):
     if exposure == 2:
         raise KeyError("a defect")
     step = 10 if strength == "auto" else round(100 * strength)
-    return Picture(picture.rgb + np.uint8(step), alpha=picture.alpha, format=picture.format, icc_profile=b"profile")
+    return dataclasses.replace(picture, rgb=picture.rgb + np.uint8(step), icc_profile=b"profile")
 
 
 def client(**changes):
@@ -46,11 +49,11 @@ def client(**changes):
     return TestClient(application(lighter, "stand-in", limits), raise_server_exceptions=False)
 
 
-def encoded(format="PNG", level=50, size=(20, 30)):
+def encoded(format="PNG", level=50, size=(20, 30), **more):
     file = io.BytesIO()
     rows, columns = np.indices(size) // 4
     Image.fromarray(np.stack([rows + level, columns + level, rows + columns + level], -1).astype(np.uint8)).save(
-        file, format
+        file, format, **more
     )
     return file.getvalue()
 
@@ -84,6 +87,8 @@ def test_the_result_has_the_format_of_the_picture(format, media_type):
 def test_what_the_format_cannot_hold_is_reported():
     assert client().post("/enhance?format=bmp", content=encoded()).headers["drujax-dropped"] == "the colour profile"
     assert "drujax-dropped" not in client().post("/enhance", content=encoded()).headers
+    damaged = encoded("JPEG", exif=b"Exif\0\0no directory")
+    assert client().post("/enhance", content=damaged).headers["drujax-dropped"] == "EXIF, which is damaged"
 
 
 def test_every_format_that_the_command_writes_can_be_asked_for():
@@ -106,6 +111,83 @@ def test_a_bright_picture_comes_back_byte_by_byte():
         answer = client().post("/enhance", content=bright)
         assert answer.headers["drujax-status"] == "unchanged"
         assert answer.content == bright
+
+
+# ----- animations and pages
+
+
+def several(format="GIF", level=50, **more):
+    """Frames or pages with something that moves."""
+    images = [Image.new("RGB", (30, 20), (level, level, level + 10)) for _ in range(3)]
+    for number, image in enumerate(images):
+        image.paste((level + 20, level, level), (4 * number, 5, 4 * number + 6, 11))
+    file = io.BytesIO()
+    options = {"lossless": True} if format == "WEBP" else {}
+    options |= {} if format == "TIFF" else {"duration": [50, 100, 70]}
+    images[0].save(file, format, save_all=True, append_images=images[1:], **options | more)
+    return file.getvalue()
+
+
+def frames_of(content):
+    with Image.open(io.BytesIO(content)) as image:
+        return [np.asarray(frame.convert("RGB")).astype(int) for frame in ImageSequence.Iterator(image)]
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
+def test_every_frame_and_page_is_answered(format):
+    content = several(format)
+    answer = client(pixels=3 * 30 * 20).post("/enhance", content=content)
+    assert (answer.status_code, answer.headers["drujax-status"]) == (200, "enhanced")
+    assert answer.headers["content-type"] == f"image/{format.lower()}"
+    for before, after in zip(frames_of(content), frames_of(answer.content), strict=True):
+        assert np.abs(after - before - 10).max() <= (6 if format == "AVIF" else 0)
+    if format != "TIFF":
+        mine, theirs = (series_of(file, "PNG").animation for file in (content, answer.content))
+        assert mine == theirs
+
+
+def test_an_animation_in_another_format_and_what_that_lacks():
+    answer = client().post("/enhance?format=webp&quality=50", content=several("GIF"))
+    assert answer.headers["content-type"] == "image/webp"
+    assert len(frames_of(answer.content)) == 3
+    answer = client().post("/enhance", content=several("PNG", duration=50, default_image=True))
+    assert answer.headers["drujax-dropped"] == "the still picture for viewers without animation"
+
+
+@pytest.mark.parametrize("format", ["GIF", "AVIF", "TIFF"])
+def test_bright_frames_and_pages_come_back_byte_by_byte(format):
+    bright = several(format, 210)
+    answer = client().post("/enhance", content=bright)
+    assert (answer.content == bright, answer.headers["drujax-status"]) == (True, "unchanged")
+    assert "drujax-dropped" not in answer.headers
+    answer = client().post("/enhance?format=tif" if format == "TIFF" else "/enhance?format=png", content=bright)
+    assert (len(frames_of(answer.content)), answer.headers["drujax-status"]) == (3, "unchanged")
+
+
+@pytest.mark.parametrize(
+    ("format", "query", "limits", "status", "message"),
+    [
+        ("GIF", "", {"pixels": 1799}, 413, "the 3 frames have more than 1799 pixels together"),
+        ("TIFF", "", {"pixels": 1799}, 413, "the 3 pages have more than 1799 pixels together"),
+        ("WEBP", "format=jpg", {}, 422, "is an animation, which JPEG cannot hold; choose .png, .webp, .avif or .gif"),
+        ("TIFF", "format=png", {}, 422, "has 3 pages, which PNG cannot hold; choose .tif"),
+        ("GIF", "quality=50", {}, 422, "quality: applies to lossy formats only, not to GIF"),
+        ("PNG", "exposure=1", {}, 422, "exposure: of this picture impossible"),
+        ("PNG", "exposure=2", {}, 500, "internal error"),
+    ],
+)
+def test_frames_and_pages_that_are_refused(format, query, limits, status, message):
+    answer = client(**limits).post(f"/enhance?{query}", content=several(format))
+    assert (answer.status_code, answer.json()) == (status, {"error": message})
+
+
+def test_a_damaged_frame_is_a_line_without_a_path():
+    content = bytearray(several("PNG"))
+    last = content.rindex(b"fdAT") + 8
+    content[last : last + 4] = b"\xff" * 4
+    answer = client().post("/enhance", content=bytes(content))
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("damaged picture (")
 
 
 # ----- mistakes
@@ -303,12 +385,13 @@ def test_a_client_that_goes_away_leaves_the_server_working():
 
 
 @pytest.mark.usefixtures("command")
-def test_the_command_serves_with_a_model(model, monkeypatch, capsys):
+def test_the_command_serves_with_a_model(tmp_path, model, monkeypatch, capsys):
     found = {}
 
     def serve(server, sockets):
         with TestClient(server.config.app, base_url="http://localhost") as asking:
             found["answer"] = asking.post("/enhance?strength=1", content=encoded())
+            found["frames"] = asking.post("/enhance?strength=1", content=several("PNG"))
             found["host"] = TestClient(server.config.app, base_url="http://elsewhere").get("/healthz").status_code
 
     monkeypatch.setattr(uvicorn.Server, "run", serve)
@@ -317,6 +400,10 @@ def test_the_command_serves_with_a_model(model, monkeypatch, capsys):
     assert found["host"] == 400
     expected = command.enhancer(str(model))(codec.decode(encoded()), 1.0, None)
     np.testing.assert_array_equal(codec.decode(found["answer"].content).rgb, expected.rgb)
+    (tmp_path / "a.png").write_bytes(several("PNG"))
+    arguments = ["--model", str(model), "--strength=1", "-o", f"{tmp_path}/b.png"]
+    assert cli.main(["enhance", f"{tmp_path}/a.png", *arguments]) == 0
+    assert found["frames"].content == (tmp_path / "b.png").read_bytes()
 
 
 @pytest.mark.usefixtures("command")

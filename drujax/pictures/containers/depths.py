@@ -1,6 +1,8 @@
-"""Samples of 10 and 12 bits, which AVIF and HEIC store, in the upper bits of 16."""
+"""Samples of 16 bits: as 8 bits, and with the 10 or 12 bits that AVIF and HEIC store in the upper ones."""
 
 import numpy as np
+
+LOWER_HALF = "the lower half of its 16 bits a channel"
 
 
 def sixteen_bits(samples: np.ndarray, depth: int) -> np.ndarray:
@@ -13,3 +15,8 @@ def coded(samples: np.ndarray, depth: int) -> np.ndarray:
     levels = 2**depth - 1
     rounded = (samples.astype(np.uint32) * levels + 32767) // 65535
     return (rounded << (16 - depth)).astype(np.uint16)
+
+
+def eight_bits(samples: np.ndarray) -> np.ndarray:
+    """Rounds samples of 16 bits to 8 bits."""
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)

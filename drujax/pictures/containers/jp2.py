@@ -11,6 +11,7 @@ from PIL import Image
 from drujax.errors import UsageError
 from drujax.pictures import exif
 from drujax.pictures.containers import plain
+from drujax.pictures.containers.boxes import boxes
 from drujax.pictures.picture import Metadata, Picture
 from drujax.pictures.stored import Stored, Written, damaged
 
@@ -70,23 +71,12 @@ def _depths(content: bytes) -> list[int]:
     return [(depth & 0x7F) + 1 for depth in depths] or [8]
 
 
-def _boxes(content: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yields the name and data of each box but the codestream, also of those in the header."""
-    end = len(content) if end is None else end
-    while content.startswith(CONTAINER) and start + 8 <= end:
-        size, name = struct.unpack_from(">I4s", content, start)
-        head = 8
-        if size == 1 and start + 16 <= end:
-            (size,) = struct.unpack_from(">Q", content, start + 8)
-            head = 16
-        size = size or end - start
-        if size < head:
-            return
-        if name == b"jp2h":
-            yield from _boxes(content, start + head, min(start + size, end))
-        elif name not in KNOWN:
-            yield name, content[start + head : start + size]
-        start += size
+    for place in boxes(content) if content.startswith(CONTAINER) else ():
+        for name, first, last in boxes(content, *place[1:]) if place[0] == b"jp2h" else (place,):
+            if name not in KNOWN:
+                yield name, content[first:last]
 
 
 def _with_metadata(content: bytes, picture: Metadata) -> bytes:

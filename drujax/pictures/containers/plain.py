@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from drujax.errors import UsageError
 from drujax.pictures import exif
@@ -45,6 +45,19 @@ def read(
             dpi=_resolution(image),
         )
         return Stored(pixels(image), metadata, encoding=encoding or {})
+
+
+def frames_in(content: bytes, format: str) -> int:
+    """Returns the number of frames of a file of one of Pillow's formats. Raises UsageError."""
+    with _damage_is_reported(), Image.open(io.BytesIO(content), formats=(format,)) as image:
+        return getattr(image, "n_frames", 1)
+
+
+def frames(content: bytes, format: str) -> Iterator[np.ndarray]:
+    """Yields the samples of the frames of a file of one of Pillow's formats. Raises UsageError."""
+    with _damage_is_reported(), Image.open(io.BytesIO(content), formats=(format,)) as image:
+        for frame in ImageSequence.Iterator(image):
+            yield pixels(frame)
 
 
 def format_of(content: bytes) -> str | None:
