@@ -362,7 +362,7 @@ def _by_kind(jobs: Sequence["Job"]) -> "tuple[list[Job], list[Job]]":
 
 def _film_enhancement(enhancer: "Enhancer", options: Enhance, mask: Any) -> "Callable[[Path, Path], tuple[str, ...]]":
     def enhance(source: Path, target: Path) -> tuple[str, ...]:
-        from drujax.enhance.enhancer import checked_amount
+        from drujax.enhance.amount import checked_amount
         from drujax.enhance.film.files import FilmOptions, enhance_film
 
         given = FilmOptions(options.video_codec, options.crf, options.pix_fmt, options.preview)

@@ -19,7 +19,7 @@ from drujax.enhance.enhancer import Enhancer
 from drujax.enhance.files import enhance_files
 from drujax.enhance.loading import load_model
 from drujax.enhance.plan import Job
-from drujax.enhance.tiles import Axis, Pixels, Tiles
+from drujax.enhance.tiles import Axis, Pixels
 from drujax.errors import UsageError
 from drujax.methods.registry import find_network, networks
 from drujax.pictures import streaming, strips, vips
@@ -66,7 +66,7 @@ def night(name):
 
 
 def in_tiles(enhancer, image, side, share=1.0, exposure=None):
-    tiles = Tiles(enhancer._engine, Pixels.of_array(image), enhancer._padding)
+    tiles = enhancer._mode.tiles(Pixels.of_array(image))
     tiles._side = side
     return np.concatenate(list(tiles.enhanced(share, exposure, rounding="nearest")))
 
@@ -90,7 +90,7 @@ def test_tiles_are_the_whole_picture_and_have_no_seams(tmp_path, name, options, 
     assert difference.max() < (3e-4 if name in ("clip_lit", "ruas") else 2e-6)
     assert np.abs(whole - image[: whole.shape[0], : whole.shape[1]]).max() > 0.01
 
-    tiles = Tiles(enhancer._engine, Pixels.of_array(image), enhancer._padding)
+    tiles = enhancer._mode.tiles(Pixels.of_array(image))
     assert side >= tiles._smallest_side
     for axis, along in enumerate((tiles._rows, tiles._columns)):
         borders = starts(tiles, along, side)
@@ -218,7 +218,7 @@ def test_the_free_memory_decides_the_tiles(tmp_path, monkeypatch):
     sides = {}
     for free in (None, 10**12, 10**7, 1):
         monkeypatch.setattr(tiles_module, "free_memory", lambda free=free: free)
-        tiles = Tiles(enhancer._engine, Pixels.of_array(image), enhancer._padding)
+        tiles = enhancer._mode.tiles(Pixels.of_array(image))
         sides[free] = tiles._side
     assert sides[None] == sides[10**12] == 1024
     assert sides[10**7] ** 2 * tiles._tiling.memory <= 0.5 * 10**7
