@@ -1,0 +1,18 @@
+"""Folders that cannot be read."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def close(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Lets the system refuse to list folders of that name, as it does to anybody but root."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
