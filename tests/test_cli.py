@@ -25,7 +25,7 @@ from drujax.pictures.io import read_picture
 from drujax.runtime.version import __version__
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import to_torch
-from tests.support import closed_folders
+from tests.support.folders import close
 from tests.support.killed import Point, run_until
 from tests.support.tiny_model import save_tiny_model
 
@@ -377,7 +377,7 @@ def test_skipped_files_are_reported_once(frames, model, tmp_path, capsys):
 
 def test_an_unreadable_folder_is_a_failure(frames, model, tmp_path, capsys, monkeypatch):
     (frames / "closed").mkdir()
-    closed_folders.close(monkeypatch, "closed")
+    close(monkeypatch, "closed")
     for arguments in (["enhance", frames, "-n"], ["sort", frames], ["sort", frames, frames / "closed"]):
         assert run(*arguments) == 1
         assert capsys.readouterr().err.count(f"failed: {frames}/closed: permission denied") >= 1

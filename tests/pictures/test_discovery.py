@@ -10,13 +10,7 @@ from PIL import Image
 from drujax.errors import UsageError
 from drujax.pictures.discovery import Skipped, expand, find_pictures, pictures_of
 from drujax.pictures.io import read_picture
-from tests.support import closed_folders
-
-
-def touch(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
+from tests.support.folders import close, touch
 
 
 def found(folder: Path, skipped: Skipped | None = None, **options) -> list[str]:
@@ -103,7 +97,7 @@ def test_two_folders_that_link_to_each_other(tmp_path):
 
 def test_a_folder_that_cannot_be_read_is_a_failure_and_the_others_are_searched(tmp_path, monkeypatch):
     touch(tmp_path, "a/a.png", "b/b.png", "c.png")
-    closed_folders.close(monkeypatch, "a")
+    close(monkeypatch, "a")
     skipped = Skipped()
     assert found(tmp_path, skipped) == ["b/b.png", "c.png"]
     assert list(skipped.failures) == [f"{tmp_path}/a"]

@@ -1,9 +1,16 @@
-"""Folders that cannot be read."""
+"""Folders to search: with empty files, and ones that cannot be read."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+
+def touch(folder: Path, *names: str) -> None:
+    """Writes empty files into a folder and its subfolders."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
 
 
 def close(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
