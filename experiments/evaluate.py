@@ -60,7 +60,8 @@ class Config:
 def main(config: Config) -> int:
     """Evaluates as `config` says; prints the results and writes those of a run."""
     from drujax.console.progress import Progress
-    from drujax.enhance.enhancer import Enhancer, check_strength
+    from drujax.enhance.enhancer import Enhancer
+    from drujax.enhance.strength import check_strength
     from drujax.runtime.compile_cache import enable_compilation_cache
     from drujax.score.evaluation import luminance_statistics, quasi_pairs, score_pairs, score_scenes, spread
     from drujax.training.workdir import write_json

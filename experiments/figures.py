@@ -153,7 +153,8 @@ def grid(labels: list[str], rows: Sequence[Row], width: int) -> UInt8[np.ndarray
 
 
 def _enhancers(config: Common, models: Sequence[str]) -> list[Callable[..., Any]]:
-    from drujax.enhance.enhancer import Enhancer, check_strength
+    from drujax.enhance.enhancer import Enhancer
+    from drujax.enhance.strength import check_strength
     from drujax.runtime.compile_cache import enable_compilation_cache
 
     check_strength(config.strength)

@@ -18,22 +18,21 @@ it was when the same command is run again.
 
 import dataclasses
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from drujax.console import command_line
 from drujax.data.card.licences import parsed_notes
-from drujax.data.execution import BeamRunner
 from drujax.data.prepare import prepare
 from drujax.data.qab import HIGH, LOW
-from drujax.data.sources import Scenes, file_hash, source_names
-from drujax.errors import UsageError, unknown
+from drujax.data.sources import Scenes, source_names
 from drujax.runtime.parallel import cores
 from drujax.uncertainty.config import ProbabilityRecipe
 from experiments._prepare import card, films, photos, review
+from experiments._prepare.arguments import beam_runner, existing, sources
+from experiments._prepare.labels import Classifier, labelling
 from experiments._prepare.made import Films, Photos, make_sources
 
 SUBCOMMANDS = {"films": films, "photos": photos, "review": review, "card": card}
@@ -114,92 +113,28 @@ def build(arguments: list[str]) -> int:
     """Prepares a dataset, and writes its card; returns 1 if pictures were skipped as unreadable."""
     config = command_line.parse(Config, arguments, program="prepare")
     made = make_sources(config.made or config.out.with_name(f"{config.out.name}-sources"), config.films, config.photos)
-    source = _source(config, made.folders)
+    source = sources(config.source, made.folders, count=config.count, size=config.size, seed=config.seed)
     folders = {} if isinstance(source, Scenes) else dict(zip(source_names(source), source, strict=True))
     licences = parsed_notes(config.licence, sources=folders or ["scenes"])
     summary = prepare(
         source,
         config.out,
-        groups=[*(_existing("--groups", table) for table in config.groups), *made.groups],
+        groups=[*(existing("--groups", table) for table in config.groups), *made.groups],
         merge=config.merge_copies,
-        corrections=[_existing("--corrections", table) for table in config.corrections],
+        corrections=[existing("--corrections", table) for table in config.corrections],
         crop=config.crop,
         seed=config.seed,
         low=config.low,
         high=config.high,
         processes=cores() if config.processes is None else config.processes,
-        beam=_beam(config),
-        **_labels(config),
+        beam=beam_runner(config.beam_runner, config.beam_options),
+        **labelling(config.labels, config.reuse, Classifier(config.classifier, config.pretrained, config.recipe)),
     )
     for line in summary.skipped:
         print(f"prepare: skipped: {line}", file=sys.stderr)
     print(summary)
     card.write_after_build(config.out, arguments, folders, licences)
     return 1 if summary.skipped or not made.complete else 0
-
-
-def _source(config: Config, made: list[Path]) -> list[Path] | Scenes:
-    """Returns the sources: folders, with those that were made, or synthetic scenes."""
-    if "scenes" not in config.source:
-        return [*map(Path, config.source), *made]
-    if len(config.source) > 1 or made:
-        raise UsageError(
-            '--source: "scenes" (synthetic) cannot be combined with folders; a folder of that name is ./scenes'
-        )
-    try:
-        height, width = (int(side) for side in config.size.split("x"))
-    except ValueError:
-        raise UsageError(f"--size: {config.size!r} is not HEIGHTxWIDTH, like 360x640.") from None
-    return Scenes(config.count, (height, width), config.seed)
-
-
-def _beam(config: Config) -> BeamRunner | None:
-    if config.beam_runner is not None:
-        return BeamRunner(config.beam_runner, config.beam_options)
-    if config.beam_options:
-        raise UsageError("--beam-options: needs --beam-runner")
-    return None
-
-
-def _labels(config: Config) -> dict[str, Any]:
-    """Returns the arguments of `prepare` for --labels."""
-    if config.labels == "classifier":
-        return {"labels": "classifier", "reuse": config.reuse, **_classifier(config)}
-    if config.reuse is not None:
-        raise UsageError("--reuse: needs --labels=classifier")
-    if config.labels == "qab":
-        return {"labels": "qab"}
-    if Path(config.labels).suffix.lower() != ".csv":
-        raise unknown("--labels", config.labels, ["qab", "classifier", "a file.csv"])
-    return {"labels": _existing("--labels", Path(config.labels))}
-
-
-def _classifier(config: Config) -> dict[str, Any]:
-    from drujax.models.backbones import BACKBONES
-    from drujax.uncertainty.probability import labeller
-    from drujax.weights.pretrained.backbones import load_pretrained, results_licence
-
-    if config.classifier not in BACKBONES:
-        raise unknown("--classifier", config.classifier, BACKBONES)
-    if config.pretrained != "none" and config.reuse is None:
-        load_pretrained(config.classifier, config.pretrained)  # reports missing weights early
-    weights = Path(config.pretrained)
-    identity = {
-        "backbone": config.classifier,
-        "pretrained": file_hash(weights) if weights.is_file() else config.pretrained,
-        "recipe": dataclasses.asdict(config.recipe),
-    }
-    if licence := results_licence(config.pretrained):
-        identity["licence"] = licence
-    log = partial(print, file=sys.stderr, flush=True)
-    label_uncertain = labeller(config.classifier, config.pretrained, config.recipe, log=log)
-    return {"classifier": identity, "label_uncertain": label_uncertain}
-
-
-def _existing(argument: str, file: Path) -> Path:
-    if not file.is_file():
-        raise UsageError(f"{argument}: file not found: {file}")
-    return file
 
 
 if __name__ == "__main__":

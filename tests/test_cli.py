@@ -25,6 +25,7 @@ from drujax.pictures.io import read_picture
 from drujax.runtime.version import __version__
 from drujax.weights import safetensors_io
 from drujax.weights.torch_names import to_torch
+from tests.support.folders import close
 from tests.support.killed import Point, run_until
 from tests.support.tiny_model import save_tiny_model
 
@@ -376,14 +377,7 @@ def test_skipped_files_are_reported_once(frames, model, tmp_path, capsys):
 
 def test_an_unreadable_folder_is_a_failure(frames, model, tmp_path, capsys, monkeypatch):
     (frames / "closed").mkdir()
-    scandir = os.scandir
-
-    def refuse(path):  # as the system does to anybody but root
-        if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    close(monkeypatch, "closed")
     for arguments in (["enhance", frames, "-n"], ["sort", frames], ["sort", frames, frames / "closed"]):
         assert run(*arguments) == 1
         assert capsys.readouterr().err.count(f"failed: {frames}/closed: permission denied") >= 1

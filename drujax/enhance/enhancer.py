@@ -1,48 +1,31 @@
 """Enhances images in memory, with any network, at any size and bit depth."""
 
-import contextlib
-import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, overload
+from typing import TYPE_CHECKING, Any, get_args, overload
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from drujax.data.qab import HIGH, quartile_means, quartile_means_of_image
-from drujax.enhance.application import apply
-from drujax.enhance.composition import Gains
-from drujax.enhance.engine import NOT_FINITE, Engine, Rounding, Runtime, TooLittleMemory, build_engine, load_engine
-from drujax.enhance.mask import Mask, check_mask, masked
-from drujax.enhance.strength import (
-    Exposure,
-    Strength,
-    check_exposure,
-    check_strength,
-    darkness,
-    enough,
-    share_for,
-)
-from drujax.enhance.tiled_stream import in_tiles
-from drujax.enhance.tiles import Pixels, Tiles
-from drujax.enhance.working_scale import at_working_scale
+from drujax.enhance.amount import Amount, checked_amount
+from drujax.enhance.engine import Engine, Rounding, Runtime, build_engine, load_engine
+from drujax.enhance.guided import Guided
+from drujax.enhance.light import Light, find_light
+from drujax.enhance.own_output import OwnOutput
+from drujax.enhance.recolouring import recoloured
+from drujax.enhance.strength import Exposure, Strength
 from drujax.enhance.zoo import DEFAULT_MODEL
 from drujax.errors import UsageError, unknown
-from drujax.pictures import vips
-from drujax.pictures.arrays import as_images, is_floating, native
-from drujax.pictures.color import luma
+from drujax.pictures.arrays import as_images, native
 from drujax.pictures.picture import Picture
 from drujax.pictures.pillow import image_of, is_pillow, picture_of
 from drujax.pictures.series import Series
-from drujax.pictures.streaming import Stream, bounded_memory
-from drujax.pictures.tone_curve import curve_of
-from drujax.runtime.memory import is_out_of_memory
+from drujax.pictures.streaming import Stream
 from drujax.weights.torch_names import flatten
 
 if TYPE_CHECKING:
@@ -102,28 +85,6 @@ class Enhancer:
         engine = load_engine(model, runtime, None if margin is None else int(margin))
         self._set_up(engine, guided=guided, rounding=rounding)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Returns the weights and the arguments, without the compiled programs, for pickle and copy."""
-        engine = self._engine
-        weights = {"variables": engine.variables, "metadata": self.metadata}
-        return {
-            **weights,
-            "runtime": engine.name,
-            "margin": engine.margin,
-            "guided": self._guided,
-            "rounding": self._rounding,
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        engine = build_engine(state["variables"], state["metadata"], state["runtime"], state["margin"])
-        self._set_up(engine, guided=state["guided"], rounding=state["rounding"])
-
-    def _set_up(self, engine: Engine, *, guided: bool | None, rounding: Rounding) -> None:
-        self._engine = engine
-        self._rounding: Rounding = rounding
-        self.metadata: dict[str, Any] = engine.metadata
-        self._guided = engine.guided if guided is None else guided
-
     @overload
     def __call__(
         self,
@@ -174,17 +135,10 @@ class Enhancer:
             return image_of(self.picture(picture_of(image), strength, exposure=exposure, mask=mask), image)
         given = as_images(image, "image")
         amount = checked_amount(strength, exposure, mask)
-        h, w, _ = given.shape[-3:]
-        batch = native(given).reshape(-1, h, w, 3)
-        with self._memory_errors(h, w):
-            if self._guided:
-                enhanced = np.stack([self._composed(image, None, amount) for image in batch])
-            else:
-                enhanced = self._enhanced(batch, amount)
-                if enhanced is None:
-                    return given.copy()
-                if amount.mask is not None:
-                    enhanced = np.stack([_masked(*pair, amount.mask) for pair in zip(batch, enhanced, strict=True)])
+        batch = native(given).reshape(-1, *given.shape[-3:])
+        enhanced = self._mode.images(batch, amount)
+        if enhanced is batch:
+            return given.copy()
         return enhanced.astype(given.dtype, copy=False)[0 if given.ndim == 3 else slice(None)]
 
     def map(
@@ -207,130 +161,22 @@ class Enhancer:
             on_done(done)
             yield enhanced
 
-    @contextlib.contextmanager
-    def _memory_errors(self, height: int, width: int) -> Iterator[None]:
-        """Raises UsageError if memory runs out."""
-        try:
-            yield
-        except TooLittleMemory as error:
-            margin = self._engine.margin
-            wide = f" with a margin of {margin}" if margin > max(width, height) else ""
-            raise UsageError(
-                f"enhancing {width}x{height} pixels{wide} needs {error.needed / 1e9:.1f} GB of memory and "
-                f"{error.free / 1e9:.1f} GB are free; {self._advice}"
-            ) from error
-        except Exception as error:  # each runtime has its own
-            if not is_out_of_memory(error):
-                raise
-            raise UsageError(f"out of memory while enhancing {width}x{height} pixels; {self._advice}") from error
+    def picture(
+        self,
+        picture: Picture,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Picture:
+        """Enhances the colours of a picture and keeps everything else; a grey picture stays grey.
 
-    def _composed(
-        self, image: Shaped[np.ndarray, "h w 3"], alpha: Shaped[np.ndarray, "h w"] | None, amount: "Amount"
-    ) -> Shaped[np.ndarray, "h w 3"]:
-        """Returns the enhanced image in its dtype; the same object if nothing changes."""
-        rgb = np.ascontiguousarray(image, np.float32 if is_floating(image.dtype) else image.dtype)
-        found = self._found(vips.of_array(rgb, alpha), lambda: quartile_means(_levels(rgb)), amount)
-        if found is None:
-            return image
-        before = vips.of_array(rgb)
-        enhanced = apply(before, *found, rounding=self._rounding)
-        if amount.mask is not None:
-            enhanced = masked(before, enhanced, amount.mask)
-        return vips.pixels(enhanced).astype(image.dtype, copy=False)
-
-    def _found(
-        self, image: Any, means: Callable[[], Float[np.ndarray, "4"]], amount: "Amount", *, compact: bool = False
-    ) -> tuple[Gains, float] | None:
-        """Returns the gains of a lazy image, RGB or RGBA, and their factor; None if nothing is to be changed.
-
-        `means` are those of its quartiles at full size; `compact`: see `at_working_scale`.
+        Returns the same object if nothing changes.
         """
-        small = at_working_scale(image, compact=compact)
-        if small is None:
-            return None
-        # Eq. 1 is defined at full size, but there for what is visible only without opacity.
-        by_default = amount.strength == "auto" and amount.exposure is None
-        if by_default and image.bands == 3 and means().min() >= HIGH:
-            return None
-        return self.light(small, amount)
-
-    def light(self, small: Float[np.ndarray, "h w 3"], amount: "Amount") -> tuple[Gains, float] | None:
-        """Returns the gains of an image at working scale, in 0..1, and their factor; None if nothing is to be changed.
-
-        Raises:
-            UsageError: NaN or infinity from the model.
-        """
-        strength, exposure, _ = amount
-        if strength == "auto" and exposure is None and _darkest(small) >= HIGH:
-            return None
-        if strength == 0 or (exposure is not None and _mean_luma(small) >= exposure):
-            return None
-        found, finite = self._engine.gains(small)
-        if not finite:
-            raise UsageError(NOT_FINITE)
-
-        def enhanced(share: float) -> Float[np.ndarray, "h2 w2 3"]:
-            return vips.pixels(apply(vips.of_array(small), found, share))
-
-        if exposure is not None:
-            strength = share_for(exposure, lambda share: _mean_luma(enhanced(share)))
-        elif strength == "auto":
-            strength = enough(lambda share: _darkest(enhanced(share)))
-        return (found, strength) if strength else None
-
-    def _enhanced(
-        self, batch: Shaped[np.ndarray, "b h w 3"], amount: "Amount"
-    ) -> Shaped[np.ndarray, "b h2 w2 3"] | None:
-        """Returns the network's own output, as far as wanted; None if nothing is. In tiles if memory asks for that."""
-        share = _blend_weights(batch, amount.strength)
-        if amount.exposure is None and not share.any():
-            return None
-        try:
-            return self._whole(batch, share, amount.exposure)
-        except Exception as error:
-            if self._engine.tiling is None or not (isinstance(error, TooLittleMemory) or is_out_of_memory(error)):
-                raise
-        shares = share[:, 0, 0, 0].tolist()
-        of_images = [
-            self._tiles(Pixels.of_array(image)).enhanced(share, amount.exposure, rounding=self._rounding)
-            for image, share in zip(batch, shares, strict=True)
-        ]
-        return np.stack([np.concatenate(list(strips)) for strips in of_images])
-
-    def _tiles(self, pixels: Pixels) -> Tiles:
-        return Tiles(self._engine, pixels, self._padding)
-
-    def _whole(
-        self, batch: Shaped[np.ndarray, "b h w 3"], share: Float[np.ndarray, "b 1 1 1"], exposure: Exposure
-    ) -> Shaped[np.ndarray, "b h2 w2 3"]:
-        """Returns the network's own output, in one run."""
-        _, h, w, _ = batch.shape
-        rows, columns = self._padding(h), self._padding(w)
-        self._engine.prepare((len(batch), sum(rows) + h, sum(columns) + w, 3))
-        output = self._engine.network(np.pad(batch, ((0, 0), rows, columns, (0, 0)), mode="reflect"))
-        top, left = rows[0], columns[0]
-        seen = slice(top, top + h), slice(left, left + w)
-        if exposure is not None:
-            share = _shares_for(exposure, *(np.asarray(x)[:, *seen] for x in (output.image, output.enhanced)))
-        enhanced, finite = self._engine.blended(output, share, dtype=batch.dtype, rounding=self._rounding)
-        if not finite:
-            raise UsageError(NOT_FINITE)
-        return np.ascontiguousarray(enhanced[:, *seen])
-
-    @property
-    def _advice(self) -> str:
-        elsewhere = "" if self._engine.on_cpu else ", or the CPU (--device=cpu)"
-        at_once = not self._guided and self._engine.tiling is None
-        whole = f"{self.metadata['network']} computes the whole picture at once; " if at_once else ""
-        return f"{whole}try a smaller picture, a smaller model (--model=sci-medium){elsewhere}"
-
-    def _padding(self, side: int) -> tuple[int, int]:
-        """Returns the padding before and after an axis: the margin, and up to the size multiple as the generator
-        pads.
-        """
-        margin = self._engine.margin
-        rest = -(side + 2 * margin) % self._engine.size_multiple
-        return margin + rest // 2, margin + rest - rest // 2
+        if not isinstance(picture, Picture):
+            raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
+        amount = checked_amount(strength, exposure, mask)
+        return recoloured(picture, lambda rgb, alpha: self._mode.image(rgb, alpha, amount))
 
     def stream(
         self,
@@ -345,41 +191,26 @@ class Enhancer:
         Raises:
             UsageError: the pixels are damaged, or the network's own output is asked for, and needs the whole picture.
         """
-        amount = checked_amount(strength, exposure, mask)
-        if not self.streams:
-            raise UsageError("stream: the network's own output needs the whole picture")
-        first = stream.pixels()
-        curve = curve_of(stream, grey=first.bands == 1)
+        return self._mode.stream(stream, checked_amount(strength, exposure, mask))
 
-        def levels(image: Any) -> Any:  # on sRGB's curve
-            return image if curve is None else curve.encoded_image(image)
+    def series(
+        self,
+        series: Series,
+        strength: Strength = "auto",
+        *,
+        exposure: Exposure = None,
+        mask: ArrayLike | None = None,
+    ) -> Series:
+        """Enhances the colours of an animation's frames, or of pages, when they are written; see `picture`.
 
-        if not self._guided:
-            how = {"rounding": self._rounding, "memory_errors": self._memory_errors}
-            return in_tiles(stream, amount, self._tiles, curve, **how)
-        seen = levels(vips.rgb(first, opacity=True))
-        with bounded_memory(seen.width):
-            found = self._found(
-                seen,
-                lambda: quartile_means_of_image(levels(vips.rgb(stream.pixels()))),
-                amount,
-                compact=seen.bands == 3,
-            )
-        if found is None:
-            return stream
+        Pages are enhanced each for itself; the frames of a shot all get the same light (`drujax.enhance.series`).
 
-        def change(image: Any) -> Any:
-            before = levels(vips.rgb(image))
-            enhanced = apply(before, *found, rounding=self._rounding)
-            if amount.mask is not None:
-                enhanced = masked(before, enhanced, amount.mask)
-            if curve is not None:
-                enhanced = curve.decoded_image(enhanced, image.format)
-            if image.bands == 1:  # three equal channels
-                return enhanced[0]
-            return enhanced.bandjoin(image[3]) if image.bands == 4 else enhanced
+        Raises:
+            UsageError: a frame is damaged, or the network's own output is asked for of an animation.
+        """
+        from drujax.enhance.series import enhanced_series
 
-        return dataclasses.replace(stream, change=change)
+        return enhanced_series(self, series, checked_amount(strength, exposure, mask), self._rounding)
 
     def frames(
         self,
@@ -410,24 +241,24 @@ class Enhancer:
 
         return enhanced_frames(self, frames, checked_amount(strength, exposure, mask), rate, self._rounding)
 
-    def series(
-        self,
-        series: Series,
-        strength: Strength = "auto",
-        *,
-        exposure: Exposure = None,
-        mask: ArrayLike | None = None,
-    ) -> Series:
-        """Enhances the colours of an animation's frames, or of pages, when they are written; see `picture`.
+    def light(self, small: Float[np.ndarray, "h w 3"], amount: Amount) -> Light | None:
+        """Returns the light of an image at working scale, in 0..1; see `drujax.enhance.light.find_light`."""
+        return find_light(self._engine, small, amount)
 
-        Pages are enhanced each for itself; the frames of a shot all get the same light (`drujax.enhance.series`).
+    @property
+    def runtime(self) -> str:
+        """What computes: "jax", "onnxruntime" or "openvino"."""
+        return self._engine.name
 
-        Raises:
-            UsageError: a frame is damaged, or the network's own output is asked for of an animation.
-        """
-        from drujax.enhance.series import enhanced_series
+    @property
+    def guided(self) -> bool:
+        """Whether only exposure and colour are the network's."""
+        return self._guided
 
-        return enhanced_series(self, series, checked_amount(strength, exposure, mask), self._rounding)
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` takes pictures: not for the own output of a network that needs the whole one."""
+        return self._mode.streams
 
     def fingerprint(self) -> str:
         """Returns a hexadecimal digest of the weights and arguments, on which the results depend."""
@@ -438,106 +269,25 @@ class Enhancer:
             digest.update(f"{path} {leaf.dtype} {leaf.shape}".encode() + np.asarray(leaf).tobytes())
         return digest.hexdigest()
 
-    @property
-    def runtime(self) -> str:
-        """What computes: "jax", "onnxruntime" or "openvino"."""
-        return self._engine.name
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns the weights and the arguments, without the compiled programs, for pickle and copy."""
+        engine = self._engine
+        weights = {"variables": engine.variables, "metadata": self.metadata}
+        return {
+            **weights,
+            "runtime": engine.name,
+            "margin": engine.margin,
+            "guided": self._guided,
+            "rounding": self._rounding,
+        }
 
-    @property
-    def streams(self) -> bool:
-        """Whether `stream` takes pictures: not for the own output of a network that needs the whole one."""
-        return self._guided or self._engine.tiling is not None
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        engine = build_engine(state["variables"], state["metadata"], state["runtime"], state["margin"])
+        self._set_up(engine, guided=state["guided"], rounding=state["rounding"])
 
-    @property
-    def guided(self) -> bool:
-        """Whether only exposure and colour are the network's."""
-        return self._guided
-
-    def picture(
-        self,
-        picture: Picture,
-        strength: Strength = "auto",
-        *,
-        exposure: Exposure = None,
-        mask: ArrayLike | None = None,
-    ) -> Picture:
-        """Enhances the colours of a picture and keeps everything else; a grey picture stays grey.
-
-        Returns the same object if nothing changes.
-        """
-        if not isinstance(picture, Picture):
-            raise UsageError(f"picture: must be a drujax.Picture, got {type(picture).__name__}")
-        curve = curve_of(picture, grey=picture.grey)
-        levels = picture.rgb if curve is None else curve.encoded(picture.rgb)
-        if self._guided:
-            alpha = picture.alpha if curve is None else curve.deep(picture.alpha)
-            with self._memory_errors(*picture.rgb.shape[:2]):
-                rgb = self._composed(levels, alpha, checked_amount(strength, exposure, mask))
-        else:
-            rgb = self(levels, strength, exposure=exposure, mask=mask)
-        if (picture.rgb == picture.rgb[..., :1]).all():
-            grey = np.rint(np.asarray(luma(rgb))).astype(rgb.dtype)
-            rgb = np.repeat(grey[..., None], 3, axis=-1)
-        if curve is not None:
-            rgb = curve.decoded(rgb, picture.rgb.dtype)
-        if np.array_equal(rgb, picture.rgb):
-            return picture
-        alpha = picture.alpha
-        if alpha is not None and alpha.shape != rgb.shape[:2]:
-            alpha = alpha[: rgb.shape[0], : rgb.shape[1]]
-        return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
-
-
-class Amount(NamedTuple):
-    """How much a picture is enhanced: by a strength, or to an exposure; and where."""
-
-    strength: Strength
-    exposure: Exposure
-    mask: Mask | None
-
-
-def checked_amount(strength: Any, exposure: Any, mask: Any) -> Amount:
-    """Raises UsageError for invalid ones, or both a strength and an exposure."""
-    strength = check_strength(strength)
-    return Amount(strength, check_exposure(exposure, strength), check_mask(mask))
-
-
-def _masked(before: Shaped[np.ndarray, "h w 3"], after: Shaped[np.ndarray, "h2 w2 3"], mask: Mask) -> np.ndarray:
-    before = np.ascontiguousarray(before[: after.shape[0], : after.shape[1]])
-    if is_floating(before.dtype):
-        before, after = before.astype(np.float32), after.astype(np.float32)
-    return vips.pixels(masked(vips.of_array(before), vips.of_array(np.ascontiguousarray(after)), mask))
-
-
-def _mean_luma(image: Float[np.ndarray, "h w 3"]) -> float:
-    """Mean luma, 0..255, of an image in 0..1."""
-    return float(luma(image).mean() * 255)
-
-
-def _darkest(image: Float[np.ndarray, "h w 3"]) -> float:
-    """Mean luma, 0..255, of the darkest quartile of an image in 0..1."""
-    return float(quartile_means(image * 255).min())
-
-
-def _blend_weights(batch: Shaped[np.ndarray, "b h w 3"], strength: Strength) -> Float[np.ndarray, "b 1 1 1"]:
-    """Returns the strength for each image."""
-    shares = darkness(quartile_means(_levels(batch))) if strength == "auto" else np.full(len(batch), strength)
-    return shares.astype(np.float32)[:, None, None, None]
-
-
-def _shares_for(
-    exposure: float, x: Float[np.ndarray, "b h w 3"], y: Float[np.ndarray, "b h2 w2 3"]
-) -> Float[np.ndarray, "b 1 1 1"]:
-    """Returns the strength for each image that gives its blend with the network's output a mean luma."""
-    x, y = x[:, : y.shape[1], : y.shape[2]], y.clip(0, 1)
-
-    def luma_of(image: int, share: float) -> float:
-        return _mean_luma(((1 - share) * x[image] + share * y[image]).clip(0, 1))
-
-    shares = [share_for(exposure, partial(luma_of, image)) for image in range(len(x))]
-    return np.array(shares, np.float32)[:, None, None, None]
-
-
-def _levels(images: Shaped[np.ndarray, "*b h w 3"]) -> Shaped[np.ndarray, "*b h w 3"]:
-    """Returns floating images in 0..255, and others as they are."""
-    return images.astype(np.float32) * 255 if is_floating(images.dtype) else images
+    def _set_up(self, engine: Engine, *, guided: bool | None, rounding: Rounding) -> None:
+        self._engine = engine
+        self._rounding: Rounding = rounding
+        self._guided = engine.guided if guided is None else guided
+        self._mode = Guided(engine, rounding) if self._guided else OwnOutput(engine, rounding)
+        self.metadata: dict[str, Any] = engine.metadata

@@ -96,6 +96,11 @@ def plan_jobs(
     return jobs
 
 
+def by_kind(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+    """Returns the jobs of pictures, and those of films."""
+    return [job for job in jobs if not is_film(job.source)], [job for job in jobs if is_film(job.source)]
+
+
 class _Naming:
     """The results' names, by the options."""
 

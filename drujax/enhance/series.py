@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains
-from drujax.enhance.film.temporal import Light
+from drujax.enhance.light import Light
 from drujax.enhance.mask import masked
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
@@ -29,7 +29,9 @@ from drujax.pictures.series import Series
 from drujax.pictures.tone_curve import curve_of
 
 if TYPE_CHECKING:
-    from drujax.enhance.enhancer import Amount, Enhancer, Rounding
+    from drujax.enhance.amount import Amount
+    from drujax.enhance.engine import Rounding
+    from drujax.enhance.enhancer import Enhancer
 
 Small = Float[np.ndarray, "h w 3"]
 # Frames of a shot, evenly spaced, over which the light is averaged; at most twice as many.

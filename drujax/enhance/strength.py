@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from drujax.data.qab import HIGH
+from drujax.data.qab import HIGH, quartile_means
 from drujax.errors import UsageError
+from drujax.pictures.arrays import is_floating
 
 Strength = float | Literal["auto"]
 Exposure = float | None  # mean luma of the result, 0..255; None: the strength decides
@@ -33,6 +34,11 @@ def darkness(means: Float[np.ndarray, "*b 4"], full: float = FULL, high: float =
         high: B_high of eq. 1, above `full`.
     """
     return np.asarray(np.clip((high - means.min(axis=-1)) / (high - full), 0.0, 1.0))
+
+
+def quartiles(images: Shaped[np.ndarray, "*b h w 3"]) -> Float[np.ndarray, "*b 4"]:
+    """Computes `quartile_means`, 0..255, of images as an enhancer takes them: uint8, uint16, or floats in 0..1."""
+    return quartile_means(images.astype(np.float32) * 255 if is_floating(images.dtype) else images)
 
 
 def enough(darkest: Callable[[float], float], bright: float = HIGH) -> float:

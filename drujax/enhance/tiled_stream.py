@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from drujax.data.qab import quartile_means_of_image
+from drujax.enhance.amount import Amount
+from drujax.enhance.engine import Rounding
 from drujax.enhance.mask import masked
 from drujax.enhance.strength import darkness
 from drujax.enhance.tiles import Pixels, Tiles
@@ -18,18 +20,14 @@ from drujax.pictures.streaming import Stream, bounded_memory
 from drujax.pictures.strips import Computed, Rows
 from drujax.pictures.tone_curve import ToneCurve
 
-if TYPE_CHECKING:
-    from drujax.enhance.engine import Rounding
-    from drujax.enhance.enhancer import Amount
-
 
 def in_tiles(
     stream: Stream,
-    amount: "Amount",
+    amount: Amount,
     tiles_of: Callable[[Pixels], Tiles],
     curve: ToneCurve | None = None,
     *,
-    rounding: "Rounding",
+    rounding: Rounding,
     memory_errors: Callable[[int, int], AbstractContextManager[None]],
 ) -> Stream:
     """Returns the stream with the network's output, which is computed when it is written; itself if nothing changes.

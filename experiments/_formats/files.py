@@ -55,12 +55,13 @@ def _profile() -> bytes:
 def _saved(mode: str | None = None, **options: Any) -> Callable[[Path, Image.Image], None]:
     def write(path: Path, image: Image.Image) -> None:
         given: dict[str, Any] = {name: value() if callable(value) else value for name, value in options.items()}
-        _as_mode(image, mode or "RGB").save(path, **given)
+        as_mode(image, mode or "RGB").save(path, **given)
 
     return write
 
 
-def _as_mode(image: Image.Image, mode: str) -> Image.Image:
+def as_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Returns a picture in another mode of Pillow; where that has an opacity, with one that varies."""
     if mode in ("RGBA", "LA"):
         image = image.convert(mode)
         image.putalpha(Image.linear_gradient("L").resize(image.size))
@@ -89,7 +90,7 @@ def _frames(image: Image.Image, mode: str) -> list[Image.Image]:
         frame = image.copy()
         left = image.width * number // (2 * FRAMES)
         ImageDraw.Draw(frame).ellipse((left, 0, left + image.width // 3, image.height // 3), fill=(60, 20, 20 + number))
-        found.append(_as_mode(frame, mode))
+        found.append(as_mode(frame, mode))
     return found
 
 
@@ -102,7 +103,7 @@ def _animated(mode: str = "RGB", **options: Any) -> Callable[[Path, Image.Image]
 
 
 def _pages(path: Path, image: Image.Image) -> None:
-    others = [image.resize((image.width // 2 + 1, image.height // 2 + 1)), image.convert("L"), _as_mode(image, "RGBA")]
+    others = [image.resize((image.width // 2 + 1, image.height // 2 + 1)), image.convert("L"), as_mode(image, "RGBA")]
     image.save(path, save_all=True, append_images=others, compression="tiff_lzw")
 
 

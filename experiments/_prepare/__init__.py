@@ -1,1 +1,1 @@
-"""The subcommands of `experiments.prepare`: what comes before a dataset, and what is made of one."""
+"""The steps of `experiments.prepare`, and its subcommands: what comes before a dataset, and what is made of one."""

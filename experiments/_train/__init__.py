@@ -1,1 +1,1 @@
-"""What `experiments.train` does besides one run."""
+"""The steps of a run of `experiments.train`, and what it does besides one run."""

@@ -14,6 +14,14 @@ from drujax.pictures.picture import Picture
 ROWS, HEIGHT, GAP = 6, 192, 4  # of a row, and between pictures, in pixels
 
 
+def show_result(weights: Path, dataset: Dataset) -> None:
+    """Prints where a run's weights are, and what they make of dark pictures."""
+    print(weights, flush=True)
+    picture = weights.with_name("enhanced.png")
+    write_before_after(picture, weights, dataset)
+    print(f"Before and after: {picture}\nTry it: drujax enhance DARK_PICTURE --model={weights.parent}")
+
+
 def write_before_after(path: Path, weights: Path, dataset: Dataset) -> None:
     """Writes a PNG with a row for each of up to six dark images, of validation, test and then training: before, after.
 

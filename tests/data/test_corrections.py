@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 import json
 import os
@@ -11,25 +10,14 @@ from drujax.data.dataset import Dataset
 from drujax.data.description import read_description
 from drujax.data.labels import Labelled
 from drujax.data.prepare import prepare
-from drujax.data.records import SPLITS
 from drujax.data.sources import from_folders
 from drujax.errors import UsageError
+from tests.support.small_datasets import label_table as table
+from tests.support.small_datasets import records
 
 
 def run(source, out, **options):
     return prepare([source], out, crop=16, quiet=True, **options)
-
-
-def records(out):
-    """id -> (split, metadata)."""
-    dataset = Dataset.open(out)
-    return {metadata.id: (split, metadata) for split in SPLITS for metadata in dataset.table(split)}
-
-
-def table(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("file", "label"), *rows.items()])
-    return path
 
 
 def hesitant(confident, labels, groups, uncertain):

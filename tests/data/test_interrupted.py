@@ -10,11 +10,11 @@ import pytest
 
 from drujax.data import measurements, sources, writer
 from drujax.data.journal import ROW, Journal, measure
-from drujax.data.prepare import prepare
 from drujax.data.sources import Candidate, Scenes
 from drujax.errors import UsageError
 from drujax.runtime.work_folder import work_path
 from tests.support.killed import Point, run_until
+from tests.support.small_datasets import build as run
 
 POINTS = [
     Point("drujax.data.measurements:measure", call=5),
@@ -30,10 +30,6 @@ POINTS = [
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def run(source, out, **options):
-    return prepare(source, out, **{"crop": 16, "quiet": True} | options)
 
 
 @pytest.fixture(scope="module")

@@ -19,17 +19,9 @@ from drujax.data.scenes import paint
 from drujax.data.sources import Candidate, Scenes
 from drujax.data.splits import assign_sides
 from drujax.errors import UsageError
+from tests.support.small_datasets import build as run
+from tests.support.small_datasets import records
 from tests.support.textures import texture
-
-
-def run(source, out, **options):
-    return prepare(source, out, **{"crop": 16, "quiet": True} | options)
-
-
-def records(out):
-    """id -> (split, metadata)."""
-    dataset = Dataset.open(out)
-    return {metadata.id: (split, metadata) for split in SPLITS for metadata in dataset.table(split)}
 
 
 def lengths(out):

@@ -8,12 +8,7 @@ import pytest
 from drujax.enhance.plan import Job, plan_jobs
 from drujax.errors import UsageError
 from drujax.pictures.discovery import Skipped
-
-
-def touch(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
+from tests.support.folders import close, touch
 
 
 def pairs(jobs: list[Job], root: Path) -> dict[str, str]:
@@ -283,14 +278,7 @@ def test_a_link_and_its_picture_both_get_a_result(tmp_path, frames):
 
 def test_an_input_without_pictures_does_not_stop_the_others(tmp_path, frames, monkeypatch):
     touch(tmp_path, "empty/notes.txt", "closed/a.png")
-    scandir = os.scandir
-
-    def refuse(path):  # as the system does to anybody but root
-        if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    close(monkeypatch, "closed")
     skipped = Skipped()
     jobs = plan_jobs([tmp_path / "empty", frames, tmp_path / "closed"], tmp_path / "out", skipped=skipped)
     assert {job.target.relative_to(tmp_path).parts[:2] for job in jobs} == {("out", "frames")}

@@ -10,6 +10,7 @@ from PIL import Image
 from drujax.data.scenes import paint
 from drujax.enhance.enhancer import Enhancer
 from drujax.errors import UsageError
+from experiments._formats.files import as_mode
 from tests.support.tiny_model import save_tiny_model
 
 
@@ -41,20 +42,9 @@ def test_arrays_of_any_layout(enhancer, dark, layout):
     np.testing.assert_array_equal(enhancer(given, 1.0), enhancer(plain, 1.0))
 
 
-def pillow(dark, mode):
-    image = Image.fromarray(dark)
-    if mode in ("RGBA", "LA"):
-        image = image.convert(mode)
-        image.putalpha(Image.linear_gradient("L").resize(image.size))
-        return image
-    if mode == "I;16":
-        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
-    return image.quantize(32) if mode == "P" else image.convert(mode)
-
-
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "I;16"])
 def test_images_of_pillow_keep_their_mode_alpha_and_information(enhancer, dark, mode):
-    image = pillow(dark, mode)
+    image = as_mode(Image.fromarray(dark), mode)
     image.info = {"icc_profile": b"profile", "dpi": (72, 72)}
     found = enhancer(image, 1.0)
     assert (found.mode, found.size, found.info) == (mode, image.size, image.info)
@@ -66,7 +56,7 @@ def test_images_of_pillow_keep_their_mode_alpha_and_information(enhancer, dark, 
 
 
 def test_palettes_become_colours(enhancer, dark):
-    image = pillow(dark, "P")
+    image = as_mode(Image.fromarray(dark), "P")
     assert enhancer(image, 1.0).mode == "RGB"
     image.info["transparency"] = 3
     found = enhancer(image, 1.0)

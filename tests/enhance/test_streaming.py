@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import errno
 import io
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from drujax.enhance.files import enhance_files
 from drujax.enhance.plan import Job
 from drujax.pictures import streaming, vips
 from drujax.pictures.io import read_picture
+from tests.support.peak_memory import growth_while_streaming
 from tests.support.textures import texture
 from tests.support.tiny_model import save_tiny_model
 
@@ -200,29 +200,15 @@ def test_quartile_means_are_those_of_arrays(size, top):
 @pytest.mark.skipif(sys.platform == "darwin", reason="the peak of memory is in other units")
 def test_memory_does_not_grow_with_the_picture(tmp_path):
     """108 megabytes of pixels become as many in less memory than that."""
-    program = f"""
-import resource
-from pathlib import Path
-import jax, numpy as np
+    setup = """
+import jax
 from drujax.enhance.enhancer import Enhancer
-from drujax.pictures import streaming, vips
 from drujax.runtime.malloc import return_freed_memory
 from tests.support.tiny_model import save_tiny_model
 return_freed_memory()
-folder = Path({str(tmp_path)!r})
 enhancer = Enhancer(save_tiny_model(folder))
-vips.library().Image.black(6000, 6000, bands=3).linear(1, [30, 40, 60]).cast("uchar").tiffsave(str(folder / "a.tif"))
-vips.library().Image.black(600, 600, bands=3).linear(1, [30, 40, 60]).cast("uchar").tiffsave(str(folder / "b.tif"))
-def peak(name):
-    streaming.STREAMED = 0
-    stream = streaming.open_stream(folder / name, folder / ("of_" + name))
-    streaming.write_stream(folder / ("of_" + name), enhancer.stream(stream))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-small = peak("b.tif")
-print(peak("a.tif") - small)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 100
+    assert growth_while_streaming(tmp_path, setup) < 100
 
 
 @pytest.mark.parametrize("kind", ["png", "grey", "transparent", "deep tiff"])

@@ -1,7 +1,6 @@
 """Tiles give what the whole picture gives, without seams, and in bounded memory."""
 
 import re
-import subprocess
 import sys
 
 import jax
@@ -19,7 +18,7 @@ from drujax.enhance.enhancer import Enhancer
 from drujax.enhance.files import enhance_files
 from drujax.enhance.loading import load_model
 from drujax.enhance.plan import Job
-from drujax.enhance.tiles import Axis, Pixels, Tiles
+from drujax.enhance.tiles import Axis, Pixels
 from drujax.errors import UsageError
 from drujax.methods.registry import find_network, networks
 from drujax.pictures import streaming, strips, vips
@@ -27,6 +26,7 @@ from drujax.pictures.io import read_picture
 from drujax.pictures.picture import Picture
 from drujax.weights import safetensors_io
 from tests.support.icc import profile_of
+from tests.support.peak_memory import growth_while_streaming
 from tests.support.random_network import random_network
 from tests.support.textures import texture
 
@@ -66,7 +66,7 @@ def night(name):
 
 
 def in_tiles(enhancer, image, side, share=1.0, exposure=None):
-    tiles = Tiles(enhancer._engine, Pixels.of_array(image), enhancer._padding)
+    tiles = enhancer._mode.tiles(Pixels.of_array(image))
     tiles._side = side
     return np.concatenate(list(tiles.enhanced(share, exposure, rounding="nearest")))
 
@@ -90,7 +90,7 @@ def test_tiles_are_the_whole_picture_and_have_no_seams(tmp_path, name, options, 
     assert difference.max() < (3e-4 if name in ("clip_lit", "ruas") else 2e-6)
     assert np.abs(whole - image[: whole.shape[0], : whole.shape[1]]).max() > 0.01
 
-    tiles = Tiles(enhancer._engine, Pixels.of_array(image), enhancer._padding)
+    tiles = enhancer._mode.tiles(Pixels.of_array(image))
     assert side >= tiles._smallest_side
     for axis, along in enumerate((tiles._rows, tiles._columns)):
         borders = starts(tiles, along, side)
@@ -218,7 +218,7 @@ def test_the_free_memory_decides_the_tiles(tmp_path, monkeypatch):
     sides = {}
     for free in (None, 10**12, 10**7, 1):
         monkeypatch.setattr(tiles_module, "free_memory", lambda free=free: free)
-        tiles = Tiles(enhancer._engine, Pixels.of_array(image), enhancer._padding)
+        tiles = enhancer._mode.tiles(Pixels.of_array(image))
         sides[free] = tiles._side
     assert sides[None] == sides[10**12] == 1024
     assert sides[10**7] ** 2 * tiles._tiling.memory <= 0.5 * 10**7
@@ -393,25 +393,10 @@ def test_a_network_that_needs_the_whole_picture_says_so(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "darwin", reason="the peak of memory is in other units")
 def test_memory_does_not_grow_with_the_picture(tmp_path):
     """A picture of 108 megabytes, whose network needs 1.3 gigabytes at once, is written with less than 200."""
-    program = f"""
-import resource
-from pathlib import Path
+    setup = """
 from drujax.enhance import tiles
-from drujax.pictures import streaming, vips
 from tests.enhance.test_tiles import enhancer_of
-folder = Path({str(tmp_path)!r})
 tiles.SIDE = 256
-enhancer = enhancer_of("sci", {{}}, folder, "onnxruntime")
-for name, side in (("a", 6000), ("b", 600)):
-    image = vips.library().Image.black(side, side, bands=3).linear(1, [30, 40, 60]).cast("uchar")
-    image.tiffsave(str(folder / f"{{name}}.tif"))
-def peak(name):
-    streaming.STREAMED = 0
-    stream = streaming.open_stream(folder / name, folder / ("of_" + name))
-    streaming.write_stream(folder / ("of_" + name), enhancer.stream(stream))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-small = peak("b.tif")
-print(peak("a.tif") - small)
+enhancer = enhancer_of("sci", {}, folder, "onnxruntime")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 200
+    assert growth_while_streaming(tmp_path, setup) < 200

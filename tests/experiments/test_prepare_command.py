@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drujax.console import command_line
 from drujax.data.dataset import Dataset
 from drujax.uncertainty import probability
-from experiments import prepare
+from tests.support.commands import run_prepare as run
 
 
 @pytest.fixture
@@ -22,10 +21,6 @@ def folder(tmp_path):
             picture = rng.integers(level - 20, level + 20, (20, 24, 3), dtype=np.uint8)
             Image.fromarray(picture).save(folder / f"{kind}{number}.png")
     return folder
-
-
-def run(*arguments):
-    return command_line.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
 
 
 def test_prepares_and_prints_what_went_where(folder, tmp_path, capsys):

@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drujax.console import command_line
 from drujax.pictures.io import read_picture
-from experiments import prepare
+from tests.support.commands import run_prepare as run
 from tests.support.tiny_translator import save_tiny_translator
 
 pytestmark = pytest.mark.usefixtures("command")
-
-
-def run(*arguments):
-    return command_line.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
 
 
 @pytest.fixture

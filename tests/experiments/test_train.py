@@ -17,6 +17,8 @@ from drujax.training.schedule import run_length
 from drujax.weights.safetensors_io import load_weights, save_weights
 from drujax.weights.torch_names import flatten
 from experiments import train
+from experiments._train.folder import default_workdir
+from experiments._train.summary import run_summary
 from tests.support import devices
 from tests.support.killed import Point, run_until
 
@@ -126,7 +128,7 @@ def stop_at_2(step):
 def test_compared_methods_are_not_weighted_by_default(tmp_path):
     config = train.configuration(["--preset=debug", "--method=sci", f"--workdir={tmp_path}"])
     assert config.uncertainty == "none"
-    assert train.default_workdir(config) == Path("runs/sci-none-debug")
+    assert default_workdir(config) == Path("runs/sci-none-debug")
     with pytest.raises(UsageError, match="--dru: needs a probability network"):
         train.configuration(["--method=sci", "--dru", "--backbone=none"])
     with pytest.raises(UsageError, match="method: unknown value 'sic'. Did you mean sci"):
@@ -269,7 +271,7 @@ def test_the_embedded_preset_starts_from_weights_that_ship(capsys):
     config = train.configuration([])
     assert config.init == Path("exposure-slim")
     assert config.init_files["init"].is_file()
-    assert "starting from exposure-slim" in train.run_summary(config)
+    assert "starting from exposure-slim" in run_summary(config)
 
 
 @pytest.mark.parametrize("backbone", [*BACKBONES, "centroid", "none"])

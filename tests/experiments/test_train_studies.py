@@ -13,7 +13,9 @@ from drujax.data.sources import Scenes
 from drujax.errors import UsageError
 from drujax.weights.safetensors_io import read_metadata
 from experiments import train
+from experiments._train.folder import default_workdir
 from experiments._train.study import study
+from experiments._train.summary import run_summary
 
 # The quickest method with a probability network.
 DEBUG = ["--preset=debug", "--method=zero_dce_pp", "--dru", "--backbone=mobilenet_v2", "--recipe.steps=2"]
@@ -187,8 +189,8 @@ def test_the_folder_and_the_first_line_name_the_study():
     config = train.configuration(
         ["--data=D", "--partition=uncertain", "--label-noise=0.2", "--probability-labels=noisy"]
     )
-    assert train.default_workdir(config) == Path("runs/enlightengan-vit_b16-uncertain-noise0.2-noisy")
-    assert "partition=uncertain, label_noise=0.2, probability_labels=noisy" in train.run_summary(config)
+    assert default_workdir(config) == Path("runs/enlightengan-vit_b16-uncertain-noise0.2-noisy")
+    assert "partition=uncertain, label_noise=0.2, probability_labels=noisy" in run_summary(config)
     plain = train.configuration(["--data=D"])
-    assert train.default_workdir(plain) == Path("runs/enlightengan-vit_b16")
+    assert default_workdir(plain) == Path("runs/enlightengan-vit_b16")
     assert plain.study == {}

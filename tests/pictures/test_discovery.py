@@ -10,12 +10,7 @@ from PIL import Image
 from drujax.errors import UsageError
 from drujax.pictures.discovery import Skipped, expand, find_pictures, pictures_of
 from drujax.pictures.io import read_picture
-
-
-def touch(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
+from tests.support.folders import close, touch
 
 
 def found(folder: Path, skipped: Skipped | None = None, **options) -> list[str]:
@@ -102,14 +97,7 @@ def test_two_folders_that_link_to_each_other(tmp_path):
 
 def test_a_folder_that_cannot_be_read_is_a_failure_and_the_others_are_searched(tmp_path, monkeypatch):
     touch(tmp_path, "a/a.png", "b/b.png", "c.png")
-    scandir = os.scandir
-
-    def refuse(path):  # as the system does to anybody but root
-        if Path(path).name == "a":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    close(monkeypatch, "a")
     skipped = Skipped()
     assert found(tmp_path, skipped) == ["b/b.png", "c.png"]
     assert list(skipped.failures) == [f"{tmp_path}/a"]

@@ -10,7 +10,8 @@ from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 
 from drujax.enhance.application import apply
-from drujax.enhance.film.temporal import Light, SmoothLight
+from drujax.enhance.film.temporal import SmoothLight
+from drujax.enhance.light import Light
 from drujax.enhance.mask import masked
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
@@ -20,7 +21,9 @@ from drujax.pictures.arrays import as_images, is_floating, native
 from drujax.pictures.color import luma
 
 if TYPE_CHECKING:
-    from drujax.enhance.enhancer import Amount, Enhancer, Rounding
+    from drujax.enhance.amount import Amount
+    from drujax.enhance.engine import Rounding
+    from drujax.enhance.enhancer import Enhancer
 
 Frame = Shaped[np.ndarray, "h w 3"]
 

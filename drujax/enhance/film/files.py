@@ -20,7 +20,8 @@ from drujax.console.progress import Progress
 from drujax.enhance.film.arrays import check_guided
 from drujax.enhance.film.planes import Planes, apply_to_planes
 from drujax.enhance.film.segments import read_segment, read_state, read_times, segment_path, write_segment
-from drujax.enhance.film.temporal import Light, SmoothLight
+from drujax.enhance.film.temporal import SmoothLight
+from drujax.enhance.light import Light
 from drujax.enhance.mask import fitted
 from drujax.enhance.working_scale import planes_at_working_scale
 from drujax.errors import UsageError
@@ -37,7 +38,8 @@ from drujax.runtime.version import __version__
 from drujax.runtime.work_folder import work_folder
 
 if TYPE_CHECKING:
-    from drujax.enhance.enhancer import Amount, Enhancer
+    from drujax.enhance.amount import Amount
+    from drujax.enhance.enhancer import Enhancer
 
 SEGMENT = 10.0  # seconds of film, about, that a killed process loses
 FOR_BARS = 24  # keyframes in which letterbox bars are looked for

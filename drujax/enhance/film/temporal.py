@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from drujax.enhance.composition import Gains
+from drujax.enhance.light import Light
 from drujax.pictures.color import DARKEST
-
-Light = tuple[Gains, float]  # gains, and their factor; None instead: nothing is changed
 
 # Seconds in which the light comes nearer to that of the current frame by a factor of e.
 SETTLING = 0.4

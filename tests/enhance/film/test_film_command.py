@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from drujax.cli import main
-from drujax.enhance.command import _crf, _seconds
+from drujax.enhance.options import _crf, _seconds
 from drujax.enhance.plan import plan_jobs
 from drujax.errors import UsageError
 from tests.enhance.film.test_film_files import decoded

@@ -12,8 +12,8 @@ from av.codec.context import Flags
 from av.sidedata.sidedata import Type
 
 from drujax.enhance import Enhancer
+from drujax.enhance.amount import checked_amount
 from drujax.enhance.composition import Gains
-from drujax.enhance.enhancer import checked_amount
 from drujax.enhance.film import files
 from drujax.enhance.film.files import FilmOptions, enhance_film
 from drujax.errors import UsageError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drujax.enhance import Enhancer
+from drujax.enhance.amount import checked_amount
 from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains
-from drujax.enhance.enhancer import checked_amount
 from drujax.enhance.film.files import FilmOptions, enhance_film
 from drujax.enhance.film.planes import apply_to_planes
 from drujax.enhance.film.temporal import INTERVAL, SETTLING, SmoothLight

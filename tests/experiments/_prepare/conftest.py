@@ -1,15 +1,13 @@
 """Pictures to review, and a dataset of them."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from drujax.console import command_line
-from drujax.data.prepare import prepare as prepare_dataset
-from experiments import prepare
+from drujax.data.prepare import prepare
+from tests.support.commands import run_prepare
 
 # The classifier's probability of bright, by the pictures' names, which order them.
 BRIGHT = {"a.png": 0.9, "b.png": 0.45, 'c & <i>, "d".png': 0.52, "e.png": 0.2}
@@ -18,7 +16,7 @@ BRIGHT = {"a.png": 0.9, "b.png": 0.45, 'c & <i>, "d".png': 0.52, "e.png": 0.2}
 @pytest.fixture
 def command():
     """`command("review", "--all")` runs `experiments.prepare`; returns the exit code."""
-    return lambda *arguments: command_line.run(partial(prepare.main, [str(word) for word in arguments]), "prepare")
+    return run_prepare
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +42,5 @@ def dataset(frames) -> Path:
         return np.array([(1 - bright, bright) for bright in BRIGHT.values()])
 
     options = {"labels": "classifier", "label_uncertain": label_uncertain, "classifier": {"backbone": "none"}}
-    prepare_dataset([frames], frames.parent / "data", crop=16, quiet=True, **options)
+    prepare([frames], frames.parent / "data", crop=16, quiet=True, **options)
     return frames.parent / "data"

@@ -6,15 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from drujax.console import command_line
 from drujax.data.dataset import Dataset
 from experiments import prepare
+from tests.support.commands import run_prepare as run
 from tests.support.films import encode, numbered_film
 from tests.support.textures import texture
-
-
-def run(*arguments):
-    return command_line.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
 
 
 @pytest.fixture

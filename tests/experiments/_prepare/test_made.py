@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drujax.console import command_line
 from drujax.data.dataset import Dataset
 from drujax.data.records import SPLITS
-from experiments import prepare
+from tests.support.commands import run_prepare as run
 from tests.support.films import encode
 from tests.support.textures import texture
 from tests.support.tiny_model import command_settings
 from tests.support.tiny_translator import save_tiny_translator
-
-
-def run(*arguments):
-    return command_line.run(lambda: prepare.main([str(argument) for argument in arguments]), "prepare")
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import csv
 import re
 import shutil
 
@@ -10,14 +9,9 @@ from drujax.data.dataset import Split
 from drujax.data.prepare import prepare
 from drujax.errors import UsageError
 from tests.support.review_pages import ReviewPage
+from tests.support.small_datasets import label_table as table
 
 AWKWARD = 'frames/c & <i>, "d".png'
-
-
-def table(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("file", "label"), *rows.items()])
-    return path
 
 
 def test_uncertain_pictures_come_least_certain_first(tmp_path, dataset, command, capsys):
