@@ -22,6 +22,7 @@ from drujax.pictures.picture import Picture
 from drujax.training.checkpoint import Checkpoints
 from drujax.training.logging import MetricWriter
 from drujax.training.recipe import LoopOptions
+from drujax.training.workdir import SAMPLES
 
 State = Any
 Step = Callable[[State, dict[str, jax.Array]], tuple[State, dict[str, jax.Array]]]
@@ -153,7 +154,7 @@ class RunLogger:
         start = time.monotonic()
         grid = self._sample(state)
         if self._writer is not None:
-            folder = self._workdir / "samples"
+            folder = self._workdir / SAMPLES
             folder.mkdir(exist_ok=True)
             write_picture(folder / f"{step:07d}.png", Picture(rgb=grid, alpha=None, format="PNG"))
             self._writer.picture(step, "samples", grid)

@@ -16,6 +16,7 @@ from drujax.runtime.fingerprint import fingerprint
 from drujax.runtime.version import __version__
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
+SAMPLES = "samples"  # folder of the grids that show the progress
 
 
 def claim_workdir(
@@ -52,7 +53,8 @@ def claim_workdir(
         write_json(workdir / ENVIRONMENT, _environment())
         write_json(path, {**asked, "contents": contents})
         return
-    remove_leftovers(workdir)
+    for folder in (workdir, workdir / SAMPLES):
+        remove_leftovers(folder)
     stored = json.loads(path.read_text(encoding="utf-8"))
     changes = [
         *_changed_options(stored, asked, _plain(default or type(config)()), free),

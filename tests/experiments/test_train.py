@@ -323,7 +323,7 @@ def test_a_run_killed_while_writing_resumes_without_loss(finished, tmp_path):
         for path in workdir.rglob("*.json"):
             json.loads(path.read_text())
         assert not (workdir / "weights.safetensors").exists()
-    for path in workdir.glob("*.tmp"):  # what a process that may still be alive writes is left alone
+    for path in workdir.rglob("*.tmp"):  # what a process that may still be alive writes is left alone
         os.utime(path, (0, 0))
     assert run(workdir) == 0
     assert not list(workdir.rglob("*.tmp"))
