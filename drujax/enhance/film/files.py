@@ -9,6 +9,7 @@ import json
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from drujax.console.progress import Progress
 from drujax.enhance.film.arrays import check_guided
 from drujax.enhance.film.planes import Planes, apply_to_planes
 from drujax.enhance.film.segments import read_segment, read_state, read_times, segment_path, write_segment
+from drujax.enhance.film.stillness import Small
 from drujax.enhance.film.temporal import Light, SmoothLight
 from drujax.enhance.mask import fitted
 from drujax.enhance.working_scale import planes_at_working_scale
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 SEGMENT = 10.0  # seconds of film, about, that a killed process loses
 FOR_BARS = 24  # keyframes in which letterbox bars are looked for
 WAITING = 4  # frames that wait for the encoder
-FORMAT = 1  # version of the segments and of how they come about
+FORMAT = 2  # version of the segments and of how they come about
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,19 +257,19 @@ def _lit(work: _Work, first: int, smooth: SmoothLight, enhancer: "Enhancer", amo
             light = smooth.next(
                 work.source.seconds(frame.pts),
                 cut=cut,
-                find=lambda frame=frame: _found(frame, work.bars, enhancer, amount),
+                look=partial(_at_working_scale, frame, work.bars),
+                find=partial(enhancer.light, amount=amount),
             )
             yield _enhanced(frame, light, work)
 
 
-def _found(frame: Any, bars: Bars, enhancer: "Enhancer", amount: "Amount") -> Light | None:
+def _at_working_scale(frame: Any, bars: Bars) -> Small | None:
     of = coding(frame)
 
     def to_rgb(y: np.ndarray, cb: np.ndarray, cr: np.ndarray) -> np.ndarray:
         return rgb_of(unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale), of)
 
-    small = planes_at_working_scale(_inside(frame, bars), to_rgb)
-    return None if small is None else enhancer.light(small, amount)
+    return planes_at_working_scale(_inside(frame, bars), to_rgb)
 
 
 def _inside(frame: Any, bars: Bars) -> Planes:
