@@ -36,6 +36,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
 REPEATABLE = "asm=AVX2,FMA3,BMI2,LZCNT"
 KEYFRAMES = 250  # frames between two keyframes at most
 FORMAT = re.compile(r"yuvj?(420|422|444)p(9|10|12|14|16)?(le)?$")
+BLOCKS = {"420": (2, 2), "422": (1, 2), "444": (1, 1)}
 
 
 class Coded(NamedTuple):
@@ -131,6 +132,13 @@ def bits_of(pix_fmt: str) -> int:
     match = FORMAT.match(pix_fmt)
     assert match is not None
     return int(match[2] or 8)
+
+
+def block_of(pix_fmt: str) -> tuple[int, int]:
+    """Returns how many rows and columns of luma share a sample of chroma in one of the formats of `FORMAT`."""
+    match = FORMAT.match(pix_fmt)
+    assert match is not None
+    return BLOCKS[match[1]]
 
 
 def _check_format(given: str, wanted: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32, Int, Shaped, UInt8
 
 from drujax.pictures.color import luma
 
@@ -20,9 +20,9 @@ class Bars(NamedTuple):
     rows: int = 0
     columns: int = 0
 
-    def without(self, rgb: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
-        height, width = rgb.shape[:2]
-        return rgb[self.rows : height - self.rows, self.columns : width - self.columns]
+    def without(self, picture: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "h2 w2 *c"]:
+        height, width = picture.shape[:2]
+        return picture[self.rows : height - self.rows, self.columns : width - self.columns]
 
 
 def find_bars(frames: Iterable[UInt8[np.ndarray, "h w 3"]], *, margin: int = MARGIN) -> Bars:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from drujax.enhance.application import apply
 from drujax.enhance.film.temporal import SmoothLight
-from drujax.enhance.light import Light
 from drujax.enhance.mask import masked
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
@@ -68,11 +68,12 @@ def _enhanced(
     for number, (frame, cut) in enumerate(with_cuts((frame, _thumbnail(frame)) for frame in frames)):
         image = _lazy(frame)
 
-        def find(image=image) -> Light | None:
-            small = at_working_scale(image)
-            return None if small is None else enhancer.light(small, amount)
-
-        light = smooth.next(number / rate, cut=cut, find=find)
+        light = smooth.next(
+            number / rate,
+            cut=cut,
+            look=partial(at_working_scale, image),
+            find=partial(enhancer.light, amount=amount),
+        )
         if light is None:
             yield frame.copy()
             continue

@@ -9,24 +9,26 @@ import json
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from drujax.console.progress import Progress
 from drujax.enhance.film.arrays import check_guided
 from drujax.enhance.film.planes import Planes, apply_to_planes
 from drujax.enhance.film.segments import read_segment, read_state, read_times, segment_path, write_segment
+from drujax.enhance.film.stillness import Small
 from drujax.enhance.film.temporal import SmoothLight
 from drujax.enhance.light import Light
 from drujax.enhance.mask import fitted
 from drujax.enhance.working_scale import planes_at_working_scale
 from drujax.errors import UsageError
 from drujax.films.conversion import coding, rgb_of, samples, unscaled
-from drujax.films.encoding import CONTAINERS, Coded, Encoding, bits_of, choose, new_encoder
+from drujax.films.encoding import CONTAINERS, Coded, Encoding, bits_of, block_of, choose, new_encoder
 from drujax.films.letterbox import Bars, find_bars
 from drujax.films.muxing import Span, check_streams, write_film
 from drujax.films.shots import EARLIER, thumbnail, with_cuts
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 SEGMENT = 10.0  # seconds of film, about, that a killed process loses
 FOR_BARS = 24  # keyframes in which letterbox bars are looked for
 WAITING = 4  # frames that wait for the encoder
-FORMAT = 1  # version of the segments and of how they come about
+FORMAT = 2  # version of the segments and of how they come about
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,7 @@ class _Work:
     source: Source
     encoding: Encoding
     bars: Bars
-    mask: Float[np.ndarray, "h w"] | None
+    mask: Float[np.ndarray, "h w"] | None  # inside of the bars
     numbers: range  # of the frames that are written
     length: int  # of a segment, in frames
 
@@ -129,13 +131,15 @@ def enhance_film(
         "part": [numbers.start, numbers.stop if film.timeline is not None else None],
     }
     with work_folder(target, json.dumps(settings, sort_keys=True)) as folder:
+        bars = _bars(film)
+        mask = None if amount.mask is None else fitted(amount.mask, film.video.height, film.video.width)
         work = _Work(
             source=film,
             encoding=encoding,
-            bars=_bars(film),
-            mask=None if amount.mask is None else fitted(amount.mask, film.video.height, film.video.width),
+            bars=bars,
+            mask=None if mask is None else bars.without(mask),
             numbers=numbers,
-            length=max(1, round(SEGMENT * film.video.rate)),
+            length=segment_length(film),
         )
         _write_segments(folder, work, enhancer, amount, quiet=quiet)
         segments = sorted(folder.glob("*.npz"))
@@ -148,11 +152,22 @@ def enhance_film(
                 film.video,
                 encoding,
                 itertools.chain.from_iterable(map(read_segment, segments)),
-                sorted(itertools.chain.from_iterable(array.tolist() for array in times)),
-                delay=max(int((np.arange(len(array)) - array.argsort().argsort()).max()) for array in times),
+                np.sort(np.concatenate(times)).tolist(),
+                delay=max(map(_delay, times)),
                 span=span,
             )
     return () if note is None else (f"{target}: {note}",)
+
+
+def _delay(times: Int64[np.ndarray, " n"]) -> int:
+    """Returns how many places later a frame is stored at most than it is shown, from the times in the order stored."""
+    shown_at = times.argsort().argsort()
+    return int((np.arange(len(times)) - shown_at).max())
+
+
+def segment_length(film: Source) -> int:
+    """Returns the number of frames of a segment of a film."""
+    return max(1, round(SEGMENT * film.video.rate))
 
 
 def _part(film: Source, preview: float | None) -> tuple[range, Span | None]:
@@ -173,9 +188,10 @@ def _part(film: Source, preview: float | None) -> tuple[range, Span | None]:
 
 
 def _bars(film: Source) -> Bars:
-    """The letterbox bars that keyframes from all over the film have in common."""
+    """The letterbox bars that keyframes from all over the film have in common, but for parts of blocks."""
     grey = (to_uint8(unscaled(samples(frame, 0), coding(frame).luma_scale)) for frame in keyframes(film, FOR_BARS))
-    return find_bars((np.repeat(y[..., None], 3, axis=-1) for y in grey), margin=0)
+    bars = find_bars((np.repeat(y[..., None], 3, axis=-1) for y in grey), margin=0)
+    return Bars(*(bar - bar % side for bar, side in zip(bars, block_of(film.video.pix_fmt), strict=True)))
 
 
 def _write_segments(folder: Path, work: _Work, enhancer: "Enhancer", amount: "Amount", *, quiet: bool) -> None:
@@ -257,51 +273,38 @@ def _lit(work: _Work, first: int, smooth: SmoothLight, enhancer: "Enhancer", amo
             light = smooth.next(
                 work.source.seconds(frame.pts),
                 cut=cut,
-                find=lambda frame=frame: _found(frame, work.bars, enhancer, amount),
+                look=partial(_at_working_scale, frame, work.bars),
+                find=partial(enhancer.light, amount=amount),
             )
             yield _enhanced(frame, light, work)
 
 
-def _found(frame: Any, bars: Bars, enhancer: "Enhancer", amount: "Amount") -> Light | None:
+def _at_working_scale(frame: Any, bars: Bars) -> Small | None:
     of = coding(frame)
 
     def to_rgb(y: np.ndarray, cb: np.ndarray, cr: np.ndarray) -> np.ndarray:
         return rgb_of(unscaled(y, of.luma_scale), unscaled(cb, of.chroma_scale), unscaled(cr, of.chroma_scale), of)
 
-    small = planes_at_working_scale(_inside(frame, bars), to_rgb)
-    return None if small is None else enhancer.light(small, amount)
+    return planes_at_working_scale(_inside(frame, bars), to_rgb)
 
 
 def _inside(frame: Any, bars: Bars) -> Planes:
-    """Views of a frame's planes inside of the bars."""
-    planes = [samples(frame, plane) for plane in range(3)]
-    return tuple(plane[_slices(plane, planes, bars)] for plane in planes)  # pyright: ignore[reportReturnType]
-
-
-def _slices(plane: np.ndarray, planes: list[np.ndarray], bars: Bars) -> tuple[slice, slice]:
-    """The part of a plane inside of the bars, which end at whole samples of chroma."""
-    sides = []
-    for axis, bar in enumerate(bars):
-        factor = -(-planes[0].shape[axis] // planes[1].shape[axis])
-        of_chroma = bar // factor
-        cut = of_chroma if plane.shape[axis] == planes[1].shape[axis] else of_chroma * factor
-        sides.append(slice(cut, plane.shape[axis] - cut))
-    return sides[0], sides[1]
+    """Views of a frame's planes inside of the bars, which are of whole blocks."""
+    rows, columns = block_of(frame.format.name)
+    of_chroma = Bars(bars.rows // rows, bars.columns // columns)
+    luma, cb, cr = (samples(frame, plane) for plane in range(3))
+    return bars.without(luma), of_chroma.without(cb), of_chroma.without(cr)
 
 
 def _enhanced(frame: Any, light: Light | None, work: _Work) -> Any:
     """Returns the frame with its light, ready to be encoded; bars, times and side data are its own."""
-    pts, duration = frame.pts, frame.duration
+    pts, duration, pix_fmt = frame.pts, frame.duration, work.encoding.pix_fmt
     planes = None
     if light is not None:
-        mask = work.mask
-        if mask is not None:
-            mask = mask[_slices(mask, [samples(frame, plane) for plane in range(3)], work.bars)]
-        planes = apply_to_planes(
-            _inside(frame, work.bars), *light, coding(frame), bits=bits_of(work.encoding.pix_fmt), mask=mask
-        )
-    if frame.format.name != work.encoding.pix_fmt:
-        frame = frame.reformat(format=work.encoding.pix_fmt)
+        given = _inside(frame, work.bars)
+        planes = apply_to_planes(given, *light, coding(frame), bits=bits_of(pix_fmt), mask=work.mask)
+    if frame.format.name != pix_fmt:
+        frame = frame.reformat(format=pix_fmt)
     if planes is not None:
         frame.make_writable()
         for inside, plane in zip(_inside(frame, work.bars), planes, strict=True):

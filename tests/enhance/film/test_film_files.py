@@ -20,6 +20,7 @@ from drujax.errors import UsageError
 from drujax.films.conversion import samples, to_rgb
 from drujax.films.encoding import CONTAINERS, choose
 from drujax.films.source import AHEAD, frames_from, read_source
+from drujax.models.layers.windows import GRID
 from drujax.pictures.formats import FILMS_WRITTEN, VIDEOS
 from drujax.runtime.work_folder import work_path
 from tests.support.films import audio_only, encode, number_in, numbered, numbered_film, rich_film, unknown_codec
@@ -40,9 +41,9 @@ class Doubling:
 
     def light(self, small, amount):
         self.seen.append(small)
-        exposure = np.zeros((4, 4, 2), np.float32)
+        exposure = np.zeros((GRID, GRID, 2), np.float32)
         exposure[..., 1] = np.log(self.gain)
-        return Gains(exposure, np.zeros((4, 4, 3), np.float32)), 1.0
+        return Gains(exposure, np.zeros((GRID, GRID, 3), np.float32)), 1.0
 
     def fingerprint(self):
         return "doubling"
