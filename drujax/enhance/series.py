@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from drujax.enhance.application import apply
 from drujax.enhance.composition import Gains
-from drujax.enhance.light import Light
-from drujax.enhance.mask import masked
+from drujax.enhance.light import Light, lit
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
 from drujax.films.shots import SIZE, Thumbnail, thumbnail_of, with_cuts
@@ -138,10 +136,7 @@ def _lit(picture: Picture, light: Light, amount: "Amount", rounding: "Rounding")
     """Returns a frame with a light applied; a grey one stays grey."""
     curve = curve_of(picture, grey=picture.grey)
     before = vips.of_array(picture.rgb if curve is None else curve.encoded(picture.rgb))
-    after = apply(before, *light, rounding=rounding)
-    if amount.mask is not None:
-        after = masked(before, after, amount.mask)
-    rgb = vips.pixels(after)
+    rgb = vips.pixels(lit(before, light, amount, rounding))
     rgb = rgb if curve is None else curve.decoded(rgb, picture.rgb.dtype)
     if picture.grey:
         rgb = np.repeat(np.rint(luma(rgb)).astype(rgb.dtype)[..., None], 3, axis=-1)

@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 
-from drujax.enhance.application import apply
 from drujax.enhance.film.temporal import SmoothLight
-from drujax.enhance.mask import masked
+from drujax.enhance.light import lit
 from drujax.enhance.working_scale import at_working_scale
 from drujax.errors import UsageError
 from drujax.films.shots import Thumbnail, thumbnail_of, with_cuts
@@ -67,7 +66,6 @@ def _enhanced(
     smooth = SmoothLight()
     for number, (frame, cut) in enumerate(with_cuts((frame, _thumbnail(frame)) for frame in frames)):
         image = _lazy(frame)
-
         light = smooth.next(
             number / rate,
             cut=cut,
@@ -77,10 +75,7 @@ def _enhanced(
         if light is None:
             yield frame.copy()
             continue
-        after = apply(image, *light, rounding=rounding)
-        if amount.mask is not None:
-            after = masked(image, after, amount.mask)
-        yield vips.pixels(after).astype(frame.dtype, copy=False)
+        yield vips.pixels(lit(image, light, amount, rounding)).astype(frame.dtype, copy=False)
 
 
 def _lazy(frame: Frame):
