@@ -11,6 +11,7 @@ from typing import Any, cast
 from drujax.console.output import complain
 from drujax.errors import UsageError
 from drujax.methods.config import TrainConfig
+from drujax.uncertainty.probability import CENTROID
 from experiments import train
 from experiments._evaluate.light import INPUT, PLAIN, enhancer
 from experiments._tables import dark_pictures, keys, scoring
@@ -160,9 +161,11 @@ def _probability(row: Row, setting: Setting) -> Job:
     """The relativistic probabilities of all pictures by F_q, which is the same for all seeds of a training."""
     assert row.train is not None
     assert row.backbone is not None
-    backbone, pretrained = row.backbone, setting.weights.get(row.backbone)
+    backbone = row.backbone
     arguments = [f"--data={setting.data}", f"--preset={_preset(setting)}", f"--backbone={backbone}"]
     arguments += [option for option in row.train if option.startswith("--probability.")]
+    features = train.configuration(arguments).probability.centroid_features if backbone == CENTROID else backbone
+    pretrained = setting.weights.get(features)
     arguments += [f"--pretrained={pretrained}"] if pretrained else []
     config = train.configuration(arguments)
 

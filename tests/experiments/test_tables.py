@@ -9,7 +9,7 @@ from drujax.data.prepare import prepare
 from drujax.data.sources import Scenes
 from drujax.errors import UsageError
 from experiments import tables
-from experiments._tables import studies
+from experiments._tables import studies, work
 from tests.support.tiny_model import command_settings
 
 
@@ -127,3 +127,18 @@ def test_every_row_of_the_paper_is_there():
     names = [row.name for row in studies.controls("resnet18", ("rp", "mean"), (0.0, 0.3), (1.0,))]
     assert names[0] == studies.VANILLA
     assert names[-1] == "each term times its mean RP, 30% of the labels wrong"
+
+
+def test_the_centroid_row_takes_the_weights_of_the_network_whose_features_it_compares(data, tmp_path):
+    """By default those of ResNet18."""
+    (row,) = (row for row in studies.TABLE1 if row.backbone == "centroid")
+    weights = tmp_path / "resnet18.safetensors"
+    weights.write_bytes(b"weights")
+
+    def key(*arguments):
+        config = tables.Config(study="table1", data=data, workdir=tmp_path, metrics=("brisque",), weights=arguments)
+        probability, *_ = work.jobs_of(row, 0, tables.setting_of(config)[0])
+        return probability.key
+
+    assert key() != key(f"resnet18={weights}")
+    assert key() == key(f"resnet50={weights}")
