@@ -93,8 +93,8 @@ def test_a_process_is_killed(tmp_path):
 
 
 def test_costs_are_medians_of_rounds():
-    costs = {"coding alone": [Cost(2.0, 3.0, 100.0), Cost(4.0, 5.0, 90.0)], "enhancing": [Cost(3.0, 6.0, 400.0)] * 2}
+    costs = {"enhancing": [Cost(3.0, 6.0, 400.0)] * 2, "coding": [Cost(2.0, 3.0, 100.0), Cost(4.0, 5.0, 90.0)]}
     assert films._costs(costs, 10)[1:] == [
-        ["coding alone", "3.0", "3.33", "400", "100", "1.00"],
-        ["enhancing", "3.0", "3.33", "600", "400", "1.12"],
+        ["enhancing", "3.0", "3.33", "600", "400", "1.00"],
+        ["coding", "3.0", "3.33", "400", "100", "1.12"],
     ]
