@@ -25,3 +25,24 @@ def faults(code: str) -> int:
 def test_freed_memory_is_reused():
     """The pages of the first block are reused for the other three."""
     assert faults(CODE.replace("\nkeep_freed_memory()", "")) - faults(CODE) > 2 * BLOCK
+
+
+TRIMMED = """
+from drujax.runtime.malloc import trim_freed_memory
+def resident():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+blocks = [bytes([1]) * 100_000 for _ in range(1000)]
+last = bytes([1]) * 100_000  # beneath it the heap does not shrink
+del blocks
+before = resident()
+trim_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no malloc_trim")
+def test_freed_memory_is_returned_at_once():
+    """Of a hundred megabytes; in kilobytes."""
+    done = subprocess.run([sys.executable, "-c", TRIMMED], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 90_000

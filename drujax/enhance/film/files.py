@@ -36,6 +36,7 @@ from drujax.films.source import Source, ahead, frames_from, keyframes, numbers_b
 from drujax.pictures.color import to_uint8
 from drujax.runtime.atomic_write import hidden, replacing
 from drujax.runtime.fingerprint import fingerprint
+from drujax.runtime.malloc import trim_freed_memory
 from drujax.runtime.version import __version__
 from drujax.runtime.work_folder import work_folder
 
@@ -217,6 +218,8 @@ def _write_segments(folder: Path, work: _Work, enhancer: "Enhancer", amount: "Am
             if inside is None:
                 return
             write_segment(segment_path(folder, number), inside, smooth.state())
+            del inside
+            trim_freed_memory()
 
 
 def _coded(
