@@ -8,8 +8,8 @@ EnlightenGAN's step, and a third of Zero-DCE++'s.
 libvips allocates strips of a picture in several threads. After the first ones are freed, the C library takes larger
 and larger blocks from the heaps of the threads, which never shrink by what lies beneath others.
 
-An encoder of films allocates hundreds of megabytes for each segment. Returning every freed block would take a tenth of a
-film's CPU time, and returning all of them after a segment takes none.
+An encoder of films allocates hundreds of megabytes for each segment. Returning every freed block would take a tenth of
+a film's CPU time, and returning all of them after a segment takes none.
 """
 
 import ctypes
