@@ -42,6 +42,15 @@ def load_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " n"]
         return {name: stored[name] for name in PARTS}
 
 
+def read_tables(path: Path) -> dict[str, dict[str, np.float32]]:
+    """Reads the tables in `path`, whatever dataset they are of: part -> id -> probability. Raises UsageError."""
+    try:
+        with np.load(path) as stored:
+            return {name: dict(zip(stored[f"{name}_id"].tolist(), stored[name], strict=True)) for name in PARTS}
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path}: no table of relativistic probabilities ({error})") from None
+
+
 def look_up_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " n"]]:
     """Finds the tables of `dataset` in `path`, which may be those of a dataset with other labels or more images.
 
@@ -50,11 +59,7 @@ def look_up_tables(path: Path, dataset: Any) -> dict[str, Float32[np.ndarray, " 
     Raises:
         UsageError: the file is no such table, or lacks an image.
     """
-    try:
-        with np.load(path) as stored:
-            of = {name: dict(zip(stored[f"{name}_id"].tolist(), stored[name], strict=True)) for name in PARTS}
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{path}: no table of relativistic probabilities ({error})") from None
+    of = read_tables(path)
 
     def probability(name: str, image: str) -> np.float32:
         (other,) = set(PARTS) - {name}

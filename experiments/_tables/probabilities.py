@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from drujax.uncertainty.rp_table import PARTS, read_tables
 from experiments._figures.rp import BINS, TABLES
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from experiments._tables.studies import Row
 
 TITLE = "Relativistic probabilities of the training pictures (seed 0), by their label and whether QAB is sure of it"
-_PARTS = ("dark", "bright")
 _UNCERTAIN = "uncertain"
 
 
@@ -50,7 +50,7 @@ def of_rows(todo: Mapping["tuple[Row, int]", "Sequence[Job]"], workdir: Path, da
         workdir: of the jobs; rows whose training is not done there are left out.
         dataset: that all rows share.
     """
-    sure = {row.id: row.partition != _UNCERTAIN for part in _PARTS for row in dataset.table(f"train_{part}")}
+    sure = {row.id: row.partition != _UNCERTAIN for part in PARTS for row in dataset.table(f"train_{part}")}
     names: dict[bytes, list[str]] = {}
     found: dict[bytes, Mapping[str, Float[np.ndarray, " n"]]] = {}
     for (row, seed), jobs in todo.items():
@@ -108,8 +108,8 @@ def _panel(name: str, values: Float[np.ndarray, " n"]) -> str:
 
 def _read(path: Path, sure: Mapping[str, bool]) -> dict[str, Float[np.ndarray, " n"]]:
     of = {}
-    with np.load(path) as stored:
-        for label in _PARTS:
-            confident = np.array([sure[name] for name in stored[f"{label}_id"].tolist()], bool)
-            of |= {f"{label}, confident": stored[label][confident], f"{label}, {_UNCERTAIN}": stored[label][~confident]}
+    for label, table in read_tables(path).items():
+        confident = np.array([sure[name] for name in table], bool)
+        values = np.array(list(table.values()), np.float32)
+        of |= {f"{label}, confident": values[confident], f"{label}, {_UNCERTAIN}": values[~confident]}
     return of
