@@ -53,7 +53,7 @@ def read(content: bytes) -> Stored:
 def read_animation(content: bytes) -> tuple[Animation, Callable[[], Iterator[Stored]]]:
     """Returns the times of the frames, and what yields them. Raises UsageError."""
     description = avif_movie.description(content)
-    depth = _depth(description)
+    depth = DEPTHS.get(_flags(description) & 0x60, 8)
     first = _described(plain.read(content, ("AVIF",), animated=True), description, depth)
     if depth > 8:
         first = dataclasses.replace(first, notes=(f"the lowest {depth - 8} of its {depth} bits a channel",))
@@ -173,17 +173,20 @@ def _colored(samples: np.ndarray, own: Mapping[str, Any]) -> tuple[np.ndarray, s
     return samples, "4:4:4" if subsampling == GREY else subsampling
 
 
-def _depth(content: bytes) -> int:
+def _flags(content: bytes) -> int:
+    """Returns the flags of the first configuration; none, as of 8 bits in 4:4:4, without one."""
     at = content.find(CONFIGURATION)
-    return DEPTHS.get(content[at + 6] & 0x60, 8) if 0 <= at < len(content) - 6 else 8
+    return content[at + 6] if 0 <= at < len(content) - 6 else 0
 
 
 def _encoding(content: bytes, depth: int) -> dict[str, Any]:
-    at = content.find(CONFIGURATION)
-    flags = content[at + 6] if 0 <= at < len(content) - 6 else 0
     colors = content.find(COLORS)
     matrix = int.from_bytes(content[colors + 12 : colors + 14]) if colors >= 0 else None
-    return {"depth": depth, "subsampling": SUBSAMPLINGS.get(flags & 0x1C, "4:4:4"), "lossless": matrix == IDENTITY}
+    return {
+        "depth": depth,
+        "subsampling": SUBSAMPLINGS.get(_flags(content) & 0x1C, "4:4:4"),
+        "lossless": matrix == IDENTITY,
+    }
 
 
 def _shallow(samples: np.ndarray, picture: Picture, quality: int, subsampling: str) -> Written:

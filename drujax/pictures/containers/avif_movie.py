@@ -94,9 +94,8 @@ def _plays(content: bytes, track: dict[bytes, Place]) -> int:
     if not content[track[b"elst"][0] + 3] & REPEATS:
         return 1
     total = _integer(content, track[b"tkhd"], TRACK_DURATION)
-    endless = (
-        total >= _largest(content, track[b"tkhd"], TRACK_DURATION) // 2
-    )  # libavif has the largest, FFmpeg the half
+    # For ever is the largest number in files of libavif, the half of it in those of FFmpeg.
+    endless = total >= _largest(content, track[b"tkhd"], TRACK_DURATION) // 2
     return 0 if endless else -(-total // _integer(content, track[b"elst"], SEGMENT))
 
 
