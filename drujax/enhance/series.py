@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from drujax.enhance.composition import Gains
 from drujax.enhance.light import Light, lit
-from drujax.enhance.working_scale import at_working_scale
+from drujax.enhance.working_scale import Small, at_working_scale
 from drujax.errors import UsageError
 from drujax.films.shots import SIZE, Thumbnail, thumbnail_of, with_cuts
 from drujax.pictures import vips
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from drujax.enhance.engine import Rounding
     from drujax.enhance.enhancer import Enhancer
 
-Small = Float[np.ndarray, "h w 3"]
 # Frames of a shot, evenly spaced, over which the light is averaged; at most twice as many.
 SEEN = 8
 

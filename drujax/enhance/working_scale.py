@@ -14,6 +14,8 @@ from drujax.pictures import vips
 from drujax.pictures.color import luma
 from drujax.pictures.resampling import resized
 
+Small = Float[np.ndarray, "h w 3"]  # a picture at working scale, in 0..1
+
 # Shorter side in pixels, at which the released networks were trained. The longer one is a multiple of STEP, and at
 # most LONGEST times as long; longer pictures are squeezed.
 SIDE, STEP, LONGEST = 192, 64, 3

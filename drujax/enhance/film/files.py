@@ -21,11 +21,10 @@ from drujax.console.progress import Progress
 from drujax.enhance.film.arrays import check_guided
 from drujax.enhance.film.planes import Planes, apply_to_planes
 from drujax.enhance.film.segments import read_segment, read_state, read_times, segment_path, write_segment
-from drujax.enhance.film.stillness import Small
 from drujax.enhance.film.temporal import SmoothLight
 from drujax.enhance.light import Light
 from drujax.enhance.mask import fitted
-from drujax.enhance.working_scale import planes_at_working_scale
+from drujax.enhance.working_scale import Small, planes_at_working_scale
 from drujax.errors import UsageError
 from drujax.films.conversion import coding, rgb_of, samples, unscaled
 from drujax.films.encoding import CONTAINERS, Coded, Encoding, bits_of, block_of, choose, new_encoder

@@ -6,14 +6,14 @@ what moves as well (`excess`): without it, whatever walks by would leave a trail
 """
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 
+from drujax.enhance.working_scale import Small
 from drujax.models.layers.windows import GRID
 from drujax.pictures.color import DARKEST
 
 Grid = Float32[np.ndarray, "gh gw _"]
 Share = Float32[np.ndarray, "gh gw 1"]
-Small = Float[np.ndarray, "h w 3"]  # a frame at working scale
 
 # Half the side of the windows whose colours are compared, as a share of the shorter side: well inside of those in which
 # gains are fitted, and wide enough to average grain.

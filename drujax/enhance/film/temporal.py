@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from drujax.enhance.composition import Gains
-from drujax.enhance.film.stillness import Grid, Share, Small, changed, colours, excess
+from drujax.enhance.film.stillness import Grid, Share, changed, colours, excess
 from drujax.enhance.light import Light
+from drujax.enhance.working_scale import Small
 
 # Seconds in which the light comes nearer to that of the current frame by a factor of e.
 SETTLING = 0.4
